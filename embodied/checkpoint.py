@@ -1,0 +1,50 @@
+"""Training state on disk without pickle: tensors in safetensors, numbers in json, swapped in by one rename."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from embodied.errors import UserError
+
+
+def save(folder: Path, named: dict[str, torch.nn.Parameter], average: dict[str, torch.Tensor], optimizer: torch.optim.Optimizer, facts: dict[str, Any]) -> None:
+    """Parameters, their running average, Adam's moments, and `facts` (step, seed, ...)."""
+    part = folder.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    tensors = {f"now.{name}": p.detach() for name, p in named.items()}
+    tensors |= {f"average.{name}": t for name, t in average.items()}
+    for name, p in named.items():
+        for key, value in optimizer.state.get(p, {}).items():
+            tensors[f"{key}.{name}"] = value.detach().reshape(value.shape or (1,))
+    save_file({k: v.contiguous().clone() for k, v in tensors.items()}, part / "state.safetensors")
+    (part / "facts.json").write_text(json.dumps(facts))
+    old = folder.with_suffix(".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    part.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load(folder: Path, named: dict[str, torch.nn.Parameter], average: dict[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Put a saved state back; returns its facts. A kill between the two renames of save leaves `.old`, which serves."""
+    if not folder.exists() and folder.with_suffix(".old").exists():
+        folder.with_suffix(".old").rename(folder)
+    tensors = load_file(folder / "state.safetensors")
+    if {f"now.{name}" for name in named} - set(tensors):
+        raise UserError(f"checkpoint {str(folder)!r} is of another model; give another out= or remove it")
+    with torch.no_grad():
+        for name, p in named.items():
+            p.copy_(tensors[f"now.{name}"])
+            average[name].copy_(tensors[f"average.{name}"])
+            state = {k: tensors[f"{k}.{name}"].clone() for k in ("exp_avg", "exp_avg_sq") if f"{k}.{name}" in tensors}
+            if state:
+                optimizer.state[p] = {"step": tensors[f"step.{name}"].clone().reshape(()), **state}
+    return json.loads((folder / "facts.json").read_text())

@@ -1,0 +1,69 @@
+"""The command `embodied`: run, evaluate, record, train, weights, tasks.
+
+Exit codes: 0 success, 1 the robot or the check failed, 2 bad input (one sentence, no traceback).
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import embodied
+from embodied.errors import UserError
+
+SUMMARIES = {
+    "run": "one sentence -> plan -> motion -> video",
+    "evaluate": "success of every task over many episodes, as a report",
+    "record": "episodes of the scripted experts as a dataset",
+    "train": "train the model; without settings, the recipe of the shipped weights",
+    "weights": "list or describe weights",
+    "tasks": "list the tasks",
+}
+
+
+def usage() -> str:
+    lines = [f"  {name:<10}{line}" for name, line in SUMMARIES.items()]
+    return "\n".join(
+        [
+            "usage: embodied <command> [key=value ...]",
+            "",
+            *lines,
+            "",
+            "`embodied <command> --help` lists every key with its default; --version prints the version.",
+        ]
+    )
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Entry point of the console script; returns the exit code."""
+    words = list(sys.argv[1:] if words is None else words)
+    try:
+        return _dispatch(words)
+    except UserError as mistake:
+        print(f"embodied: {mistake}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("embodied: stopped by the keyboard", file=sys.stderr)
+        return 130
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0 if words else 2
+    if words[0] in ("-V", "--version", "version"):
+        print(f"embodied-planner {embodied.__version__}")
+        return 0
+    command, *rest = words
+    from embodied.cli import compose
+    from embodied.cli.settings import COMMANDS
+
+    if command not in COMMANDS:
+        close = compose.nearest(command, list(COMMANDS))
+        raise UserError(f"unknown command {command!r}; {close}choose from {', '.join(COMMANDS)}")
+    if any(word in ("-h", "--help") for word in rest):
+        print(compose.help_text(command))
+        return 0
+    settings, chosen = compose.settings(command, rest)
+    return importlib.import_module(COMMANDS[command].module).main(settings, chosen)

@@ -1,0 +1,223 @@
+"""embodied evaluate: many episodes of every task, over processes, resumable, into one report.
+
+Each finished episode is one line of episodes.jsonl; a run that was stopped goes on from there. A failure is filmed by
+running its seed again: the same seed gives the same rollout, so the many successes need no film.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from embodied import registry, report
+from embodied.cli import parts
+from embodied.cli.run import folder
+from embodied.cli.settings import Evaluate
+from embodied.errors import UserError
+from embodied.rollout import Watch, rollout
+
+# What may differ between a run and the run that resumes it.
+_FREE = ("processes", "out", "videos", "episodes")
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    task: str
+    episode: int
+    settings: Evaluate
+    policy: str
+    templates: dict[str, list[str]] | None
+    out: str
+
+
+class Worker:
+    """One process's body and policy, kept from episode to episode while the task stays the same."""
+
+    kept: tuple[str, Any, Any] | None = None
+
+    @classmethod
+    def parts_of(cls, job: Job) -> tuple[Any, Any]:
+        if cls.kept is None or cls.kept[0] != job.task:
+            if cls.kept is not None:
+                cls.kept[1].close()
+            s = job.settings
+            lazy = s.mode == "skills"
+            body = parts.body(job.task, s.robot, s.split, s.disturb, lazy=lazy, instructions=job.templates)
+            cls.kept = (job.task, body, parts.policy(job.policy, s.policy, body, s.mode, s.weights, s.seed))
+        return cls.kept[1], cls.kept[2]
+
+
+def one_thread() -> None:
+    """Start of a worker: the processes are the parallelism."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["HF_HUB_OFFLINE"] = "1"  # both are read when torch and transformers are imported, which is later
+
+
+def episode(job: Job) -> dict[str, Any]:
+    """Run one episode, film it again if it failed and films are still wanted, and tell how it went."""
+    body, policy = Worker.parts_of(job)
+    told = _once(job, body, policy, [])
+    films = Path(job.out) / "failures"
+    if not told["success"] and len(list(films.glob(f"{job.task}-*.mp4"))) < job.settings.videos:
+        from embodied.cli import live
+
+        films.mkdir(exist_ok=True)
+        path = films / f"{job.task}-{job.episode:05d}.mp4"
+        progress = live.Progress(told["goal"])
+        filmer = live.Filmer(path, body, progress)
+        again = _once(job, body, policy, [progress, filmer])
+        filmer.close()
+        told["video"], told["repeatable"] = f"failures/{path.name}", again["ticks"] == told["ticks"]
+    return told
+
+
+def _once(job: Job, body: Any, policy: Any, watches: list[Watch]) -> dict[str, Any]:
+    s = job.settings
+    seed = parts.seed_of(s.split, s.seed, job.episode)
+    obs = body.reset(seed)
+    goal, wanted = body.goal, parts.oracle(body)
+    outcome = rollout(
+        body, policy, goal, obs=obs, budget_s=s.budget_s, replan=s.replan, truth=parts.truth(body), watches=watches
+    )
+    first = [step.text for step in outcome.plans[0].steps] if outcome.plans else []
+    return {
+        "task": job.task,
+        "episode": job.episode,
+        "seed": seed,
+        "goal": goal,
+        "success": bool(body.success()),
+        "end": outcome.reason,
+        "refusal": outcome.refusal,
+        "plan_right": first == wanted,
+        "plan": first,
+        "oracle": wanted,
+        "replans": outcome.replans,
+        "verdicts": [[round(p, 4), bool(true)] for p, true in outcome.verdicts],
+        "plan_s": [round(t, 4) for t in outcome.plan_s],
+        "time_s": round(outcome.time_s, 3),
+        "episode_s": outcome.episode_s,
+        "ticks": outcome.ticks,
+    }
+
+
+def templates(path: str) -> dict[str, list[str]] | None:
+    """The user's own language templates, checked; None without a file."""
+    if not path:
+        return None
+    import yaml
+
+    try:
+        entries = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise UserError(f"cannot read instructions={path!r} ({fault.strerror}); give a YAML file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as fault:
+        raise UserError(f"instructions={path!r} is not YAML ({' '.join(str(fault).split())})") from None
+    slots = {name: registry.part("task", name).slots for name in registry.choices("task")}
+    return parts.outside("sim.language").instructions(entries, slots)
+
+
+def tasks_of(settings: Evaluate) -> list[str]:
+    """The suite's tasks, or those of them that `task=a,b` names."""
+    suite = [str(name) for name in settings.suite["tasks"]]
+    if not settings.task:
+        return suite
+    wanted = [name.strip() for name in settings.task.split(",")]
+    known = registry.choices("task")
+    for name in wanted:
+        if name not in known:
+            registry.part("task", name)  # says which there are
+    return wanted
+
+
+def resumed(out: Path, about: dict[str, Any]) -> list[dict[str, Any]]:
+    """Episodes that an earlier run of the same settings left in `out`; a torn last line is dropped."""
+    head, lines = out / "settings.json", out / "episodes.jsonl"
+    if not head.exists():
+        head.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        return []
+    before = json.loads(head.read_text(encoding="utf-8"))
+    for key, value in about.items():
+        if before.get(key) != value:
+            raise UserError(f"out={str(out)!r} holds an evaluation with {key}={before.get(key)!r}; give another folder")
+    done = []
+    for line in lines.read_text(encoding="utf-8").splitlines() if lines.exists() else ():
+        try:
+            done.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    lines.write_text("".join(json.dumps(e) + "\n" for e in done), encoding="utf-8")
+    return done
+
+
+def main(settings: Evaluate, chosen: dict[str, str]) -> int:
+    """Writes report.json, report.md and report.html; 0 when every episode was run, whatever its result."""
+    for key, low in (("episodes", 1), ("videos", 0), ("processes", 0), ("seed", 0)):
+        if getattr(settings, key) < low:
+            raise UserError(f"{key}={getattr(settings, key)} is too small; give {low} or more")
+    tasks, words = tasks_of(settings), templates(settings.instructions)
+    parts.check_choice("split", settings.split, [s for s in parts.outside("sim.task").SPLITS if s != "train"])
+    parts.seed_of(settings.split, settings.seed, settings.episodes - 1)
+    trial = parts.body(tasks[0], settings.robot, settings.split, settings.disturb)  # mistakes show here, in one process
+    parts.policy(chosen["policy"], settings.policy, trial, settings.mode, settings.weights, settings.seed)
+    trial.close()
+    out = folder(settings.out, "evaluate-")
+    about = {k: v for k, v in dataclasses.asdict(settings).items() if k not in (*_FREE, "defaults", "suite", "task")}
+    about |= {"policy_name": chosen["policy"], "templates": words}
+    done = [e for e in resumed(out, about) if e["task"] in tasks and e["episode"] < settings.episodes]
+    have = {(e["task"], e["episode"]) for e in done}
+    jobs = [
+        Job(task, k, settings, chosen["policy"], words, str(out))
+        for task in tasks
+        for k in range(settings.episodes)
+        if (task, k) not in have
+    ]
+    done += _spread(jobs, settings.processes or len(os.sched_getaffinity(0)), len(done), out)
+    done.sort(key=lambda e: (tasks.index(e["task"]), e["episode"]))
+    shown = ("mode", "split", "seed", "disturb", "replan", "weights", "instructions")
+    told = {"suite": chosen["suite"], "policy": chosen["policy"], **{k: getattr(settings, k) for k in shown}}
+    final = report.summary(done, **told)
+    report.write(out, final, done)
+    print(report.markdown(final))
+    print(f"see {out}/report.html")
+    return 0
+
+
+def _spread(jobs: list[Job], processes: int, already: int, out: Path) -> list[dict[str, Any]]:
+    """Run the jobs over processes; each result is on disk before the next is waited for."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    if not jobs:
+        return []
+    results: list[dict[str, Any]] = []
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    )
+    # spawn: a forked child would share the parent's torch threads and physics clients
+    pool = ProcessPoolExecutor(min(processes, len(jobs)), get_context("spawn"), one_thread)
+    with bar, pool, (out / "episodes.jsonl").open("a", encoding="utf-8") as lines:
+        shown = bar.add_task("episodes", total=already + len(jobs), completed=already)
+        waiting: list[Future[dict[str, Any]]] = [pool.submit(episode, job) for job in jobs]
+        try:
+            for ready in as_completed(waiting):
+                told = ready.result()
+                lines.write(json.dumps(told) + "\n")
+                lines.flush()
+                results.append(told)
+                won = sum(bool(e["success"]) for e in results)
+                bar.update(shown, advance=1, description=f"{told['task']}: {won} of {len(results)} succeeded")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return results

@@ -1,0 +1,121 @@
+"""What each command can be told: one dataclass a command, Hydra's schema and the help text at once.
+
+`help` in a field's metadata is the line that `embodied <command> --help` prints. A field typed Any is a config group:
+its name picks a registered part (`policy=expert`) or a file of embodied/conf (`suite=tabletop`), its settings follow as
+`policy.<key>=value`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from omegaconf import MISSING
+
+
+def key(default: Any, help: str) -> Any:
+    return field(default=default, metadata={"help": help})
+
+
+def groups(**chosen: str) -> Any:
+    """Hydra's defaults list: the command's own keys, then one choice for each group."""
+    return field(default_factory=lambda: ["_self_", *({name: choice} for name, choice in chosen.items())])
+
+
+@dataclass
+class Run:
+    """Read one sentence, plan, act, check, plan again; writes episode.mp4 and plan.json."""
+
+    goal: str | None = key(None, "what to do, in English; without it, the task's own sentence")
+    task: str = key(
+        "", "whose scene to lay; without it, a table for the goal, or a compound task (see `embodied tasks`)"
+    )
+    seed: int = key(7, "which scene of that task; the same seed gives the same episode")
+    split: str = key("seen", "which part of the scenes: train, seen, pairs, phrasings, compositions, distractors")
+    mode: str = key(
+        "skills", "how steps are carried out: skills (motion at the grounded point) or visuomotor (flow head)"
+    )
+    weights: str = key("tabletop", "name of shipped weights (see `embodied weights`) or a folder")
+    disturb: float = key(0.0, "probability that an episode is disturbed: a thing moved or knocked, a grasp that slips")
+    replan: bool = key(True, "plan again when a step failed")
+    budget_s: float = key(180.0, "stop after this much time of the episode, s")
+    realtime: bool = key(
+        False, "keep to the wall clock and control on while the policy thinks; else the world waits for it"
+    )
+    robot: str = key("panda", "which robot")
+    gui: bool = key(False, "show the simulator's window")
+    out: str = key("", "folder for the results; empty: runs/<date and time>")
+    rrd: bool = key(False, "also write episode.rrd for the rerun viewer (extra `viz`)")
+    defaults: list[Any] = groups(policy="planner")
+    policy: Any = key(MISSING, "who plans and acts: planner (learned), expert (scripted, sees the simulator's facts)")
+
+
+@dataclass
+class Evaluate:
+    """Run many episodes of every task and report success with intervals; resumable."""
+
+    episodes: int = key(100, "episodes of each task")
+    seed: int = key(0, "which episodes; training never uses them, whatever the number")
+    split: str = key("seen", "seen, pairs, phrasings, compositions, distractors (docs/splits.md says what each holds)")
+    task: str = key("", "only these tasks of the suite, separated by commas")
+    mode: str = key("skills", "skills or visuomotor")
+    weights: str = key("tabletop", "name of shipped weights or a folder")
+    disturb: float = key(0.0, "probability that an episode is disturbed")
+    replan: bool = key(True, "plan again when a step failed; false measures the same policy without it")
+    instructions: str = key("", "YAML file of your own language templates, in place of the built-in ones")
+    budget_s: float = key(180.0, "stop an episode after this much of its time, s")
+    robot: str = key("panda", "which robot")
+    processes: int = key(0, "worker processes; 0: one per core")
+    videos: int = key(3, "how many failures of each task to film")
+    out: str = key("", "folder for the report; empty: runs/evaluate-<date and time>; an unfinished one is resumed")
+    defaults: list[Any] = groups(policy="planner", suite="tabletop")
+    policy: Any = key(MISSING, "who plans and acts: planner, expert")
+    suite: Any = key(MISSING, "which list of tasks (embodied/conf/suite)")
+
+
+@dataclass
+class Suite:
+    """A named list of tasks."""
+
+    tasks: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Weights:
+    """List the weights that ship with the package, or describe one folder."""
+
+    weights: str = key("", "a name or a folder to describe; empty: list all")
+
+
+@dataclass
+class Tasks:
+    """List the tasks with their sentences."""
+
+
+class Command(NamedTuple):
+    """schema: () -> dataclass type, called only when the command is used. module: has main(settings) -> exit code."""
+
+    schema: Callable[[], type]
+    module: str
+
+
+def _outside(module: str) -> Callable[[], type]:
+    """The schema of a command whose settings live beside its code, in `module`.Settings."""
+
+    def load() -> type:
+        import importlib
+
+        return importlib.import_module(module).Settings
+
+    return load
+
+
+COMMANDS = {
+    "run": Command(lambda: Run, "embodied.cli.run"),
+    "evaluate": Command(lambda: Evaluate, "embodied.cli.evaluate"),
+    "record": Command(_outside("embodied.cli.record"), "embodied.cli.record"),
+    "train": Command(_outside("embodied.train"), "embodied.cli.train"),
+    "weights": Command(lambda: Weights, "embodied.cli.weights"),
+    "tasks": Command(lambda: Tasks, "embodied.cli.tasks"),
+}

@@ -1,0 +1,1 @@
+"""Configuration files of the command line; they ship in the wheel."""

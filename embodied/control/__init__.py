@@ -1,0 +1,1 @@
+"""One loop for every body: clock, chunks, safety filter, loop; arm kinematics (lazy imports)."""

@@ -1,0 +1,77 @@
+"""Snapshots: labelled moments of a scene, the planner's training data. One folder a shard.
+
+    <root>/<shard>/front.npy   uint8 (N, 128, 128, 3)      <camera>.npy for every camera
+    <root>/<shard>/front_seg.npy uint8 (N, 128, 128)       index into the record's "items"; 254 robot, 255 nothing
+    <root>/<shard>/arm.npy     float32 (N, 8, 6)           <state>.npy for every state
+    <root>/<shard>/records.jsonl                           one Record a line; written last: a shard without it is unfinished
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from embodied.errors import UserError
+
+ROBOT, NOTHING = 254, 255
+
+
+@dataclass
+class Record:
+    """What is true at one moment. Points are [u, v] in the front picture; steps are texts of the plan grammar.
+
+    goals: phrasings of one goal. done, plan: lines of steps with points. refusal: a thing that is named but absent,
+    or "unclear". checks: (step text, whether it has just succeeded). things: name -> [u, v] of what can be seen.
+    points: step text -> its points. asks: (question, answer).
+    """
+
+    task: str
+    goals: list[str]
+    done: list[str] = field(default_factory=list)
+    plan: list[str] = field(default_factory=list)
+    refusal: str = ""
+    checks: list[tuple[str, bool]] = field(default_factory=list)
+    items: list[str] = field(default_factory=list)
+    things: dict[str, list[float]] = field(default_factory=dict)
+    points: dict[str, list[list[float]]] = field(default_factory=dict)
+    asks: list[tuple[str, str]] = field(default_factory=list)
+
+
+def write_shard(folder: Path, records: list[Record], arrays: dict[str, np.ndarray]) -> None:
+    """Write one shard so that a kill leaves it either whole or without records.jsonl."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    part = folder / "records.part"
+    with part.open("w") as out:
+        out.writelines(json.dumps(asdict(record)) + "\n" for record in records)
+        out.flush()
+        os.fsync(out.fileno())
+    part.rename(folder / "records.jsonl")
+
+
+class Snapshots:
+    """Random access over all finished shards below `root`: self[i] -> (Record, {array name: row})."""
+
+    def __init__(self, root: Path) -> None:
+        shards = sorted(p.parent for p in Path(root).glob("*/records.jsonl"))
+        if not shards:
+            raise UserError(f"no snapshots below {str(root)!r}; make them with `embodied record kind=snapshots out={root}`")
+        self.arrays = [{p.stem: np.load(p, mmap_mode="r") for p in sorted(s.glob("*.npy"))} for s in shards]
+        self.lines = [(s / "records.jsonl").read_text().splitlines() for s in shards]
+        self.index = [(s, row) for s, lines in enumerate(self.lines) for row in range(len(lines))]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def record(self, i: int) -> Record:
+        shard, row = self.index[i]
+        return Record(**json.loads(self.lines[shard][row]))
+
+    def __getitem__(self, i: int) -> tuple[Record, dict[str, np.ndarray]]:
+        shard, row = self.index[i]
+        return self.record(i), {name: array[row] for name, array in self.arrays[shard].items()}

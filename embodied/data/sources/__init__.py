@@ -1,0 +1,1 @@
+"""Where training data comes from; each file registers one kind in the group `data`."""

@@ -1,0 +1,102 @@
+"""MP4 in and out with PyAV: encode frame by frame, join files without encoding again, decode a stretch.
+
+No B-frames, so that packets are in display order and joining is a change of time stamps only.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embodied.errors import UserError
+
+# A short group of pictures makes random access cheap; crf 18 is near the error of 4:2:0 colour alone.
+ENCODER = {"crf": "18", "preset": "veryfast", "g": "8", "bf": "0"}
+
+
+class VideoWriter:
+    """Writes uint8 H W 3 RGB frames, one every 1/fps seconds, as H.264 yuv420p; both sides must be even."""
+
+    def __init__(self, path: Path, fps: int, width: int, height: int) -> None:
+        import av
+
+        if width % 2 or height % 2:
+            raise UserError(f"a video of {width}x{height} pixels cannot be written; make both sides even")
+        self._file = av.open(str(path), "w", format="mp4")
+        self._stream: Any = self._file.add_stream("libx264", rate=fps, options=dict(ENCODER))
+        self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
+        self._stream.codec_context.time_base = Fraction(1, fps)
+        self._stream.codec_context.thread_count = 1  # episodes are parallel over processes already
+        self._count = 0
+
+    def add(self, image: NDArray[np.uint8]) -> None:
+        import av
+
+        frame: Any = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        frame.pts, self._count = self._count, self._count + 1
+        self._file.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        self._file.mux(self._stream.encode(None))
+        self._file.close()
+
+
+def join(paths: Sequence[Path], out: Path, fps: int) -> None:
+    """Copy the packets of all files, one after the other, into one MP4. All were written by VideoWriter alike."""
+    import av
+
+    with av.open(str(out), "w", format="mp4") as target:
+        stream: Any = None
+        at = 0
+        for path in paths:
+            with av.open(str(path)) as source:
+                if stream is None:
+                    stream = target.add_stream_from_template(source.streams.video[0], opaque=True)
+                for packet in source.demux(video=0):
+                    if packet.dts is None:  # the flush packet that ends a stream
+                        continue
+                    packet.stream = stream
+                    packet.time_base = Fraction(1, fps)
+                    packet.pts = packet.dts = at
+                    packet.duration = 1
+                    at += 1
+                    target.mux(packet)
+
+
+def decode(path: Path, start_s: float, count: int, fps: float) -> NDArray[np.uint8]:
+    """`count` frames from the one due at start_s on, uint8 (count, H, W, 3). UserError when some are missing."""
+    import av
+    from av.error import FFmpegError
+
+    first = round(start_s * fps)
+    frames: list[NDArray[np.uint8]] = []
+    try:
+        with av.open(str(path)) as source:
+            stream: Any = source.streams.video[0]
+            stream.codec_context.thread_count = 1
+            source.seek(int(start_s / stream.time_base), stream=stream, backward=True)
+            for frame in source.decode(stream):
+                if round(float(frame.time or 0.0) * fps) >= first and len(frames) < count:
+                    frames.append(frame.to_ndarray(format="rgb24"))
+                if len(frames) == count:
+                    break
+    except (OSError, FFmpegError, IndexError) as error:
+        raise UserError(f"cannot decode {path} ({error}); record the dataset again or copy it whole") from None
+    if len(frames) != count:
+        raise UserError(f"{path} ends after {len(frames)} of {count} frames from {start_s:.2f} s; copy it whole")
+    return np.stack(frames)
+
+
+def decode_picture(data: bytes) -> NDArray[np.uint8]:
+    """PNG or JPEG bytes -> uint8 H W 3."""
+    import av
+
+    with av.open(io.BytesIO(data), "r") as source:
+        frame: Any = next(source.decode(video=0))
+        return frame.to_ndarray(format="rgb24")

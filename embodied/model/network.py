@@ -1,0 +1,172 @@
+"""The model: encoders put continuous inputs into a sentence, a language model reads it, heads read the language model.
+
+Sentences are packed: one shared prefix (pictures, states) followed by segments that each see the prefix and themselves, so
+that one look at a scene teaches, and answers, many questions. segment 0 is the prefix, 1.. the segments, -1 padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import LlamaConfig, LlamaModel
+
+from embodied.errors import UserError
+from embodied.model.sentence import Picture, Prompt, Series, Text, embed
+from embodied.model.tokens import BOS, XS, YS, Words
+from embodied.plan import BINS, COLOURS, PLACES, SHAPES
+from embodied.registry import build
+
+KINDS = ("nothing", *SHAPES, *PLACES, "robot")  # what a cell of a picture can show
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes and inputs. cameras: name -> (H, W, pixels along a token's edge). states: name -> (rows, channels) of the window."""
+
+    dim: int = 192
+    layers: int = 5
+    heads: int = 3
+    mlp: int = 512
+    vit_depth: int = 2
+    vit_channels: int = 96
+    cameras: Mapping[str, tuple[int, int, int]] = field(default_factory=lambda: {"front": (96, 160, 16), "wrist": (96, 96, 32)})
+    states: Mapping[str, tuple[int, int]] = field(default_factory=lambda: {"arm": (8, 6)})
+    state_tokens: int = 2
+    head: str = "flow"
+    horizon: int = 16
+    actions: int = 6  # the body's channels, relative where they are positions, and the step's progress
+    statistics: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what the weights were trained on; shown, never used
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def of(cls, saved: Mapping[str, Any]) -> ModelConfig:
+        unknown = set(saved) - set(cls.__dataclass_fields__)
+        if unknown:
+            raise UserError(f"config.json has unknown keys {sorted(unknown)}; these weights are of another version")
+        fixed = dict(saved)
+        for key in ("cameras", "states"):
+            if key in fixed:
+                fixed[key] = {name: tuple(size) for name, size in fixed[key].items()}
+        return cls(**fixed)
+
+
+class EmbodiedModel(nn.Module):
+    """See the module's docstring. words: the tokenizer, whose size fixes the embedding table."""
+
+    def __init__(self, config: ModelConfig, words: Words) -> None:
+        super().__init__()
+        self.config, self.words = config, words
+        dim = config.dim
+        self.encoders = nn.ModuleDict()
+        for camera, (height, width, patch) in config.cameras.items():
+            self.encoders[camera] = build(
+                "encoder", "vit", height=height, width=width, patch=patch,
+                dim=dim, depth=config.vit_depth, channels=config.vit_channels, heads=config.heads,
+            )  # fmt: skip
+        trunks = [self.encoders[camera] for camera in config.cameras]
+        for other in trunks[1:]:  # one eye: colours and shapes are learnt once for all cameras
+            other.stem = trunks[0].stem
+        for state, (length, channels) in config.states.items():
+            self.encoders[state] = build("encoder", "series", channels=channels, length=length, dim=dim, tokens=config.state_tokens)
+        self.backbone = LlamaModel(
+            LlamaConfig(
+                vocab_size=len(words), hidden_size=dim, intermediate_size=config.mlp, num_hidden_layers=config.layers,
+                num_attention_heads=config.heads, num_key_value_heads=config.heads, max_position_embeddings=1024,
+                tie_word_embeddings=True, attn_implementation="sdpa", pad_token_id=0,
+            )
+        )  # fmt: skip
+        self.head = build("head", config.head, horizon=config.horizon, actions=config.actions, context=dim)
+        # Training-only heads; labels from the simulator's segmentation. See embodied/model/losses.py.
+        self.cell_colour = nn.Linear(config.vit_channels, len(COLOURS) + 1)
+        self.cell_kind = nn.Linear(config.vit_channels, len(KINDS))
+        self.pointer = nn.ModuleDict({"query": nn.Linear(dim, dim), "key": nn.Linear(dim, dim)})
+        self._start_near()
+
+    def _start_near(self) -> None:
+        """Give location tokens and picture positions one smooth code, so that neighbours start alike and copying a
+        patch's place into a location token is a linear map from the first step on."""
+        dim = self.config.dim
+        with torch.no_grad():
+            table = self.backbone.embed_tokens.weight
+            table.normal_(0, 0.04)
+            mix_x, mix_y = (torch.randn(64, dim) * 0.04 / 4 for _ in range(2))
+
+            def waves(at: Tensor) -> Tensor:
+                angles = at[:, None] * torch.pi * torch.arange(1, 33)
+                return torch.cat([angles.sin(), angles.cos()], -1) / torch.arange(1, 33).repeat(2).sqrt() * 2
+
+            centres = (torch.arange(BINS) + 0.5) / BINS
+            first_x, first_y = self.words[XS[0]], self.words[YS[0]]
+            table[first_x : first_x + BINS] = waves(centres) @ mix_x
+            table[first_y : first_y + BINS] = waves(centres) @ mix_y
+            camera = next(iter(self.config.cameras))
+            rows, cols = self.encoders[camera].grid
+            v, u = torch.meshgrid((torch.arange(rows) + 0.5) / rows, (torch.arange(cols) + 0.5) / cols, indexing="ij")
+            self.encoders[camera].position.copy_((waves(u.flatten()) @ mix_x + waves(v.flatten()) @ mix_y) * 5)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Tokens of each continuous input."""
+        return {name: encoder.tokens for name, encoder in self.encoders.items()}
+
+    def prompt(self, text: str = "") -> Prompt:
+        """The standard sentence: pictures, states, then text."""
+        inputs = [*(Picture(c) for c in self.config.cameras), *(Series(s) for s in self.config.states)]
+        return Prompt((Text(BOS), *inputs, *([Text(text)] if text else [])), self.counts)
+
+    def look(self, images: Mapping[str, Tensor], states: Mapping[str, Tensor]) -> tuple[dict[int, Tensor], dict[str, Tensor], dict[str, Tensor]]:
+        """Encode. images[camera] uint8 (b, H, W, 3), states[name] (b, t, d) normalised.
+
+        Returns vectors by placeholder id (b * n, D), cells by camera (b, m, C) and tokens by camera (b, n, D).
+        """
+        vectors: dict[int, Tensor] = {}
+        cells: dict[str, Tensor] = {}
+        tokens: dict[str, Tensor] = {}
+        for camera in self.config.cameras:
+            if camera not in images:
+                raise UserError(f"camera {camera!r} is missing; the model needs {', '.join(self.config.cameras)}")
+            cells[camera], tokens[camera] = self.encoders[camera](images[camera])
+            vectors[self.words[f"<{camera}>"]] = tokens[camera].flatten(0, 1)
+        for name in self.config.states:
+            if name not in states:
+                raise UserError(f"state {name!r} is missing; the model needs {', '.join(self.config.states)}")
+            vectors[self.words[f"<{name}>"]] = self.encoders[name](states[name]).flatten(0, 1)
+        return vectors, cells, tokens
+
+    def forward(self, ids: Tensor, segment: Tensor, vectors: Mapping[int, Tensor]) -> Tensor:
+        """ids, segment (b, n) -> last hidden states (b, n, D)."""
+        return self.backbone(
+            inputs_embeds=embed(self.backbone.embed_tokens, ids, vectors),
+            attention_mask=visible(segment)[:, None],
+            position_ids=positions(segment),
+            use_cache=False,
+        ).last_hidden_state
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(…, D) -> (…, vocabulary), the embedding table read backwards."""
+        return hidden @ self.backbone.embed_tokens.weight.t()
+
+
+def visible(segment: Tensor) -> Tensor:
+    """(b, n) -> (b, n, n) bool: who may look at whom. Padding looks at itself so that no row is empty."""
+    n = segment.shape[1]
+    before = torch.ones(n, n, dtype=torch.bool, device=segment.device).tril()
+    same = (segment[:, :, None] == segment[:, None, :]) | (segment[:, None, :] == 0)
+    return before & same & (segment[:, None, :] >= 0) | torch.eye(n, dtype=torch.bool, device=segment.device)
+
+
+def positions(segment: Tensor) -> Tensor:
+    """(b, n) -> position ids: every segment continues from the end of the prefix."""
+    prefix = (segment == 0).sum(1, keepdim=True)
+    index = torch.arange(segment.shape[1], device=segment.device).expand_as(segment)
+    new = torch.ones_like(segment, dtype=torch.bool)
+    new[:, 1:] = segment[:, 1:] != segment[:, :-1]
+    start = torch.where(new, index, 0).cummax(1).values
+    return torch.where(segment == 0, index, prefix + index - start).clamp(min=0)

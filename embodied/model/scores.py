@@ -1,0 +1,35 @@
+"""Teacher-forced figures for validation: cheap enough to print while training."""
+
+from __future__ import annotations
+
+import torch
+
+from embodied.model.lessons import Batch
+from embodied.model.network import EmbodiedModel
+from embodied.model.tokens import NO, XS, YES, YS
+from embodied.plan import BINS
+
+
+@torch.no_grad()
+def scores(model: EmbodiedModel, batch: Batch) -> dict[str, tuple[float, float]]:
+    """name -> (sum, count): words right, verdicts right, locations within 3 bins, location error in bins, and the share of
+    plans and answers whose every word is right and every location within 3 bins."""
+    vectors, _, _ = model.look(batch.images, batch.states)
+    logits = model.logits(model(batch.ids, batch.segment, vectors)).float()
+    located, answered = ~torch.isnan(batch.place), batch.target >= 0
+    spoken = answered & ~located
+    said = logits.argmax(-1)
+    right = said == batch.target
+    verdict = (batch.target == model.words[YES]) | (batch.target == model.words[NO])
+    out = {"words": (right[spoken].sum(), spoken.sum()), "verdicts": (right[verdict].sum(), verdict.sum())}
+    first = torch.where(batch.target >= model.words[YS[0]], model.words[YS[0]], model.words[XS[0]])
+    columns = (first[..., None] + torch.arange(BINS)).clamp(max=logits.shape[-1] - 1)
+    off = (logits.gather(-1, columns).argmax(-1) - (batch.target - first)).abs()
+    out["near"] = ((off <= 3)[located].sum(), located.sum())
+    out["bins off"] = (off[located].clamp(max=64).sum(), located.sum())
+    good = torch.where(located, off <= 3, right) | ~answered
+    for name, k in (("plans", 1),):
+        part = batch.segment == k
+        whole = part.any(1) & (answered & part).any(1)
+        out[name] = ((good | ~part).all(1)[whole].sum(), whole.sum())
+    return {name: (float(a), float(b)) for name, (a, b) in out.items()}

@@ -1,0 +1,107 @@
+"""A multimodal sentence: text, pictures, series and objects in any order, and its ids with placeholders.
+
+As in PaLM-E (arXiv 2303.03378, section 3): every continuous input is encoded to vectors of the word-embedding width, which
+take the places of placeholder tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from embodied.errors import UserError
+from embodied.model.tokens import Words
+
+
+@dataclass(frozen=True)
+class Text:
+    text: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The current picture of one camera."""
+
+    camera: str
+
+
+@dataclass(frozen=True)
+class Series:
+    """The recent past of one state."""
+
+    state: str
+
+
+@dataclass(frozen=True)
+class Objects:
+    """A list of objects as vectors, one token each, with their labels in the text around them."""
+
+    count: int
+    name: str = "objects"
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Words in order. str(prompt) shows the sentence with token counts."""
+
+    words: tuple[Text | Picture | Series | Objects, ...]
+    counts: Mapping[str, int]  # tokens of each picture or series
+
+    def __str__(self) -> str:
+        shown = []
+        for word in self.words:
+            if isinstance(word, Text):
+                shown.append(word.text)
+            elif isinstance(word, Objects):
+                shown.append(f"<{word.name} x{word.count}>")
+            else:
+                name = _name(word)
+                shown.append(f"<{name} x{self.counts[name]}>")
+        return " ".join(shown)
+
+    def ids(self, words: Words) -> list[int]:
+        """Token ids; a continuous input stands as its placeholder, repeated."""
+        out: list[int] = []
+        for word in self.words:
+            if isinstance(word, Text):
+                out += words.encode(word.text)
+            elif isinstance(word, Objects):
+                out += [words[f"<{word.name}>"]] * word.count
+            else:
+                name = _name(word)
+                if name not in self.counts:
+                    raise UserError(f"the model has no encoder for {name!r}; it has {', '.join(self.counts) or 'none'}")
+                out += [words[f"<{name}>"]] * self.counts[name]
+        return out
+
+
+def _name(word: Picture | Series) -> str:
+    return word.camera if isinstance(word, Picture) else word.state
+
+
+def embed(table: nn.Embedding, ids: Tensor, vectors: Mapping[int, Tensor]) -> Tensor:
+    """ids (b, n) -> (b, n, D): rows of the table, with `vectors[placeholder id]` (m, D) put, in reading order, where it stands.
+
+    Raises UserError when a sentence has more or fewer placeholders than there are vectors.
+    """
+    out = table(ids)
+    for placeholder, rows in vectors.items():
+        where = ids == placeholder
+        if int(where.sum()) != rows.shape[0]:
+            raise UserError(f"the sentences have {int(where.sum())} places for input {placeholder}, but {rows.shape[0]} vectors came")
+        out = out.masked_scatter(where.unsqueeze(-1), rows.to(out.dtype))
+    return out
+
+
+def pad(sequences: list[list[int]], value: int) -> tuple[Tensor, Tensor]:
+    """Right-pad to one length: ids (b, n) int64 and mask (b, n) bool, True where a token is."""
+    longest = max(map(len, sequences))
+    ids = torch.full((len(sequences), longest), value, dtype=torch.long)
+    mask = torch.zeros((len(sequences), longest), dtype=torch.bool)
+    for row, sequence in enumerate(sequences):
+        ids[row, : len(sequence)] = torch.tensor(sequence, dtype=torch.long)
+        mask[row, : len(sequence)] = True
+    return ids, mask

@@ -1,0 +1,89 @@
+"""Words <-> ids: a word-level vocabulary with spelled-out fallback, location tokens and placeholders.
+
+Built with the `tokenizers` library (WordPiece, greedy longest match): a word never seen is spelled in characters instead
+of becoming one unknown. Location tokens follow PaliGemma (arXiv 2407.07726) with one set for x and one for y.
+"""
+
+from __future__ import annotations
+
+import string
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+from embodied.errors import UserError
+from embodied.plan import BINS, COLOURS, PLACES, SHAPES, SKILLS
+
+PAD, BOS, EOS, LINE = "<pad>", "<bos>", "<eos>", "<line>"
+GOAL, DONE, PLAN, CHECK, POINT, ASK, STEP = "<goal>", "<done>", "<plan>", "<check>", "<point>", "<ask>", "<step>"
+YES, NO, ABSENT, UNCLEAR = "<yes>", "<no>", "<absent>", "<unclear>"
+CONTROLS = (PAD, BOS, EOS, LINE, GOAL, DONE, PLAN, CHECK, POINT, ASK, STEP, YES, NO, ABSENT, UNCLEAR)
+XS = tuple(f"<x{i:03d}>" for i in range(BINS))
+YS = tuple(f"<y{i:03d}>" for i in range(BINS))
+GRAMMAR_WORDS = (*SKILLS, *COLOURS, *SHAPES, *PLACES, *"on in left right of behind front between and to table".split())
+
+
+def train_vocabulary(corpus: Iterable[str], placeholders: Iterable[str], least: int = 2) -> Tokenizer:
+    """A Tokenizer that knows every word seen `least` times, all characters, the control, location and placeholder tokens.
+
+    placeholders: names such as "front" whose token `<front>` continuous inputs replace in the sentence.
+    """
+    counts: Counter[str] = Counter()
+    splitter = pre_tokenizers.BertPreTokenizer()
+    for line in corpus:
+        counts.update(word for word, _ in splitter.pre_tokenize_str(line.lower()))
+    characters = string.ascii_lowercase + string.digits + string.punctuation
+    special = [*CONTROLS, *XS, *YS, *(f"<{name}>" for name in placeholders)]
+    words = [*special, "[UNK]", *characters, *(f"##{c}" for c in characters), *GRAMMAR_WORDS]
+    words += sorted(word for word, n in counts.items() if n >= least)
+    vocabulary = {word: i for i, word in enumerate(dict.fromkeys(words))}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=64))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    tokenizer.add_special_tokens([AddedToken(word, special=True) for word in special])
+    return tokenizer
+
+
+class Words:
+    """Encode and decode text; newlines are the token <line>."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.tokenizer.no_padding()
+        self.tokenizer.no_truncation()
+
+    def __len__(self) -> int:
+        return self.tokenizer.get_vocab_size()
+
+    def encode(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text.replace("\n", LINE), add_special_tokens=False).ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        words = [self.tokenizer.id_to_token(i) for i in ids]
+        return " ".join(words).replace(" ##", "").replace(f" {LINE} ", "\n").replace(f" {LINE}", "\n")
+
+    def __getitem__(self, token: str) -> int:
+        found = self.tokenizer.token_to_id(token)
+        if found is None:
+            raise UserError(f"token {token!r} is not in this vocabulary; the tokenizer and the code do not belong together")
+        return found
+
+    def spelled(self, text: str) -> float:
+        """Share of the words of `text` that the vocabulary lacks (0 all known, 1 none): how foreign a goal is."""
+        pieces = self.tokenizer.encode(text, add_special_tokens=False)
+        unknown = {w for w, piece in zip(pieces.word_ids, pieces.tokens, strict=True) if piece.startswith("##") or piece == "[UNK]"}
+        total = {w for w in pieces.word_ids if w is not None}
+        return len(unknown) / max(1, len(total))
+
+    def save(self, path: Path) -> None:
+        self.tokenizer.save(str(path))
+
+    @classmethod
+    def load(cls, path: Path) -> Words:
+        try:
+            return cls(Tokenizer.from_file(str(path)))
+        except Exception as error:  # the library raises bare Exception
+            raise UserError(f"tokenizer {path} cannot be read ({error}); copy the weights folder again") from error

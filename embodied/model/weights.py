@@ -1,0 +1,70 @@
+"""Weights on disk: model.safetensors, config.json (with the normalisation statistics), tokenizer.json. No pickle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from embodied.errors import UserError
+from embodied.model.network import EmbodiedModel, ModelConfig
+from embodied.model.tokens import Words
+
+SHIPPED = Path(__file__).resolve().parent.parent / "weights"
+
+
+def save_pretrained(model: EmbodiedModel, folder: Path, dtype: torch.dtype = torch.float16) -> None:
+    """Write the three files. Shared tensors are written once; floats as `dtype` (16 bits halve the download)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors: dict[str, torch.Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        if id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        tensors[name] = tensor.detach().to(dtype).contiguous() if tensor.is_floating_point() else tensor.detach().contiguous()
+    save_file(tensors, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(model.config.as_dict(), indent=1) + "\n")
+    model.words.save(folder / "tokenizer.json")
+
+
+def find(name: str) -> Path:
+    """A folder by path, or shipped weights by name."""
+    for folder in (Path(name), SHIPPED / name):
+        if (folder / "config.json").is_file():
+            return folder
+    shipped = ", ".join(sorted(p.parent.name for p in SHIPPED.glob("*/config.json"))) or "none"
+    raise UserError(f"no weights at {name!r} (a folder with config.json is needed); shipped: {shipped}")
+
+
+def from_pretrained(name: str) -> EmbodiedModel:
+    """Load a folder or shipped weights, float32, ready to infer. UserError when files are broken or do not match."""
+    folder = find(name)
+    try:
+        config = ModelConfig.of(json.loads((folder / "config.json").read_text()))
+    except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
+        raise UserError(f"{folder / 'config.json'} is damaged ({error}); copy the weights folder again") from error
+    if not config.statistics:
+        raise UserError(f"{folder / 'config.json'} holds no normalisation statistics; train again with statistics from the data")
+    words = Words.load(folder / "tokenizer.json")
+    model = EmbodiedModel(config, words)
+    path = folder / "model.safetensors"
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{path} is missing, truncated or damaged ({error}); copy the weights folder again") from error
+    own = model.state_dict(keep_vars=True)
+    first: dict[int, str] = {}
+    alias = {name: first.setdefault(id(tensor), name) for name, tensor in own.items()}
+    wrong = sorted(set(tensors) ^ set(alias.values())) + [
+        name for name, saved in tensors.items() if name in own and own[name].shape != saved.shape
+    ]
+    if wrong:
+        raise UserError(f"{path} does not fit {folder / 'config.json'} (for example {wrong[0]!r}); the files are of different models")
+    with torch.no_grad():
+        for name, saved in tensors.items():
+            own[name].copy_(saved.to(own[name].dtype))
+    return model.eval()

@@ -1,0 +1,152 @@
+"""The learned policy: one checkpoint plans in text, grounds its steps in the picture, moves, and judges the result."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embodied import plan as grammar
+from embodied.errors import UserError
+from embodied.protocols import Body
+from embodied.registry import register
+from embodied.types import ActionChunk, Observation, Plan, Step
+
+if TYPE_CHECKING:
+    from embodied.model.decode import Look
+
+LONGEST = 400  # characters of a goal
+FOREIGN = 0.5  # share of unknown words above which a goal is not our language
+LATEST_S = 12.0  # a step's motion ends after this long, whatever the model says of its progress
+NEAR_END = 0.97  # progress at which a step's motion has ended
+
+
+@register("policy", "planner")
+class Planner:
+    """Policy from weights. body: read for its spec only (cameras, limits), never for facts.
+
+    weights: a folder or a shipped name.  mode: "skills" (each step runs a motion skill at its grounded point) or
+    "visuomotor" (the motion head's chunks, rows asked for again every `execute` rows).  threads: of torch.
+    """
+
+    def __init__(
+        self, body: Body, weights: str = "tabletop", mode: str = "skills", threads: int = 1, seed: int = 0,
+        flow_steps: int = 5, execute: int = 8,
+    ) -> None:  # fmt: skip
+        import torch
+
+        from embodied.data.normalise import Normalisation
+        from embodied.model.grammar import Grammar
+        from embodied.model.weights import from_pretrained
+
+        if mode not in ("skills", "visuomotor"):
+            raise UserError(f"unknown mode {mode!r}; choose from skills, visuomotor")
+        torch.set_num_threads(threads)
+        self._torch = torch
+        self.body, self.mode, self.seed, self.flow_steps, self.execute = body, mode, seed, flow_steps, execute
+        self.model = from_pretrained(weights)
+        self.grammar = Grammar(self.model.words)
+        self.normalisation = Normalisation.from_dict(self.model.config.statistics)
+        if mode == "visuomotor" and "action" not in self.normalisation.names:
+            raise UserError(f"weights {weights!r} were trained without motion; use mode=skills or train with motions=")
+        for camera, (height, width, _) in self.model.config.cameras.items():
+            have = body.spec.cameras.get(camera)
+            if have is None:
+                raise UserError(f"camera {camera!r} is missing; the weights need {', '.join(self.model.config.cameras)}")
+            if (have.height, have.width) != (height, width):
+                raise UserError(f"camera {camera!r} gives {have.width}x{have.height}, the weights need {width}x{height}")
+        self.reset()
+
+    def reset(self) -> None:
+        from policies.skills import Held
+
+        self._seen: tuple[float, Look] | None = None
+        self._moving: tuple[Step, ActionChunk] | None = None
+        self._step: tuple[Step, str, float] | None = None  # the current step, its line with points, when it began
+        self._held = Held()
+        self._noise = self._torch.Generator().manual_seed(self.seed)
+
+    def look(self, obs: Observation) -> Look:
+        """The model's reading of this observation, shared by all questions about it."""
+        from embodied.model.decode import Look
+
+        if self._seen is None or self._seen[0] != obs.t_s:
+            torch, config = self._torch, self.model.config
+            images = {}
+            for camera in config.cameras:
+                if camera not in obs.images:
+                    raise UserError(f"camera {camera!r} is missing from the observation; it has {', '.join(obs.images) or 'none'}")
+                images[camera] = torch.from_numpy(np.ascontiguousarray(obs.images[camera]))[None]
+            states = {s: torch.from_numpy(self.normalisation.normalise(s, obs.states[s]))[None] for s in config.states}
+            self._seen = (obs.t_s, Look(self.model, images, states))
+        return self._seen[1]
+
+    def plan(self, obs: Observation, goal: str, done: tuple[Step, ...] = ()) -> Plan:
+        from embodied.model.lessons import ask_plan
+        from embodied.model.tokens import ABSENT, UNCLEAR
+
+        goal = " ".join(goal.split())
+        if not goal:
+            raise UserError("the goal is empty; say what to do, for example 'put the red block in the blue bowl'")
+        if len(goal) > LONGEST:
+            raise UserError(f"the goal has {len(goal)} characters, the most is {LONGEST}; say it shorter")
+        words = self.model.words
+        unclear = f"I do not understand {goal[:60]!r}; ask in English for things on the table, for example 'pick the red block'"
+        if words.spelled(goal) > FOREIGN:
+            return Plan(goal, done, len(done), refusal=unclear)
+        ids, _ = self.look(obs).say(ask_plan(goal, list(map(grammar.write_step, done))), self.grammar.plan)
+        if ids and ids[0] == words[UNCLEAR]:
+            return Plan(goal, done, len(done), refusal=unclear)
+        if ids and ids[0] == words[ABSENT]:
+            return Plan(goal, done, len(done), refusal=f"I see no {words.decode(ids[1:])} on the table; name a thing that is there")
+        return Plan(goal, done + grammar.read(words.decode(ids)).steps, len(done))
+
+    def grounded(self, obs: Observation, step: Step) -> Step:
+        """The step with its points found anew in this observation; its old points where the model says <absent>."""
+        from embodied.model.lessons import ask_points
+        from embodied.model.tokens import ABSENT
+
+        count = grammar.points_needed(step.text)
+        ids, _ = self.look(obs).say(ask_points(step.text), self.grammar.points(count))
+        if ids and ids[0] == self.model.words[ABSENT]:
+            return step
+        return replace(step, points=grammar.located(self.model.words.decode(ids).replace(" ", "")))
+
+    def check(self, obs: Observation, step: Step) -> float:
+        from embodied.model.lessons import ask_check
+
+        return float(self.look(obs).choose(ask_check(step.text), self.grammar.verdict)[0])
+
+    def act(self, obs: Observation, plan: Plan) -> ActionChunk:
+        return self._skill(obs, plan.current) if self.mode == "skills" else self._visuomotor(obs, plan.current)
+
+    def _skill(self, obs: Observation, step: Step) -> ActionChunk:
+        from policies import perceive, skills
+
+        dt_s = 1.0 / self.body.spec.action.rate_hz
+        if self._moving is not None and self._moving[0] is step:
+            self._moving = None
+            return ActionChunk(obs.t_s, dt_s, np.zeros((0, len(self.body.spec.action)), np.float32))
+        job = perceive.geometry_of_step(self.grounded(obs, step), obs, self.body.spec)
+        rows, self._held = skills.motion(job, obs.states["arm"][-1, :5], self._held, dt_s)
+        chunk = ActionChunk(obs.t_s, dt_s, rows)
+        self._moving = (step, chunk)
+        return chunk
+
+    def _visuomotor(self, obs: Observation, step: Step) -> ActionChunk:
+        from embodied.data.motions import absolute
+        from embodied.model.lessons import ask_move
+
+        dt_s = 1.0 / self.body.spec.action.rate_hz
+        if self._step is None or self._step[0] is not step:
+            self._step = (step, grammar.write_step(self.grounded(obs, step)), obs.t_s)
+        _, line, began_s = self._step
+        known: Any = None
+        rows = self.look(obs).move(ask_move(line), self.flow_steps, self._noise, known).numpy()
+        chunk = self.normalisation.denormalise("action", rows)
+        if chunk[: self.execute, -1].mean() > NEAR_END or obs.t_s - began_s > LATEST_S:
+            self._step = None
+            return ActionChunk(obs.t_s, dt_s, np.zeros((0, len(self.body.spec.action)), np.float32))
+        moves = absolute(chunk[:, :5], obs.states["arm"][-1, :5])
+        return ActionChunk(obs.t_s, dt_s, self.body.spec.action.clip(moves)[: self.execute])

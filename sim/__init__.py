@@ -1,0 +1,20 @@
+"""PyBullet worlds. `import sim` registers the gymnasium ids `Embodied/<Task>-v0`, one for each file in sim/tasks."""
+
+from __future__ import annotations
+
+import pkgutil
+from pathlib import Path
+
+import gymnasium
+
+
+def _enrol() -> None:
+    for module in pkgutil.iter_modules([str(Path(__file__).parent / "tasks")]):
+        if module.name.startswith("_"):
+            continue
+        name = module.name.replace("_", "-")
+        camel = "".join(word.title() for word in name.split("-"))
+        gymnasium.register(id=f"Embodied/{camel}-v0", entry_point="sim.env:TableEnv", kwargs={"task": name})
+
+
+_enrol()

@@ -1,0 +1,101 @@
+"""The scripted expert's episodes as frames to record: what a learner of motion imitates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
+from pathlib import Path
+
+from embodied import plan as grammar
+from embodied import registry
+from embodied.control.loop import Watch, run
+from embodied.data.record import EpisodeFailed, Frame, record
+from embodied.errors import UserError
+from embodied.types import Command, Observation, Plan, Step
+from policies.expert import Expert
+from sim.body import SimBody
+
+
+class _Notes(Watch):
+    """Turns what the loop tells into frames: the observation before each command, and the command really sent."""
+
+    def __init__(self, task: str) -> None:
+        self.task, self.frames = task, list[Frame]()
+        self._plan = self._step = ""
+
+    def planned(self, plan: Plan, obs: Observation, seconds: float) -> None:
+        self._plan = grammar.write(plan.steps)
+
+    def began(self, plan: Plan) -> None:
+        self._plan, self._step = grammar.write(plan.steps), grammar.write_step(plan.current)
+
+    def ticked(self, command: Command, obs: Observation | None) -> None:
+        assert obs is not None
+        self.frames.append(Frame(obs, command.values, self.task, self._plan, self._step))
+
+    def checked(self, step: Step, p: float, obs: Observation) -> None:
+        if self.frames:
+            answer = ((f"did {step.text} succeed?", "yes" if p >= 0.5 else "no"),)
+            self.frames[-1] = replace(self.frames[-1], qa=answer)
+
+
+@lru_cache(maxsize=16)  # one world per kind and process: building one costs more than an episode's reset
+def _body(task: str, split: str, disturb: float, cameras: tuple[str, ...]) -> SimBody:
+    return SimBody(task=task, split=split, disturb=disturb, eyes=cameras)
+
+
+def demonstrate(
+    seed: int,
+    tasks: tuple[str, ...] = ("pick",),
+    split: str = "train",
+    disturb: float = 0.0,
+    cameras: tuple[str, ...] = ("front", "wrist"),
+) -> Iterator[Frame]:
+    """Frames of one expert episode of tasks[seed % len(tasks)], 20 a second. EpisodeFailed when the expert fails."""
+    body = _body(tasks[seed % len(tasks)], split, disturb, cameras)
+    obs = body.reset(seed)
+    notes = _Notes(body.goal)
+    result = run(
+        body,
+        Expert(body),
+        body.goal,
+        obs=obs,
+        watch=notes,
+        max_ticks=body.task.max_steps,
+        max_replans=3,
+        every_tick=True,
+    )
+    if result.reason != "finished" or not body.success():
+        raise EpisodeFailed(f"{body.task.name}, seed {seed}: {result.reason} {result.error}".strip())
+    yield from notes.frames
+
+
+def demonstrations(
+    tasks: Sequence[str],
+    episodes: int,
+    out: str | Path,
+    *,
+    processes: int = 1,
+    split: str = "train",
+    disturb: float = 0.0,
+    cameras: Sequence[str] = ("front", "wrist"),
+    first_seed: int = 0,
+    progress: bool = True,
+) -> int:
+    """Record the expert into the LeRobotDataset at `out` until it holds `episodes`; return how many were made now.
+
+    Episode i has seed first_seed + i (see embodied.data.record) and the tasks take turns. UserError for unknown tasks
+    or no front camera.
+    """
+    if not tasks:
+        raise UserError("tasks is empty; name at least one, for example tasks=pick")
+    for task in tasks:
+        registry.part("task", task)
+    if "front" not in cameras:
+        raise UserError(f"cameras={list(cameras)} lacks 'front', in which the steps of a plan are grounded; add it")
+    make = partial(demonstrate, tasks=tuple(tasks), split=split, disturb=disturb, cameras=tuple(cameras))
+    spec = _body(tasks[0], split, disturb, tuple(cameras)).spec
+    return record(
+        make, spec, episodes, out, processes=processes, cameras=cameras, first_seed=first_seed, progress=progress
+    )

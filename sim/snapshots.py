@@ -1,0 +1,253 @@
+"""Labelled moments of episodes, made without motion: each step's effect, or its failure, is put in place at once.
+
+A picture of every moment between two steps is what a planner sees; driving there would cost a hundred times more. Labels
+(plans, points, verdicts, answers) come from exact facts and are used in training only.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from embodied import geometry, registry
+from embodied.data.snapshots import NOTHING, ROBOT, Record, Snapshots, write_shard
+from embodied.plan import step as parse
+from embodied.plan import write_step
+from embodied.types import Step
+from policies.expert import achieved, grounded, job_of
+from policies.places import WORKSPACE
+from policies.symbolic import Facts, remaining, support
+from sim import language
+from sim.body import SimBody
+from sim.nonsense import nonsense
+from sim.task import EPISODES, Episode, seed_of
+
+VISIBLE = 10  # pixels of the front picture that make a thing seen
+PHRASINGS = 4  # stored for every goal
+FAILS = 0.3  # share of steps that fail
+
+
+class Moments:
+    """Walks through episodes of one task. Uses only rng (no global randomness)."""
+
+    def __init__(self, task: str, split: str = "train") -> None:
+        self.task: Any = registry.build("task", task)
+        self.body = SimBody(task, split=split, lazy=True)
+        self.split = split
+
+    def episode(self, seed: int) -> Iterator[tuple[Record, dict[str, np.ndarray]]]:
+        """All moments of the episode with this seed."""
+        rng = np.random.default_rng([seed, 5])
+        body = self.body
+        body.reset(seed)
+        # Bystanders may lie anywhere, also stacked or in a hand at the start: a planner meets such tables after mishaps.
+        goals = [body.episode.goal, *(self._retold(body.episode, rng) for _ in range(PHRASINGS - 1))]
+        done: list[str] = []
+        recent: list[Step] = []
+        for _ in range(12):
+            facts = body.facts()
+            steps = remaining(body.episode.wants, facts)
+            steps = grounded(steps, facts, body.spec, body.episode.wants)
+            yield self._moment(goals, done, steps, recent, facts, rng)
+            if not steps:
+                return
+            recent = [steps[0]]
+            worked = self._act(steps[0], facts, rng)
+            now = body.facts()
+            if worked and achieved(steps[0], now):
+                done.append(write_step(steps[0]))
+            if any(not (WORKSPACE[0][0] - 0.05 < t.position[0] < WORKSPACE[0][1] + 0.05 and abs(t.position[1]) < 0.34) for t in now.things.values() if t.name != now.held):
+                return  # something rolled away: not a table we ask about
+
+    # --- effects
+
+    def _act(self, step: Step, facts: Facts, rng: np.random.Generator) -> bool:
+        """Put the step's effect in place, or that of its failure."""
+        body, worked = self.body, rng.random() > FAILS
+        thing = facts.things[step.args[0]]
+        if step.skill == "reach":
+            at = thing.position + (0, 0, thing.size[2] / 2 + rng.uniform(0.025, 0.055))
+            if not worked:
+                angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(0.05, 0.16)
+                at = at + [far * np.cos(angle), far * np.sin(angle), rng.uniform(0, 0.1)]
+            noise = rng.normal(0, 0.006, 2)
+            body.hover(at[0] + noise[0], at[1] + noise[1], float(np.clip(at[2], 0.03, 0.5)), rng.uniform(-0.3, 0.3))
+            body.settle(4)
+            return worked
+        if step.skill == "pick":
+            body.go_home()
+            if worked:
+                body.grip(thing.name, (*rng.normal(0, 0.004, 2), rng.uniform(-0.014, 0.0)))
+            elif rng.random() < 0.6:
+                self._drop(thing.name, thing.position[:2], rng.uniform(0.0, 0.05), rng)
+            elif rng.random() < 0.5:
+                others = [t.name for t in facts.things.values() if t.movable and t.name != thing.name and not self._covered(t.name, facts)]
+                if others:
+                    body.grip(others[rng.integers(len(others))], (0, 0, -0.008))
+            body.settle(24)
+            return worked
+        if step.skill == "push":
+            zone = facts.things[step.args[-1]].position[:2]
+            start = thing.position[:2]
+            share = rng.uniform(0.85, 1.15) if worked else rng.choice([rng.uniform(0, 0.55), rng.uniform(1.5, 1.9)])
+            aside = rng.normal(0, 0.008, 2) if worked else rng.normal(0, 0.03, 2)
+            to = start + share * (zone - start) + aside
+            body.go_home()
+            body.place(thing.name, (to[0], to[1], thing.size[2] / 2 + 0.001), rng.uniform(-np.pi, np.pi))
+            body.settle(24)
+            return worked
+        place = job_of(step, facts, body.episode.wants).place
+        assert place is not None
+        body.go_home()
+        if worked:
+            noise = rng.normal(0, 0.004, 2)
+            yaw = rng.uniform(-0.3, 0.3) if rng.random() < 0.5 else rng.uniform(-np.pi / 2, np.pi / 2)
+            body.place(thing.name, (place.x + noise[0], place.y + noise[1], place.top + thing.size[2] / 2 + 0.002), yaw)
+        elif rng.random() < 0.25:
+            body.grip(thing.name, (0, 0, -0.008))  # it never let go
+        else:
+            self._drop(thing.name, np.array([place.x, place.y]), rng.uniform(0.07, 0.18), rng)
+        body.settle(36)
+        return worked
+
+    def _covered(self, name: str, facts: Facts) -> bool:
+        return any(support(facts, other) == name for other in facts.things)
+
+    def _drop(self, name: str, near: np.ndarray, far: float, rng: np.random.Generator) -> None:
+        """Let a thing lie about `far` from `near`, or anywhere that is free; it stays where it is if nothing is."""
+        facts = self.body.facts()
+        thing = facts.things[name]
+        for k in range(60):
+            angle = rng.uniform(0, 2 * np.pi)
+            far = far if k < 30 else rng.uniform(0.0, 0.4)
+            at = near + far * np.array([np.cos(angle), np.sin(angle)])
+            inside = all(low + 0.01 < value < high - 0.01 for value, (low, high) in zip(at, WORKSPACE, strict=True))
+            room = all(
+                np.linalg.norm(at - t.position[:2]) > (0.07 if t.movable else 0.11)
+                for t in facts.things.values()
+                if t.name != name and t.shape != "zone"
+            )
+            if inside and room:
+                self.body.place(name, (at[0], at[1], thing.size[2] / 2 + 0.001), rng.uniform(-np.pi, np.pi))
+                return
+        self.body.place(name, (*thing.position[:2], thing.position[2] + 0.002), thing.yaw)
+
+    # --- labels
+
+    def _retold(self, episode: Episode, rng: np.random.Generator) -> str:
+        return language.retell(episode, self.task.TRAIN, rng).goal
+
+    def _moment(self, goals: list[str], done: list[str], steps: list[Step], recent: list[Step], facts: Facts, rng: np.random.Generator) -> tuple[Record, dict[str, np.ndarray]]:
+        body = self.body
+        obs = body.observe()
+        arrays: dict[str, np.ndarray] = {"arm": obs.states["arm"]}
+        for camera in body.spec.cameras:
+            arrays[camera] = obs.images[camera]
+            seg = body.segmentation(camera)
+            arrays[f"{camera}_seg"] = np.where(seg == -2, ROBOT, np.where(seg < 0, NOTHING, seg)).astype(np.uint8)
+        camera = body.spec.cameras["front"]
+        items = [item.name for item in body.episode.items]
+        counts = np.bincount(arrays["front_seg"].ravel(), minlength=256)
+        marks = {t.name: [*t.position[:2], {"bowl": float(t.position[2]), "zone": 0.0}.get(t.shape, t.top)] for t in facts.things.values()}
+        seen = {}
+        for k, name in enumerate(items):
+            u, v, _ = geometry.project(camera, camera.parent_from_cam, np.array(marks[name]))
+            if counts[k] >= VISIBLE and 0 <= u < 1 and 0 <= v < 1 and name != facts.held:
+                seen[name] = [round(float(u), 4), round(float(v), 4)]
+        record = Record(self.task.registered_name, goals, list(done), list(map(write_step, steps)), items=items, things=seen)
+        if rng.random() < 0.08:
+            goal, name = language.absent(rng, body.episode)
+            record.goals, record.refusal, record.done = [goal], name, []
+        elif rng.random() < 0.03:
+            record.goals, record.refusal, record.done = [nonsense(rng) for _ in range(PHRASINGS)], "unclear", []
+        record.checks = [(s.text, bool(achieved(s, facts))) for s in self._claims(recent, steps, facts, rng)]
+        record.points = {s.text: [[round(p.u, 4), round(p.v, 4)] for p in s.points] for s in steps if s.points}
+        record.asks = list(self._questions(facts, seen, rng).items())
+        return record, arrays
+
+    def _claims(self, recent: list[Step], steps: list[Step], facts: Facts, rng: np.random.Generator) -> list[Step]:
+        """Steps to judge: the one just tried, ones not tried yet, and true and false ones about other things."""
+        claims = {s.text: s for s in [*recent, *steps[:2]]}
+        movable = [t.name for t in facts.things.values() if t.movable]
+        for name in movable:
+            below = support(facts, name)
+            if below:
+                shape = facts.things[below].shape if below != "table" else "table"
+                text = f"put {name} {'in' if shape == 'bowl' else 'on'} {below}"
+                claims[text] = parse(text)
+        if facts.held:
+            claims[f"pick {facts.held}"] = parse(f"pick {facts.held}")
+        a = movable[rng.integers(len(movable))]
+        claims[f"pick {a}"] = parse(f"pick {a}")
+        others = [n for n in facts.things if n != a]
+        if others:
+            b = others[rng.integers(len(others))]
+            relation = {"bowl": "in", "zone": "on"}.get(facts.things[b].shape) or ("on", "left of", "right of", "behind", "in front of")[rng.integers(5)]
+            text = f"put {a} {relation} {b}"
+            claims[text] = parse(text)
+        return list(claims.values())
+
+    def _questions(self, facts: Facts, seen: Mapping[str, Any], rng: np.random.Generator) -> dict[str, str]:
+        """Questions with one short answer each, in the plan's words."""
+        out = {"what is in the hand": facts.held or "nothing", "how many things are there": str(len(seen))}
+        names = list(seen)
+        for name in (names[i] for i in rng.permutation(len(names))[:2]):
+            on_it = sorted(n for n in facts.things if n != name and support(facts, n) == name)
+            out[f"what is on the {name}"] = " and ".join(on_it) or "nothing"
+            if facts.things[name].movable:
+                out[f"where is the {name}"] = f"on {support(facts, name) or 'nothing'}"
+        return out
+
+
+SHARD = 500  # moments
+
+
+def write(shard: int, task: str, out: Path, seed: int) -> None:
+    """One shard of moments of one task: seeds seed * 100_000 + shard * 500 + 0, 1, ... until it is full."""
+    moments = Moments(task)
+    records: list[Record] = []
+    rows: list[dict[str, np.ndarray]] = []
+    for k in itertools.count():
+        for record, arrays in moments.episode(seed_of("train", seed, (shard * SHARD + k) % EPISODES)):
+            records.append(record)
+            rows.append(arrays)
+        if len(records) >= SHARD:
+            break
+    moments.body.close()
+    stacked = {name: np.stack([row[name] for row in rows[:SHARD]]) for name in rows[0]}
+    write_shard(out / f"{shard:05d}-{task}", records[:SHARD], stacked)
+
+
+def snapshots(out: Path, count: int, processes: int = 2, seed: int = 0, tasks: Sequence[str] = ()) -> None:
+    """`count` moments in shards below `out`, tasks in turn (compound twice); finished shards of an earlier start are kept.
+
+    Besides the shards: corpus.txt (goals, for the vocabulary) and stats.json (the arm's range as mean and spread).
+    """
+    names = list(tasks) or [*registry.choices("task"), "compound"]
+    jobs = [(k, names[k % len(names)]) for k in range(-(-count // SHARD))]
+    out.mkdir(parents=True, exist_ok=True)
+    todo = [(k, task) for k, task in jobs if not (out / f"{k:05d}-{task}" / "records.jsonl").exists()]
+    columns = (TextColumn("snapshots"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as bar, ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        row = bar.add_task("", total=len(jobs), completed=len(jobs) - len(todo))
+        for future in as_completed([pool.submit(write, k, task, out, seed) for k, task in todo]):
+            future.result()
+            bar.advance(row)
+    data = Snapshots(out)
+    records = map(data.record, range(len(data)))
+    goals = [goal for record in records if record.refusal != "unclear" for goal in record.goals]
+    (out / "corpus.txt").write_text("\n".join(goals) + "\n")
+    body = SimBody(names[0])
+    arm = body.spec.states["arm"]
+    body.close()
+    low, high = np.array(arm.low), np.array(arm.high)
+    # Snapshots show the arm at rest, so its range, not its spread here, is the scale of its motion.
+    (out / "stats.json").write_text(json.dumps({"arm": {"mean": ((low + high) / 2).tolist(), "std": ((high - low) / 4).tolist()}}))
