@@ -13,7 +13,13 @@ from safetensors.torch import load_file, save_file
 from embodied.errors import UserError
 
 
-def save(folder: Path, named: dict[str, torch.nn.Parameter], average: dict[str, torch.Tensor], optimizer: torch.optim.Optimizer, facts: dict[str, Any]) -> None:
+def save(
+    folder: Path,
+    named: dict[str, torch.nn.Parameter],
+    average: dict[str, torch.Tensor],
+    optimizer: torch.optim.Optimizer,
+    facts: dict[str, Any],
+) -> None:
     """Parameters, their running average, Adam's moments, and `facts` (step, seed, ...)."""
     part = folder.with_suffix(".part")
     shutil.rmtree(part, ignore_errors=True)
@@ -33,7 +39,12 @@ def save(folder: Path, named: dict[str, torch.nn.Parameter], average: dict[str, 
     shutil.rmtree(old, ignore_errors=True)
 
 
-def load(folder: Path, named: dict[str, torch.nn.Parameter], average: dict[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+def load(
+    folder: Path,
+    named: dict[str, torch.nn.Parameter],
+    average: dict[str, torch.Tensor],
+    optimizer: torch.optim.Optimizer,
+) -> dict[str, Any]:
     """Put a saved state back; returns its facts. A kill between the two renames of save leaves `.old`, which serves."""
     if not folder.exists() and folder.with_suffix(".old").exists():
         folder.with_suffix(".old").rename(folder)

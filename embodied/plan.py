@@ -46,7 +46,9 @@ def step(text: str, points: Iterable[Point] = ()) -> Step:
     for skill, form, _ in _FORMS:
         if found := form.match(words):
             return Step(words, skill, found.groups(), tuple(points))
-    raise UserError(f"step {text!r} is not in the grammar; write for example 'pick red block' or 'put red block on table'")
+    raise UserError(
+        f"step {text!r} is not in the grammar; write for example 'pick red block' or 'put red block on table'"
+    )
 
 
 def points_needed(text: str) -> int:

@@ -63,7 +63,9 @@ def part(group: str, name: str) -> Callable[..., Any]:
     """The registered class or function. UserError names the choices."""
     known = _load(group)
     if name not in known:
-        raise UserError(f"unknown {group} {name!r}; {_nearest(name, list(known))}choose from {', '.join(sorted(known))}")
+        raise UserError(
+            f"unknown {group} {name!r}; {_nearest(name, list(known))}choose from {', '.join(sorted(known))}"
+        )
     return known[name]
 
 
@@ -90,5 +92,7 @@ def build(group: str, name: str, **settings: Any) -> Any:
     for key in settings:
         if key not in parameters:
             known = list(parameters)
-            raise UserError(f"{group} {name!r} has no setting {key!r}; {_nearest(key, known)}it has {', '.join(known) or 'none'}")
+            raise UserError(
+                f"{group} {name!r} has no setting {key!r}; {_nearest(key, known)}it has {', '.join(known) or 'none'}"
+            )
     return made(**settings)

@@ -20,8 +20,8 @@ class Outcome:
     """How an episode went.
 
     reason: the loop's word for why it ended ("finished" when every step was done).  refusal: what the policy said when it
-    would not plan.  error: the fault of a run that was stopped.  plans: every plan in order.  plan_s: wall seconds of each.  verdicts: (the policy's probability that
-    its step succeeded, what the simulator said) of each check; truth is None without a simulator.
+    would not plan.  error: the fault of a run that was stopped.  plans: every plan in order.  plan_s: wall seconds of each.
+    verdicts: of each check, the policy's probability that its step succeeded and what the simulator said (None without one).
     """
 
     reason: str = ""

@@ -65,4 +65,4 @@ class BodySpec:
     cameras: Mapping[str, CameraSpec]
     states: Mapping[str, Channels]
     action: Channels
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict[str, str])

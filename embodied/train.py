@@ -72,7 +72,9 @@ class SceneLessons:
 
         self.data = Snapshots(Path(root))
         sizes = [len(lines) for lines in self.data.lines]
-        self.rows = [i for i, (shard, row) in enumerate(self.data.index) if (row >= sizes[shard] * 97 // 100) == validation]
+        self.rows = [
+            i for i, (shard, row) in enumerate(self.data.index) if (row >= sizes[shard] * 97 // 100) == validation
+        ]
         self.teacher, self.normalisation, self.augment = teacher, normalisation, not validation
 
     def __len__(self) -> int:
@@ -124,18 +126,30 @@ def main(settings: Settings) -> int:
         kept["action"] = MotionLessons.statistics(settings.motions)
     if settings.init:
         model = from_pretrained(settings.init)
-        config = dataclasses.replace(model.config, statistics={**kept, **({"action": model.config.statistics["action"]} if "action" in model.config.statistics else {})})
+        config = dataclasses.replace(
+            model.config,
+            statistics={
+                **kept,
+                **({"action": model.config.statistics["action"]} if "action" in model.config.statistics else {}),
+            },
+        )
         model.config = config
     else:
         config = ModelConfig(head=settings.head, statistics=kept)
-        words = Words(train_vocabulary((root / "corpus.txt").read_text().splitlines(), [*config.cameras, *config.states, "objects"]))
+        words = Words(
+            train_vocabulary(
+                (root / "corpus.txt").read_text().splitlines(), [*config.cameras, *config.states, "objects"]
+            )
+        )
         model = EmbodiedModel(config, words)
     words = model.words
     teacher = Teacher(words)
     sources: list[Any] = [SceneLessons(settings.snapshots, teacher, normalisation, validation=False)]
     shares = [1.0]
     if settings.motions:
-        sources.append(MotionLessons(settings.motions, words, Normalisation.from_dict(config.statistics), config.horizon))
+        sources.append(
+            MotionLessons(settings.motions, words, Normalisation.from_dict(config.statistics), config.horizon)
+        )
         shares = [1 - settings.motion_share, settings.motion_share]
     held_out = SceneLessons(settings.snapshots, teacher, normalisation, validation=True)
     frozen = tuple(p for p in settings.freeze.split(",") if p)
@@ -157,10 +171,23 @@ def main(settings: Settings) -> int:
     def gather(lessons: list[list[Any]]) -> Any:
         return collate(lessons[0], prefix, words, grid)
 
-    schedule = Schedule(sources, shares, settings.batch, settings.seed + 7919 * accelerator.process_index, start, settings.steps)
-    loader = torch.utils.data.DataLoader(schedule, batch_size=1, shuffle=False, num_workers=settings.workers, collate_fn=gather, prefetch_factor=4 if settings.workers else None)
+    schedule = Schedule(
+        sources, shares, settings.batch, settings.seed + 7919 * accelerator.process_index, start, settings.steps
+    )
+    loader = torch.utils.data.DataLoader(
+        schedule,
+        batch_size=1,
+        shuffle=False,
+        num_workers=settings.workers,
+        collate_fn=gather,
+        prefetch_factor=4 if settings.workers else None,
+    )
     rng = np.random.default_rng(0)
-    exam = [collate([held_out.lesson(int(i), rng) for i in part], prefix, words, grid) for part in np.array_split(rng.permutation(len(held_out))[:256], 8) if len(part)]
+    exam = [
+        collate([held_out.lesson(int(i), rng) for i in part], prefix, words, grid)
+        for part in np.array_split(rng.permutation(len(held_out))[:256], 8)
+        if len(part)
+    ]
     wrapped = accelerator.prepare(Losses(model, losses))
     log = Log(out, start)
     if accelerator.is_main_process:
@@ -184,7 +211,13 @@ def main(settings: Settings) -> int:
 
     model.train()
     step, saved, began = start, time.monotonic(), time.monotonic()
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), disable=not accelerator.is_main_process)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        disable=not accelerator.is_main_process,
+    )
     with bar:
         task = bar.add_task("training", total=settings.steps, completed=start)
         for batch in loader:
@@ -210,7 +243,9 @@ def main(settings: Settings) -> int:
             if step % settings.validate_every == 0 or last:
                 figures = validate(step)
                 log.add(step, figures)
-                bar.console.print(f"step {step} {speed:.0f}/s " + ", ".join(f"{k[9:]} {v:.3f}" for k, v in figures.items()))
+                bar.console.print(
+                    f"step {step} {speed:.0f}/s " + ", ".join(f"{k[9:]} {v:.3f}" for k, v in figures.items())
+                )
                 log.plot()
             if last or time.monotonic() - saved > settings.save_every_s:
                 checkpoint.save(state, named, average, optimizer, {"step": step})
@@ -279,7 +314,9 @@ class Log:
             for step, name, value in csv.reader(lines):
                 curves.setdefault(name, []).append((int(step), float(value)))
         columns = 4
-        figure, axes = plt.subplots(-(-len(curves) // columns), columns, figsize=(4 * columns, 2.6 * -(-len(curves) // columns)), squeeze=False)
+        figure, axes = plt.subplots(
+            -(-len(curves) // columns), columns, figsize=(4 * columns, 2.6 * -(-len(curves) // columns)), squeeze=False
+        )
         for axis, (name, points) in zip(axes.flat, curves.items(), strict=False):
             axis.plot(*zip(*points, strict=True), linewidth=0.8)
             axis.set_title(name, fontsize=9)

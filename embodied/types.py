@@ -27,7 +27,7 @@ class Observation:
     t_s: float
     images: Mapping[str, Image]
     states: Mapping[str, Floats]
-    depth: Mapping[str, Floats] = field(default_factory=dict)
+    depth: Mapping[str, Floats] = field(default_factory=dict[str, Floats])
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,9 @@ from policies.skills import Job, Target
 CAMERA = "front"
 FALLBACK_TOP = 0.04  # m
 LOW = 0.012  # m, below this is table
-FLAT = 0.0035  # m, neighbouring pixels of one top face differ less
+FLAT = 0.0025  # m, neighbouring pixels of one top face differ less
 SMALLEST = 6e-4  # m2, smaller level patches are ledges or rims
-BOWL_RADIUS, BOWL_RIM = 0.068, 0.045  # m, of the middle of a bowl's wall; its height
+BOWL_RADIUS, BOWL_WALL, BOWL_RIM = 0.068, 0.006, 0.045  # m, of the middle of a bowl's wall; its thickness; its height
 SNAP = 0.06  # m, farthest thing that a point may mean
 REGION = ((0.33, 0.76), (-0.36, 0.36), (-0.05, 0.30))  # m, x y z; what is outside is robot or room
 HEIGHTS = {"brick": 0.0375, "cylinder": 0.045}  # m, middle of the range; a block is as high as wide
@@ -74,20 +74,18 @@ class Table:
         return self.points[self.high & (self.points[..., 2] > 0.015)]
 
     def _level_patches(self) -> list[Patch]:
-        labels = _connected(self.points[..., 2], self.high)
-        counts = np.bincount(labels.ravel())
+        labels = _connected(self.points[..., 2], self.high).ravel()
+        where = np.flatnonzero(labels)
+        where = where[np.argsort(labels[where], kind="stable")]
+        points, areas = self.points.reshape(-1, 3), self.pixel_area.ravel()
         out = []
-        for label in np.flatnonzero(counts >= 6):
-            if label == 0:
+        for group in np.split(where, np.flatnonzero(np.diff(labels[where])) + 1):
+            if len(group) < 6:
                 continue
-            where = labels == label
-            area = float(self.pixel_area[where].sum())
-            if area < SMALLEST:
-                continue
-            pixels = self.points[where]
-            height = float(np.median(pixels[:, 2]))
-            level = np.abs(pixels[:, 2] - height) < 0.006
-            out.append(Patch(pixels[level], height, area * float(level.mean())))
+            height = float(np.median(points[group, 2]))
+            group = group[np.abs(points[group, 2] - height) < 0.002]
+            if (area := float(areas[group].sum())) >= SMALLEST:
+                out.append(Patch(points[group], height, area))
         return out
 
     def ray(self, point: Point, height: float = 0.0) -> NDArray[np.float64]:
@@ -136,11 +134,14 @@ class Table:
         for _ in range(5):  # least squares on the points that agree
             arm = near[:, :2] - centre
             far = np.linalg.norm(arm, axis=1)
-            on = np.abs(far - BOWL_RADIUS) < 0.007
+            # below the rim the camera sees the outer wall on its own side and the inner wall beyond the middle
+            outer = np.where(arm @ (self.camera.parent_from_cam[:2, 3] - centre) > 0, 1.0, -1.0)
+            radius = BOWL_RADIUS + BOWL_WALL / 2 * outer * (near[:, 2] < BOWL_RIM - 0.002)
+            on = np.abs(far - radius) < 0.006
             if on.sum() < 8:
                 break
             unit = arm[on] / far[on, None]
-            centre = centre + np.linalg.lstsq(unit, far[on] - BOWL_RADIUS, rcond=None)[0]
+            centre = centre + np.linalg.lstsq(unit, far[on] - radius[on], rcond=None)[0]
         return centre
 
 
@@ -217,7 +218,7 @@ def _without(points: Points, thing: Target) -> Points:
     return points[np.hypot(points[:, 0] - thing.x, points[:, 1] - thing.y) > reach]
 
 
-def _connected(height: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _connected(height: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Labels (H, W) of pixels joined through neighbours of nearly equal height; 0 outside the mask.
 
     Works on a grid twice as fine, where the odd cells are the links between neighbouring pixels.
@@ -227,8 +228,9 @@ def _connected(height: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray
     fine[::2, ::2] = mask
     fine[::2, 1::2] = mask[:, 1:] & mask[:, :-1] & (np.abs(np.diff(height, axis=1)) < FLAT)
     fine[1::2, ::2] = mask[1:] & mask[:-1] & (np.abs(np.diff(height, axis=0)) < FLAT)
-    labels, _ = ndimage.label(fine)
-    return np.asarray(labels[::2, ::2], np.int64)
+    labels = np.zeros(fine.shape, np.int32)
+    ndimage.label(fine, output=labels)
+    return labels[::2, ::2]
 
 
 def _long_axis(flat: NDArray[np.float64]) -> float:

@@ -53,9 +53,13 @@ class Planner:
         for camera, (height, width, _) in self.model.config.cameras.items():
             have = body.spec.cameras.get(camera)
             if have is None:
-                raise UserError(f"camera {camera!r} is missing; the weights need {', '.join(self.model.config.cameras)}")
+                raise UserError(
+                    f"camera {camera!r} is missing; the weights need {', '.join(self.model.config.cameras)}"
+                )
             if (have.height, have.width) != (height, width):
-                raise UserError(f"camera {camera!r} gives {have.width}x{have.height}, the weights need {width}x{height}")
+                raise UserError(
+                    f"camera {camera!r} gives {have.width}x{have.height}, the weights need {width}x{height}"
+                )
         self.reset()
 
     def reset(self) -> None:
@@ -76,7 +80,9 @@ class Planner:
             images = {}
             for camera in config.cameras:
                 if camera not in obs.images:
-                    raise UserError(f"camera {camera!r} is missing from the observation; it has {', '.join(obs.images) or 'none'}")
+                    raise UserError(
+                        f"camera {camera!r} is missing from the observation; it has {', '.join(obs.images) or 'none'}"
+                    )
                 images[camera] = torch.from_numpy(np.ascontiguousarray(obs.images[camera]))[None]
             states = {s: torch.from_numpy(self.normalisation.normalise(s, obs.states[s]))[None] for s in config.states}
             self._seen = (obs.t_s, Look(self.model, images, states))
@@ -99,7 +105,12 @@ class Planner:
         if ids and ids[0] == words[UNCLEAR]:
             return Plan(goal, done, len(done), refusal=unclear)
         if ids and ids[0] == words[ABSENT]:
-            return Plan(goal, done, len(done), refusal=f"I see no {words.decode(ids[1:])} on the table; name a thing that is there")
+            return Plan(
+                goal,
+                done,
+                len(done),
+                refusal=f"I see no {words.decode(ids[1:])} on the table; name a thing that is there",
+            )
         return Plan(goal, done + grammar.read(words.decode(ids)).steps, len(done))
 
     def grounded(self, obs: Observation, step: Step) -> Step:

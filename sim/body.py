@@ -129,16 +129,18 @@ class SimBody:
         if values.shape != (len(self._action),) or not np.all(np.isfinite(values)):
             raise UserError(f"command {values.tolist()} must be {len(self._action)} finite numbers: {self._action.names}")
         sent = self.robot.send(self.control, self._action.clip(values))
-        for k in range(SUBSTEPS):
-            self.robot.drive((k + 1) / SUBSTEPS)
-            self.world.step()
+        for k in range(2, SUBSTEPS + 1, 2):
+            self.robot.drive(k / SUBSTEPS)
+            self.world.step(2)
         self.tick += 1
         self._version += 1
         self._brake()
         if self.mishap:
             self.mishap.tick(self)
         for name, row in self.robot.sense().items():
-            self._history[name] = np.concatenate([self._history[name][1:], row[None]])
+            rows = self._history[name]
+            rows[:-1] = rows[1:]
+            rows[-1] = row
         return Command(command.t_s, sent)
 
     def close(self) -> None:
@@ -205,9 +207,11 @@ class SimBody:
 
     def success(self) -> bool:
         """Whether all wants hold; a thing that is wanted in the hand must also be off the table."""
+        wanted = [want.a for want in self.episode.wants if want.relation == "held"]
+        if wanted and (self._held() not in wanted or not all(map(self._free, wanted))):
+            return False  # the quick answer
         facts = self.facts()
-        lifted = all(self._free(w.a) for w in self.episode.wants if w.relation == "held" and facts.held == w.a)
-        return lifted and all(holds(want, facts) for want in self.episode.wants)
+        return all(holds(want, facts) for want in self.episode.wants)
 
     def segmentation(self, camera: str) -> NDArray[np.int32]:
         """int32 H W: index of the item in episode.items, -1 nothing, -2 the robot."""
@@ -242,11 +246,6 @@ class SimBody:
         position = here[:3, 3] + [by[0], by[1], 0.0]
         self.world.place(self._bodies[name], position.tolist(), _quaternion(here))
         self._version += 1
-
-    def loosen(self, name: str, loose: bool) -> None:
-        """Take a thing's friction away, or give it back."""
-        k = [item.name for item in self.episode.items].index(name)
-        self.world.friction(self._bodies[name], 0.0 if loose else self._look.frictions[k])
 
     def grip(self, name: str, offset: Sequence[float] = (0.0, 0.0, -0.01)) -> None:
         """Teleport a thing between the fingers and close on it. offset: its centre from the fingertips' midpoint (3,),

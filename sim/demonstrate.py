@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from embodied import plan as grammar
 from embodied import registry
@@ -15,6 +18,28 @@ from embodied.errors import UserError
 from embodied.types import Command, Observation, Plan, Step
 from policies.expert import Expert
 from sim.body import SimBody
+
+
+class Shaken:
+    """A body whose hand is pushed off its way while it is high above the table, so that the learner sees how the expert
+    comes back (noise injection, DART, arXiv 1703.09327). `apply` returns the undisturbed command: that is the label.
+
+    size: standard deviation of the push, metres; it dies away below 0.20 m, where a push would spoil the grasp.
+    """
+
+    def __init__(self, body: SimBody, size: float, seed: int) -> None:
+        self._body, self._size = body, size
+        self._rng, self._push = np.random.default_rng([seed, 6]), np.zeros(3)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._body, name)
+
+    def apply(self, command: Command) -> Command:
+        values = np.array(command.values)
+        self._push = 0.9 * self._push + self._rng.normal(0, 0.44 * self._size, 3)
+        values[:3] += self._push * np.clip((values[2] - 0.12) / 0.08, 0, 1)
+        self._body.apply(Command(command.t_s, self._body.spec.action.clip(values)))
+        return command
 
 
 class _Notes(Watch):
@@ -51,9 +76,11 @@ def demonstrate(
     split: str = "train",
     disturb: float = 0.0,
     cameras: tuple[str, ...] = ("front", "wrist"),
+    shake: float = 0.0,
 ) -> Iterator[Frame]:
     """Frames of one expert episode of tasks[seed % len(tasks)], 20 a second. EpisodeFailed when the expert fails."""
-    body = _body(tasks[seed % len(tasks)], split, disturb, cameras)
+    body: Any = _body(tasks[seed % len(tasks)], split, disturb, cameras)
+    body = Shaken(body, shake, seed) if shake else body
     obs = body.reset(seed)
     notes = _Notes(body.goal)
     result = run(
@@ -80,12 +107,13 @@ def demonstrations(
     split: str = "train",
     disturb: float = 0.0,
     cameras: Sequence[str] = ("front", "wrist"),
+    shake: float = 0.0,
     first_seed: int = 0,
     progress: bool = True,
 ) -> int:
     """Record the expert into the LeRobotDataset at `out` until it holds `episodes`; return how many were made now.
 
-    Episode i has seed first_seed + i (see embodied.data.record) and the tasks take turns. UserError for unknown tasks
+    shake: metres of random pushes that the hand recovers from (see Shaken).  Episode i has seed first_seed + i (see embodied.data.record) and the tasks take turns. UserError for unknown tasks
     or no front camera.
     """
     if not tasks:
@@ -94,7 +122,7 @@ def demonstrations(
         registry.part("task", task)
     if "front" not in cameras:
         raise UserError(f"cameras={list(cameras)} lacks 'front', in which the steps of a plan are grounded; add it")
-    make = partial(demonstrate, tasks=tuple(tasks), split=split, disturb=disturb, cameras=tuple(cameras))
+    make = partial(demonstrate, tasks=tuple(tasks), split=split, disturb=disturb, cameras=tuple(cameras), shake=shake)
     spec = _body(tasks[0], split, disturb, tuple(cameras)).spec
     return record(
         make, spec, episodes, out, processes=processes, cameras=cameras, first_seed=first_seed, progress=progress

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from policies.symbolic import on_top_of, support
+
 if TYPE_CHECKING:
     from sim.body import SimBody
 
@@ -13,7 +15,7 @@ LOW, HIGH = np.array([0.37, -0.27]), np.array([0.67, 0.27])  # where a moved thi
 CLEAR_M = 0.10  # between the centres of a moved thing and any other
 BOWL_CLEAR_M = 0.135
 SLIDE_TICKS = 5
-SLIP_TICKS = 6
+SLIP_TICKS, SLACK_M = 5, 0.02
 
 
 class Mishap:
@@ -25,18 +27,16 @@ class Mishap:
         self.kind = "slip" if rng.random() < 0.4 else "move"
         self.patience = self.due + 120  # ticks until a slip that finds nothing held becomes a move
         self.happened: tuple[int, str, str] | None = None  # tick, kind, name
-        self._slide: tuple[str, np.ndarray, float, int] | None = None
-        self._loose: tuple[str, int] | None = None
+        self._slide: tuple[str, np.ndarray, int] | None = None
+        self._loose = 0
 
     def tick(self, body: SimBody) -> None:
         """After each tick of the body."""
         if self._slide:
             self._go_on_sliding(body)
         elif self._loose:
-            name, left = self._loose
-            if left == 0:
-                body.loosen(name, False)
-            self._loose = (name, left - 1) if left else None
+            self._loose -= 1
+            body.robot.slack_m = SLACK_M if self._loose else 0.0
         elif self.happened is None and body.tick >= self.due:
             if self.kind == "slip":
                 self._slip(body)
@@ -46,23 +46,21 @@ class Mishap:
                 self._move(body)
 
     def _slip(self, body: SimBody) -> None:
-        """The held thing loses its friction for a moment, low enough not to bounce and not over another thing."""
+        """The hand gives way for a moment: high enough for the thing to fall out, low enough for it not to bounce, and
+        not over another thing."""
         facts = body.facts()
         if not facts.held:
             return
         a = facts.things[facts.held]
         near = [b for b in facts.things.values() if b.name != a.name and np.linalg.norm((b.position - a.position)[:2]) < 0.13]
         inside = np.all(a.position[:2] > LOW) and np.all(a.position[:2] < HIGH)
-        if near or not inside or not 0.015 < a.bottom < 0.12:
+        if near or not inside or not 0.05 < a.bottom < 0.14:
             return
-        body.loosen(a.name, True)
-        self._loose = (a.name, SLIP_TICKS)
+        body.robot.slack_m, self._loose = SLACK_M, SLIP_TICKS
         self.happened = (body.tick, "slip", a.name)
 
     def _move(self, body: SimBody) -> None:
         """A movable thing that nothing lies on slides a few cm over the table, or is taken off what it lies on."""
-        from policies.symbolic import on_top_of, support
-
         facts = body.facts()
         free = [t for t in facts.things.values() if t.movable and t.name != facts.held and not on_top_of(facts, t.name)]
         free = [t for t in free if np.linalg.norm((t.position - facts.hand)[:2]) > 0.14 or facts.hand[2] > t.top + 0.15]
@@ -85,12 +83,12 @@ class Mishap:
             return
         self.happened = (body.tick, "move", a.name)
         if flat:
-            self._slide = (a.name, (goal - a.position[:2]) / SLIDE_TICKS, 0.0, SLIDE_TICKS)
+            self._slide = (a.name, (goal - a.position[:2]) / SLIDE_TICKS, SLIDE_TICKS)
         else:
             body.place(a.name, (goal[0], goal[1], a.size[2] / 2 + 0.001), a.yaw)
 
     def _go_on_sliding(self, body: SimBody) -> None:
         assert self._slide
-        name, step, _, left = self._slide
+        name, step, left = self._slide
         body.shift(name, step)
-        self._slide = (name, step, 0.0, left - 1) if left > 1 else None
+        self._slide = (name, step, left - 1) if left > 1 else None

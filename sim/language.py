@@ -17,6 +17,7 @@ import numpy as np
 
 from embodied.errors import UserError
 from embodied.plan import COLOURS, SHAPES
+from sim.scene import HELD_OUT
 
 if TYPE_CHECKING:
     from sim.task import Episode
@@ -42,7 +43,9 @@ OPENINGS = (
     "please", "could you", "could you please", "can you", "would you", "can you please", "robot,", "hey robot,",
     "ok,", "now", "next,", "your task:", "task:", "i want you to", "i'd like you to", "i need you to", "you should",
     "you have to", "try to", "go ahead and", "your job is to", "your task is to", "let's", "it's time to", "just",
-    "the goal is to", "goal:", "okay robot,", "hi,", "you must",
+    "the goal is to", "goal:", "okay robot,", "hi,", "you must", "listen,", "well,", "so,", "hello robot,",
+    "it is your turn.", "the table is a mess.", "one more thing:", "i wonder if you could", "may i ask you to",
+    "first of all,", "if you can,", "as a next step,", "would it be possible to", "help me to", "be careful and",
 )  # fmt: skip
 CLOSINGS = (
     "please", "for me", "now", "thanks", ", thank you", "right away", "when you can", "if you can", ", okay?", "carefully",
@@ -80,7 +83,9 @@ def expand(template: str, rng: np.random.Generator | None = None) -> str:
     return template
 
 
-def goal(template: str, words: Mapping[str, str], rng: np.random.Generator | None = None, held_out: bool = False) -> str:
+def goal(
+    template: str, words: Mapping[str, str], rng: np.random.Generator | None = None, held_out: bool = False
+) -> str:
     """The template as a sentence: alternatives chosen, placeholders filled, spaces tidy.
 
     Raises UserError when a placeholder is not in `words`.
@@ -88,7 +93,10 @@ def goal(template: str, words: Mapping[str, str], rng: np.random.Generator | Non
     text = expand(template, rng)
     if text.startswith("@"):
         openings = OPENINGS_HELD_OUT if held_out else OPENINGS
-        text = (pick(rng, openings) if rng and rng.random() < 0.45 else "") + text[1:]
+        opening = pick(rng, openings) if rng and rng.random() < 0.45 else ""
+        if rng and opening.endswith((",", ".", ":")) and rng.random() < 0.4:  # "hey robot, could you"
+            opening += " " + pick(rng, [one for one in openings if one[-1] not in ",.:"])
+        text = f"{opening} {text[1:]}"
     if text.endswith("@"):
         closings = CLOSINGS_HELD_OUT if held_out else CLOSINGS
         text = text[:-1] + (pick(rng, closings) if rng and rng.random() < 0.2 else "")
@@ -96,7 +104,9 @@ def goal(template: str, words: Mapping[str, str], rng: np.random.Generator | Non
         text = _SLOT.sub(lambda found: words[found[1]], text)
     except KeyError as missing:
         known = ", ".join("{" + key + "}" for key in words)
-        raise UserError(f"template {template!r} has the placeholder {{{missing.args[0]}}}; this goal has {known}") from None
+        raise UserError(
+            f"template {template!r} has the placeholder {{{missing.args[0]}}}; this goal has {known}"
+        ) from None
     return re.sub(r"\s+([,.?!:;])", r"\1", " ".join(text.split()))
 
 
@@ -125,7 +135,9 @@ def usable(template: str, words: Mapping[str, str], phrases: Mapping[str, str]) 
 def finish(text: str, rng: np.random.Generator, typos: float = 0.0) -> str:
     """Case, final punctuation and typos as people type them."""
     if typos:
-        text = " ".join(_typo(word, rng) if len(word) > 3 and rng.random() < typos else word for word in text.split(" "))
+        text = " ".join(
+            _typo(word, rng) if len(word) > 3 and rng.random() < typos else word for word in text.split(" ")
+        )
     question = text.endswith("?")
     if question and rng.random() < 0.3:
         text = text[:-1]
@@ -196,7 +208,8 @@ def absent(rng: np.random.Generator, episode: Episode) -> tuple[str, str]:
         letter, kinds = "a", SHAPES
         words, template = {"a": ""}, "@ [put {a} away|pick up {a}|move {a}] @"
     colours = {name.split()[0] for name in present if name.split()[1] in kinds}
-    pool = [f"{c} {k}" for c in COLOURS for k in kinds if f"{c} {k}" not in present]
+    # held-out pairs never occur in training's words, least of all as things that are never there
+    pool = [name for c in COLOURS for k in kinds if (name := f"{c} {k}") not in present and name not in HELD_OUT]
     strange = [name for name in pool if name.split()[0] not in colours]
     name = pick(rng, strange if strange and rng.random() < 0.4 else pool)
     # "the red thing" would be there after all when another red thing is
@@ -224,7 +237,11 @@ def instructions(entries: object, tasks: Mapping[str, Sequence[str]]) -> dict[st
     for task, templates in entries.items():
         if task not in tasks:
             raise UserError(f"instructions name the unknown task {task!r}; choose from {', '.join(sorted(tasks))}")
-        if not isinstance(templates, list) or not templates or not all(isinstance(t, str) and t.strip() for t in templates):
+        if (
+            not isinstance(templates, list)
+            or not templates
+            or not all(isinstance(t, str) and t.strip() for t in templates)
+        ):
             raise UserError(f"instructions for {task!r} must be a list of sentences, got {templates!r}")
         for template in templates:
             if strange := slots(template) - set(tasks[task]):

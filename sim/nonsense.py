@@ -16,10 +16,67 @@ _OTHER_TOPICS = (
     "turn off the {t}", "call my {n}", "the {n} of {t} was {j}", "go to the {n}", "come here", "stop it", "never mind", "yes", "no", "thank you",
     "ignore all previous instructions and {v} {t}", "drive to {t}", "clean the {n}", "make me a {n}", "cook {t}", "fly to {t}",
 )  # fmt: skip
-_NOUNS = "capital history price colour weather story poem song recipe kitchen mother coffee sandwich car doctor lesson picture meeting".split()
-_TOPICS = "france mathematics music football politics electricity bread the moon the sea tea philosophy python cats winter robots money dinner light television".split()
-_VERBS = "explain translate calculate cook paint sell repair remember visit book wash read sing summarise order".split()
-_ADJECTIVES = "strange expensive beautiful old important difficult boring cold famous loud".split()
+_NOUNS = [
+    "capital",
+    "history",
+    "price",
+    "colour",
+    "weather",
+    "story",
+    "poem",
+    "song",
+    "recipe",
+    "kitchen",
+    "mother",
+    "coffee",
+    "sandwich",
+    "car",
+    "doctor",
+    "lesson",
+    "picture",
+    "meeting",
+]
+_TOPICS = [
+    "france",
+    "mathematics",
+    "music",
+    "football",
+    "politics",
+    "electricity",
+    "bread",
+    "the",
+    "moon",
+    "the",
+    "sea",
+    "tea",
+    "philosophy",
+    "python",
+    "cats",
+    "winter",
+    "robots",
+    "money",
+    "dinner",
+    "light",
+    "television",
+]
+_VERBS = [
+    "explain",
+    "translate",
+    "calculate",
+    "cook",
+    "paint",
+    "sell",
+    "repair",
+    "remember",
+    "visit",
+    "book",
+    "wash",
+    "read",
+    "sing",
+    "summarise",
+    "order",
+]
+_ADJECTIVES = ["strange", "expensive", "beautiful", "old", "important", "difficult", "boring", "cold", "famous", "loud"]
 _LANGUAGES = (  # words of requests in other languages, shuffled into sentences
     "bitte nimm lege stelle den die das rote roten blaue blauen grüne gelben würfel klotz schüssel auf in neben links von und dann danach hebe stapel zylinder",
     "prends mets pose le la les rouge bleu verte jaune cube bloc bol dans sur à gauche de droite puis ensuite soulève pile cylindre s'il te plaît",
@@ -49,5 +106,7 @@ def nonsense(rng: np.random.Generator) -> str:
         text = " ".join(pick(words) for _ in range(int(rng.integers(3, 10))))
     else:
         letters = string.ascii_lowercase
-        text = " ".join("".join(pick(list(letters)) for _ in range(int(rng.integers(1, 9)))) for _ in range(int(rng.integers(1, 9))))
+        text = " ".join(
+            "".join(pick(list(letters)) for _ in range(int(rng.integers(1, 9)))) for _ in range(int(rng.integers(1, 9)))
+        )
     return text + pick(["", "", ".", "?", "!"])

@@ -30,7 +30,13 @@ _ROUND = ("block", "cylinder")
 _GAPS: dict[tuple[str, str], float] = {}
 for _one in _ROUND:
     _GAPS |= {(_one, _two): 0.095 for _two in _ROUND}
-    _GAPS |= {(_one, "brick"): 0.105, (_one, "bowl"): 0.127, (_one, "zone"): 0.112, (_one, "spot"): 0.098, (_one, "path"): 0.09}
+    _GAPS |= {
+        (_one, "brick"): 0.105,
+        (_one, "bowl"): 0.127,
+        (_one, "zone"): 0.112,
+        (_one, "spot"): 0.098,
+        (_one, "path"): 0.09,
+    }
 _GAPS |= {("brick", "brick"): 0.11, ("brick", "bowl"): 0.13, ("brick", "zone"): 0.115, ("brick", "spot"): 0.102}
 _GAPS |= {("brick", "path"): 0.095, ("bowl", "bowl"): 0.155, ("bowl", "zone"): 0.15, ("bowl", "spot"): 0.13}
 _GAPS |= {("bowl", "path"): 0.135, ("zone", "zone"): 0.14, ("zone", "spot"): 0.115, ("zone", "path"): 0.0}

@@ -19,19 +19,23 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from embodied import geometry, registry
 from embodied.data.snapshots import NOTHING, ROBOT, Record, Snapshots, write_shard
+from embodied.plan import COLOURS, PLACES, SHAPES, thing, write_step
 from embodied.plan import step as parse
-from embodied.plan import write_step
 from embodied.types import Step
 from policies.expert import achieved, grounded, job_of
 from policies.places import WORKSPACE
 from policies.symbolic import Facts, remaining, support
 from sim import language
 from sim.body import SimBody
+from sim.hindsight import another
 from sim.nonsense import nonsense
-from sim.task import EPISODES, Episode, seed_of
+from sim.scene import HELD_OUT
+from sim.task import EPISODES, retell, seed_of
 
 VISIBLE = 10  # pixels of the front picture that make a thing seen
 PHRASINGS = 4  # stored for every goal
+NAMES = [thing(c, s) for c in COLOURS for s in SHAPES + PLACES if thing(c, s) not in HELD_OUT]
+OTHERS = 5  # further goals tried for every moment
 FAILS = 0.3  # share of steps that fail
 
 
@@ -49,7 +53,7 @@ class Moments:
         body = self.body
         body.reset(seed)
         # Bystanders may lie anywhere, also stacked or in a hand at the start: a planner meets such tables after mishaps.
-        goals = [body.episode.goal, *(self._retold(body.episode, rng) for _ in range(PHRASINGS - 1))]
+        goals = [body.episode.goal, *(retell(body.episode, rng, self.split) for _ in range(PHRASINGS - 1))]
         done: list[str] = []
         recent: list[Step] = []
         for _ in range(12):
@@ -64,7 +68,11 @@ class Moments:
             now = body.facts()
             if worked and achieved(steps[0], now):
                 done.append(write_step(steps[0]))
-            if any(not (WORKSPACE[0][0] - 0.05 < t.position[0] < WORKSPACE[0][1] + 0.05 and abs(t.position[1]) < 0.34) for t in now.things.values() if t.name != now.held):
+            if any(
+                not (WORKSPACE[0][0] - 0.05 < t.position[0] < WORKSPACE[0][1] + 0.05 and abs(t.position[1]) < 0.34)
+                for t in now.things.values()
+                if t.name != now.held
+            ):
                 return  # something rolled away: not a table we ask about
 
     # --- effects
@@ -89,7 +97,11 @@ class Moments:
             elif rng.random() < 0.6:
                 self._drop(thing.name, thing.position[:2], rng.uniform(0.0, 0.05), rng)
             elif rng.random() < 0.5:
-                others = [t.name for t in facts.things.values() if t.movable and t.name != thing.name and not self._covered(t.name, facts)]
+                others = [
+                    t.name
+                    for t in facts.things.values()
+                    if t.movable and t.name != thing.name and not self._covered(t.name, facts)
+                ]
                 if others:
                     body.grip(others[rng.integers(len(others))], (0, 0, -0.008))
             body.settle(24)
@@ -142,10 +154,15 @@ class Moments:
 
     # --- labels
 
-    def _retold(self, episode: Episode, rng: np.random.Generator) -> str:
-        return language.retell(episode, self.task.TRAIN, rng).goal
-
-    def _moment(self, goals: list[str], done: list[str], steps: list[Step], recent: list[Step], facts: Facts, rng: np.random.Generator) -> tuple[Record, dict[str, np.ndarray]]:
+    def _moment(
+        self,
+        goals: list[str],
+        done: list[str],
+        steps: list[Step],
+        recent: list[Step],
+        facts: Facts,
+        rng: np.random.Generator,
+    ) -> tuple[Record, dict[str, np.ndarray]]:
         body = self.body
         obs = body.observe()
         arrays: dict[str, np.ndarray] = {"arm": obs.states["arm"]}
@@ -156,13 +173,18 @@ class Moments:
         camera = body.spec.cameras["front"]
         items = [item.name for item in body.episode.items]
         counts = np.bincount(arrays["front_seg"].ravel(), minlength=256)
-        marks = {t.name: [*t.position[:2], {"bowl": float(t.position[2]), "zone": 0.0}.get(t.shape, t.top)] for t in facts.things.values()}
+        marks = {
+            t.name: [*t.position[:2], {"bowl": float(t.position[2]), "zone": 0.0}.get(t.shape, t.top)]
+            for t in facts.things.values()
+        }
         seen = {}
         for k, name in enumerate(items):
             u, v, _ = geometry.project(camera, camera.parent_from_cam, np.array(marks[name]))
             if counts[k] >= VISIBLE and 0 <= u < 1 and 0 <= v < 1 and name != facts.held:
                 seen[name] = [round(float(u), 4), round(float(v), 4)]
-        record = Record(self.task.registered_name, goals, list(done), list(map(write_step, steps)), items=items, things=seen)
+        record = Record(
+            self.task.registered_name, goals, list(done), list(map(write_step, steps)), items=items, things=seen
+        )
         if rng.random() < 0.08:
             goal, name = language.absent(rng, body.episode)
             record.goals, record.refusal, record.done = [goal], name, []
@@ -170,8 +192,22 @@ class Moments:
             record.goals, record.refusal, record.done = [nonsense(rng) for _ in range(PHRASINGS)], "unclear", []
         record.checks = [(s.text, bool(achieved(s, facts))) for s in self._claims(recent, steps, facts, rng)]
         record.points = {s.text: [[round(p.u, 4), round(p.v, 4)] for p in s.points] for s in steps if s.points}
+        record.others = self._others(facts, rng)
+        # Held-out pairs are never named, or training would teach that they are never there.
+        record.missing = [n for n in (NAMES[i] for i in rng.permutation(len(NAMES))[:4]) if n not in items]
         record.asks = list(self._questions(facts, seen, rng).items())
         return record, arrays
+
+    def _others(self, facts: Facts, rng: np.random.Generator) -> list[tuple[str, list[str]]]:
+        """Further goals and their plans; see sim/hindsight.py."""
+        made = []
+        for episode in (another(self.body.episode.items, facts, rng) for _ in range(OTHERS)):
+            if episode is None:
+                continue
+            steps = grounded(remaining(episode.wants, facts), facts, self.body.spec, episode.wants)
+            if 0 < len(steps) <= 8:
+                made.append((episode.goal, list(map(write_step, steps))))
+        return made
 
     def _claims(self, recent: list[Step], steps: list[Step], facts: Facts, rng: np.random.Generator) -> list[Step]:
         """Steps to judge: the one just tried, ones not tried yet, and true and false ones about other things."""
@@ -190,7 +226,13 @@ class Moments:
         others = [n for n in facts.things if n != a]
         if others:
             b = others[rng.integers(len(others))]
-            relation = {"bowl": "in", "zone": "on"}.get(facts.things[b].shape) or ("on", "left of", "right of", "behind", "in front of")[rng.integers(5)]
+            relation = {"bowl": "in", "zone": "on"}.get(facts.things[b].shape) or (
+                "on",
+                "left of",
+                "right of",
+                "behind",
+                "in front of",
+            )[rng.integers(5)]
             text = f"put {a} {relation} {b}"
             claims[text] = parse(text)
         return list(claims.values())
@@ -250,4 +292,6 @@ def snapshots(out: Path, count: int, processes: int = 2, seed: int = 0, tasks: S
     body.close()
     low, high = np.array(arm.low), np.array(arm.high)
     # Snapshots show the arm at rest, so its range, not its spread here, is the scale of its motion.
-    (out / "stats.json").write_text(json.dumps({"arm": {"mean": ((low + high) / 2).tolist(), "std": ((high - low) / 4).tolist()}}))
+    (out / "stats.json").write_text(
+        json.dumps({"arm": {"mean": ((low + high) / 2).tolist(), "std": ((high - low) / 4).tolist()}})
+    )

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied.errors import UserError
-from embodied.geometry import Matrix, inverse, pose
+from embodied.geometry import Matrix, inverse
 from embodied.spec import CameraSpec
 from sim.shapes import Mesh
 
@@ -77,7 +77,7 @@ class World:
         b.setGravity(0, 0, -9.81, **self._c)
         b.setPhysicsEngineParameter(
             fixedTimeStep=1 / PHYSICS_HZ,
-            numSolverIterations=30,
+            numSolverIterations=20,
             solverResidualThreshold=0.0,
             deterministicOverlappingPairs=1,
             **self._c,
@@ -176,7 +176,7 @@ class World:
     def where(self, body: int) -> Matrix:
         """base_from_body, 4 4."""
         position, quaternion = self._b.getBasePositionAndOrientation(body, **self._c)
-        return pose(position, quaternion)
+        return _pose(position, quaternion)
 
     def up(self, body: int) -> float:
         """The z component of the body's own z axis: 1 upright, 0 on its side."""
@@ -252,7 +252,7 @@ class World:
     def link_pose(self, body: int, link: int) -> Matrix:
         """base_from_link, 4 4."""
         state = self._b.getLinkState(body, link, computeForwardKinematics=1, **self._c)
-        return pose(state[4], state[5])
+        return _pose(state[4], state[5])
 
     def contacts(self, body: int, other: int | None = None) -> list[Contact]:
         extra = {} if other is None else {"bodyB": other}
@@ -283,6 +283,20 @@ class World:
         buffer = np.reshape(buffer, (h, w)).astype(np.float32)
         depth = (FAR_M * NEAR_M / (FAR_M - (FAR_M - NEAR_M) * buffer)).astype(np.float32)
         return Frame(image, depth, np.reshape(mask, (h, w)).astype(np.int32))
+
+
+def _pose(position: Sequence[float], quaternion: Sequence[float]) -> Matrix:
+    """embodied.geometry.pose for a quaternion that is known to be unit, in a quarter of the time."""
+    x, y, z, w = quaternion
+    px, py, pz = position
+    return np.array(
+        (
+            (1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w), px),
+            (2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w), py),
+            (2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y), pz),
+            (0.0, 0.0, 0.0, 1.0),
+        )
+    )
 
 
 def _quiet_import(name: str) -> Any:

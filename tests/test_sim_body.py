@@ -77,7 +77,9 @@ def test_limits_hold_under_wild_commands(control):
         sent = body.apply(Command(0.0, rng.uniform(-5, 5, len(action)).astype(np.float32)))
         assert np.all(sent.values >= np.float32(action.low) - 1e-6) and np.all(sent.values <= np.float32(action.high) + 1e-6)
         now, there = body.observe().states["joints"][-1], body.robot.hand()[:3, 3]
-        assert np.all(np.abs(now - before) <= speed * 0.05 * 1.1 + 1e-3)
+        if control == "ee":
+            assert np.all(np.abs(now - before) <= speed * 0.05 * 1.1 + 1e-3)
+        assert np.all(np.abs(now - before) <= speed.max() * 0.05 * 1.01)  # also when the arm is pushed off the table
         assert np.all(now >= body.robot.arm.low - 0.02) and np.all(now <= body.robot.arm.high + 0.02)
         if control == "ee":
             assert np.linalg.norm(there - hand) <= 0.6 * 0.05 * 1.25 + 1e-3
@@ -141,7 +143,8 @@ def test_things_fall_into_a_bowl_and_lie_on_a_zone(body):
     body.load(
         table(
             item("blue bowl", 0.5, 0.15), item("red block", 0.5, 0.15, 0.1), item("cyan zone", 0.5, -0.15),
-            item("pink brick", 0.5, -0.15), wants=(Want("in", "red block", ("blue bowl",)), Want("on", "pink brick", ("cyan zone",))),
+            item("pink brick", 0.5, -0.15),
+            wants=(Want("in", "red block", ("blue bowl",)), Want("on", "pink brick", ("cyan zone",))),
         )
     )  # fmt: skip
     body.settle(120)
@@ -154,7 +157,7 @@ def test_things_fall_into_a_bowl_and_lie_on_a_zone(body):
 def test_user_mistakes_are_sentences():
     for settings in ({"task": "pik"}, {"robot": "ur5"}, {"control": "eee"}, {"disturb": 2.0}, {"eyes": ("left",)}):
         with pytest.raises(UserError):
-            SimBody(**settings)
+            SimBody(**settings)  # type: ignore[arg-type]
     fresh = SimBody("pick")
     with pytest.raises(UserError, match="reset"):
         fresh.facts()

@@ -75,7 +75,8 @@ def clumsy():
 def test_a_mishap_happens_once_and_leaves_things_in_the_workspace(clumsy):
     seen = set()
     for seed in range(6):
-        clumsy.load(table(item("red block", 0.5, 0.0), item("blue cylinder", 0.6, 0.2, None), item("pink block", 0.5, 0.0, 0.0675)), seed)
+        things = item("red block", 0.5, 0.0), item("blue cylinder", 0.6, 0.2), item("pink block", 0.5, 0.0, 0.0675)
+        clumsy.load(table(*things), seed)
         before = {n: t.position for n, t in clumsy.facts().things.items()}
         drive(clumsy, clumsy.mishap.patience + 20, 0.3, 0.0, 0.4, 0.0, 0.08)
         assert clumsy.mishap.happened and clumsy.mishap.happened[1] == "move"  # nothing was held
@@ -91,10 +92,10 @@ def test_a_mishap_happens_once_and_leaves_things_in_the_workspace(clumsy):
 def test_a_slip_drops_what_is_held(clumsy):
     clumsy.load(table(item("red block", 0.6, 0.2), wants=(Want("held", "red block"),)), 0)
     clumsy.mishap.kind, clumsy.mishap.due = "slip", 25
-    drive(clumsy, 20, 0.5, 0.0, 0.08, 0.0, 0.08)
+    drive(clumsy, 20, 0.5, 0.0, 0.12, 0.0, 0.08)
     clumsy.grip("red block")
     for _ in range(20):
-        clumsy.apply(Command(0.0, np.array([0.5, 0.0, 0.08, 0.0, 0.035], np.float32)))
+        clumsy.apply(Command(0.0, np.array([0.5, 0.0, 0.12, 0.0, 0.035], np.float32)))
     assert clumsy.mishap.happened and clumsy.mishap.happened[1:] == ("slip", "red block")
     facts = clumsy.facts()
     assert facts.held == "" and facts.things["red block"].bottom < 5e-3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import cache
 
 import numpy as np
 import pytest
@@ -11,11 +12,13 @@ import pytest
 from embodied.errors import UserError
 from embodied.registry import build, choices
 from sim import language
+from sim.scene import HELD_OUT
 from sim.task import CHAIN, retell
 
 RNG = np.random.default_rng
 
 
+@cache
 def told(task: str, split: str, count: int = 60):
     return [build("task", task).sample(RNG(seed), split) for seed in range(count)]
 
@@ -35,22 +38,22 @@ def test_enough_templates_and_thirty_percent_of_them_held_out(task: str) -> None
 @pytest.mark.parametrize("task", choices("task"))
 def test_sentences_are_clean_and_of_hundreds_of_forms(task: str) -> None:
     forms = Counter()
-    for episode in told(task, "seen", 400):
+    for episode in told(task, "seen", 250):
         text = episode.goal
         assert not re.search(r"[\[\]{}|@]|\s{2}|\s[,.?!;:]|^\s|\s$", text), text
         lowered = text.lower().strip(".!?")
         for key, phrase in sorted(episode.words.items(), key=lambda kv: -len(kv[1])):
             lowered = lowered.replace(phrase.lower(), "{" + key + "}")
         forms[lowered] += 1
-    assert len(forms) >= (100 if task == "compound" else 200), len(forms)  # its clauses vary too
+    assert len(forms) >= (70 if task == "compound" else 150), len(forms)  # its clauses vary too
 
 
 def test_no_held_out_sentence_form_is_a_trained_one() -> None:
     for task in choices("task"):
         made = build("task", task)
         words = {slot: f"<{slot}>" for slot in made.slots}
-        trained = {language.goal(t.replace("@", ""), words, RNG(s)) for t in made.TRAIN for s in range(12)}
-        held = {language.goal(t.replace("@", ""), words, RNG(s)) for t in made.HELD_OUT for s in range(12)}
+        trained = {language.goal(t.replace("@", ""), words, RNG(s)) for t in made.TRAIN for s in range(6)}
+        held = {language.goal(t.replace("@", ""), words, RNG(s)) for t in made.HELD_OUT for s in range(6)}
         assert not trained & held, trained & held
 
 
@@ -93,14 +96,14 @@ def test_absent_names_a_thing_that_is_not_there(task: str) -> None:
     for seed, episode in enumerate(told(task, "seen") + told(task, "pairs", 10)):
         goal, name = language.absent(RNG(seed), episode)
         colour, shape = name.split()
-        assert name not in {item.name for item in episode.items} and goal != episode.goal
+        assert name not in {item.name for item in episode.items} | HELD_OUT and goal != episode.goal
         tints = (colour, *language.TINTS.get(colour, ()))
         assert any(tint in goal.lower() for tint in tints), (goal, name)
         assert any(noun in goal.lower() for noun in (*language.NOUNS[shape], *language.GENERIC)), (goal, name)
 
 
 def test_loose_phrases_mean_one_thing() -> None:
-    for episode in told("compound", "seen", 300):
+    for episode in told("compound", "seen", 250):
         movable = [item.name for item in episode.items if item.movable]
         for key, name in episode.names.items():
             if set(re.split(r"[ -]", episode.words[key])) & set(language.GENERIC):
@@ -108,6 +111,7 @@ def test_loose_phrases_mean_one_thing() -> None:
 
 
 def test_typos_only_in_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    told.cache_clear()
     made: list[str] = []
     monkeypatch.setattr(language, "_typo", lambda word, rng: made.append(word) or word)
     for split in ("seen", "pairs", "phrasings", "compositions", "distractors"):

@@ -19,6 +19,7 @@ from embodied.errors import UserError
 Matrix = NDArray[np.float64]
 
 PANDA_HOME = (0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785)  # rad, Franka's own "ready" posture
+TRUST = 0.3  # rad, the largest change of a joint in one iteration
 
 
 class Arm:
@@ -119,7 +120,7 @@ class Arm:
         drift = pull * (self.posture - q)
         step = jacobian.T @ np.linalg.solve(square, error - jacobian @ drift) + drift
         far = float(np.hypot(np.linalg.norm(error[:3]), 0.2 * np.linalg.norm(error[3:])))
-        return np.clip(step, -0.3, 0.3), far
+        return step / max(1.0, float(np.abs(step).max()) / TRUST), far
 
     def _constrained(
         self, q: NDArray[np.float64], target: Any, low: NDArray[np.float64], high: NDArray[np.float64], steps: int
@@ -127,8 +128,8 @@ class Arm:
         """Pink's quadratic program, iterated inside the box low..high."""
         self._task.set_target(target)
         configuration = self._pink.Configuration(self.model, self._data, q)
-        limit = _Box(low, high)
         for _ in range(steps):
+            limit = _Box(np.maximum(low, configuration.q - TRUST), np.minimum(high, configuration.q + TRUST))
             velocity = self._pink.solve_ik(
                 configuration, [self._task, self._stay], 1.0, "daqp", limits=[limit], safety_break=False
             )

@@ -1,9 +1,9 @@
 """Snapshots: labelled moments of a scene, the planner's training data. One folder a shard.
 
-    <root>/<shard>/front.npy   uint8 (N, 128, 128, 3)      <camera>.npy for every camera
-    <root>/<shard>/front_seg.npy uint8 (N, 128, 128)       index into the record's "items"; 254 robot, 255 nothing
-    <root>/<shard>/arm.npy     float32 (N, 8, 6)           <state>.npy for every state
-    <root>/<shard>/records.jsonl                           one Record a line; written last: a shard without it is unfinished
+<root>/<shard>/front.npy   uint8 (N, 128, 128, 3)      <camera>.npy for every camera
+<root>/<shard>/front_seg.npy uint8 (N, 128, 128)       index into the record's "items"; 254 robot, 255 nothing
+<root>/<shard>/arm.npy     float32 (N, 8, 6)           <state>.npy for every state
+<root>/<shard>/records.jsonl                           one Record a line; written last: a shard without it is unfinished
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Record:
     goals: phrasings of one goal. done, plan: lines of steps with points. refusal: a thing that is named but absent,
     or "unclear". checks: (step text, whether it has just succeeded). things: name -> [u, v] of what can be seen.
     points: step text -> its points. asks: (question, answer).
+    missing: names of things that are not there. others: further goals for the same moment, asked for with nothing done yet, and their plans.
     """
 
     task: str
@@ -39,6 +40,8 @@ class Record:
     things: dict[str, list[float]] = field(default_factory=dict)
     points: dict[str, list[list[float]]] = field(default_factory=dict)
     asks: list[tuple[str, str]] = field(default_factory=list)
+    others: list[tuple[str, list[str]]] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
 
 def write_shard(folder: Path, records: list[Record], arrays: dict[str, np.ndarray]) -> None:
@@ -60,7 +63,9 @@ class Snapshots:
     def __init__(self, root: Path) -> None:
         shards = sorted(p.parent for p in Path(root).glob("*/records.jsonl"))
         if not shards:
-            raise UserError(f"no snapshots below {str(root)!r}; make them with `embodied record kind=snapshots out={root}`")
+            raise UserError(
+                f"no snapshots below {str(root)!r}; make them with `embodied record kind=snapshots out={root}`"
+            )
         self.arrays = [{p.stem: np.load(p, mmap_mode="r") for p in sorted(s.glob("*.npy"))} for s in shards]
         self.lines = [(s / "records.jsonl").read_text().splitlines() for s in shards]
         self.index = [(s, row) for s, lines in enumerate(self.lines) for row in range(len(lines))]

@@ -73,12 +73,16 @@ class Look:
     def expect(self, text: str, given: list[int], choices: list[int]) -> Tensor:
         """As choose, after `text` and the already decoded tokens `given`."""
         try:
-            return self.model.logits(self._read(self.model.words.encode(text) + given)[0, -1])[choices].float().softmax(-1)
+            return (
+                self.model.logits(self._read(self.model.words.encode(text) + given)[0, -1])[choices].float().softmax(-1)
+            )
         finally:
             self._forget()
 
     @torch.inference_mode()
-    def move(self, text: str, steps: int = 5, generator: torch.Generator | None = None, known: Tensor | None = None) -> Tensor:
+    def move(
+        self, text: str, steps: int = 5, generator: torch.Generator | None = None, known: Tensor | None = None
+    ) -> Tensor:
         """A normalised action chunk (h, a) for the step that `text` names."""
         try:
             hidden = torch.cat([self.prefix, self._read(self.model.words.encode(text))], 1)

@@ -15,7 +15,26 @@ from torch import Tensor
 
 from embodied import plan as grammar
 from embodied.data.snapshots import NOTHING, ROBOT, Record
-from embodied.model.tokens import ABSENT, ASK, BINS, CHECK, DONE, EOS, GOAL, LINE, NO, PAD, PLAN, POINT, STEP, UNCLEAR, XS, YES, YS, Words
+from embodied.model.tokens import (
+    ABSENT,
+    ASK,
+    BINS,
+    CHECK,
+    DONE,
+    EOS,
+    GOAL,
+    LINE,
+    NO,
+    PAD,
+    PLAN,
+    POINT,
+    STEP,
+    UNCLEAR,
+    XS,
+    YES,
+    YS,
+    Words,
+)
 from embodied.types import Point
 
 CELL = 8  # pixels of a stem cell
@@ -85,7 +104,14 @@ class Teacher:
     def __init__(self, words: Words, main: str = "front", jitter: int = 6) -> None:
         self.words, self.main, self.jitter = words, main, jitter
 
-    def lesson(self, record: Record, arrays: dict[str, np.ndarray], states: dict[str, np.ndarray], rng: np.random.Generator, augment: bool = True) -> Lesson:
+    def lesson(
+        self,
+        record: Record,
+        arrays: dict[str, np.ndarray],
+        states: dict[str, np.ndarray],
+        rng: np.random.Generator,
+        augment: bool = True,
+    ) -> Lesson:
         images, cells = {}, {}
         move = {self.main: (0, 0)}
         for camera in [name for name in arrays if arrays[name].ndim == 3 and arrays[name].shape[-1] == 3]:
@@ -121,20 +147,24 @@ class Teacher:
             else:
                 answer = LINE.join(map(self._line, record.plan))
             asked.append((ask_plan(pick(record.goals, 1)[0], list(map(self._line, record.done))), answer))
-        right = [c for c in record.checks if c[1]]
-        wrong = [c for c in record.checks if not c[1]]
-        asked += [(ask_check(step), YES if good else NO) for step, good in pick(right, 1) + pick(wrong, 1)]
-        inside = {n: p for n, p in record.things.items() if 0 <= p[0] + self._move[0] < 1 and 0 <= p[1] + self._move[1] < 1}
+        asked += [(ask_plan(goal), LINE.join(map(self._line, lines))) for goal, lines in pick(record.others, 2)]
+        if record.checks:  # the first is about the step just tried; another one balances it
+            latest = record.checks[0]
+            against = [c for c in record.checks if c[1] != latest[1]]
+            asked += [(ask_check(step), YES if good else NO) for step, good in [latest, *pick(against, 1)]]
+        inside = {
+            n: p for n, p in record.things.items() if 0 <= p[0] + self._move[0] < 1 and 0 <= p[1] + self._move[1] < 1
+        }
         listed = sorted(inside, key=lambda n: inside[n][0])
-        asked.append((ask("things"), " ".join(f"{n} {self._points([inside[n]])}" for n in listed)))
+        if rng.random() < 0.5:
+            asked.append((ask("things"), " ".join(f"{n} {self._points([inside[n]])}" for n in listed)))
         asked += [(ask_points(what), self._points(points)) for what, points in pick(list(record.points.items()), 2)]
-        everything = [grammar.thing(c, s) for c in grammar.COLOURS for s in grammar.SHAPES + grammar.PLACES]
-        if rng.random() < 0.3:
-            asked.append((ask_points(pick([n for n in everything if n not in record.items], 1)[0]), ABSENT))
+        if record.missing and rng.random() < 0.3:
+            asked.append((ask_points(pick(record.missing, 1)[0]), ABSENT))
         elif inside:
             name = pick(list(inside), 1)[0]
             asked.append((ask_points(name), self._points([inside[name]])))
-        asked += [(ask(q), a) for q, a in pick(record.asks, 1)]
+        asked += [(ask(q), a) for q, a in pick(record.asks, int(rng.random() < 0.5))]
         return [(self.words.encode(q), [*self.words.encode(a), self.words[EOS]]) for q, a in asked]
 
 

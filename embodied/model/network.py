@@ -33,7 +33,9 @@ class ModelConfig:
     mlp: int = 512
     vit_depth: int = 2
     vit_channels: int = 96
-    cameras: Mapping[str, tuple[int, int, int]] = field(default_factory=lambda: {"front": (96, 160, 16), "wrist": (96, 96, 32)})
+    cameras: Mapping[str, tuple[int, int, int]] = field(
+        default_factory=lambda: {"front": (96, 160, 16), "wrist": (96, 96, 32)}
+    )
     states: Mapping[str, tuple[int, int]] = field(default_factory=lambda: {"arm": (8, 6)})
     state_tokens: int = 2
     head: str = "flow"
@@ -74,7 +76,9 @@ class EmbodiedModel(nn.Module):
         for other in trunks[1:]:  # one eye: colours and shapes are learnt once for all cameras
             other.stem = trunks[0].stem
         for state, (length, channels) in config.states.items():
-            self.encoders[state] = build("encoder", "series", channels=channels, length=length, dim=dim, tokens=config.state_tokens)
+            self.encoders[state] = build(
+                "encoder", "series", channels=channels, length=length, dim=dim, tokens=config.state_tokens
+            )
         self.backbone = LlamaModel(
             LlamaConfig(
                 vocab_size=len(words), hidden_size=dim, intermediate_size=config.mlp, num_hidden_layers=config.layers,
@@ -121,7 +125,9 @@ class EmbodiedModel(nn.Module):
         inputs = [*(Picture(c) for c in self.config.cameras), *(Series(s) for s in self.config.states)]
         return Prompt((Text(BOS), *inputs, *([Text(text)] if text else [])), self.counts)
 
-    def look(self, images: Mapping[str, Tensor], states: Mapping[str, Tensor]) -> tuple[dict[int, Tensor], dict[str, Tensor], dict[str, Tensor]]:
+    def look(
+        self, images: Mapping[str, Tensor], states: Mapping[str, Tensor]
+    ) -> tuple[dict[int, Tensor], dict[str, Tensor], dict[str, Tensor]]:
         """Encode. images[camera] uint8 (b, H, W, 3), states[name] (b, t, d) normalised.
 
         Returns vectors by placeholder id (b * n, D), cells by camera (b, m, C) and tokens by camera (b, n, D).

@@ -91,7 +91,9 @@ def embed(table: nn.Embedding, ids: Tensor, vectors: Mapping[int, Tensor]) -> Te
     for placeholder, rows in vectors.items():
         where = ids == placeholder
         if int(where.sum()) != rows.shape[0]:
-            raise UserError(f"the sentences have {int(where.sum())} places for input {placeholder}, but {rows.shape[0]} vectors came")
+            raise UserError(
+                f"the sentences have {int(where.sum())} places for input {placeholder}, but {rows.shape[0]} vectors came"
+            )
         out = out.masked_scatter(where.unsqueeze(-1), rows.to(out.dtype))
     return out
 

@@ -22,7 +22,13 @@ YES, NO, ABSENT, UNCLEAR = "<yes>", "<no>", "<absent>", "<unclear>"
 CONTROLS = (PAD, BOS, EOS, LINE, GOAL, DONE, PLAN, CHECK, POINT, ASK, STEP, YES, NO, ABSENT, UNCLEAR)
 XS = tuple(f"<x{i:03d}>" for i in range(BINS))
 YS = tuple(f"<y{i:03d}>" for i in range(BINS))
-GRAMMAR_WORDS = (*SKILLS, *COLOURS, *SHAPES, *PLACES, *"on in left right of behind front between and to table".split())
+GRAMMAR_WORDS = (
+    *SKILLS,
+    *COLOURS,
+    *SHAPES,
+    *PLACES,
+    *["on", "in", "left", "right", "of", "behind", "front", "between", "and", "to", "table"],
+)
 
 
 def train_vocabulary(corpus: Iterable[str], placeholders: Iterable[str], least: int = 2) -> Tokenizer:
@@ -40,7 +46,9 @@ def train_vocabulary(corpus: Iterable[str], placeholders: Iterable[str], least: 
     words += sorted(word for word, n in counts.items() if n >= least)
     vocabulary = {word: i for i, word in enumerate(dict.fromkeys(words))}
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=64))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()])
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
     tokenizer.add_special_tokens([AddedToken(word, special=True) for word in special])
@@ -68,13 +76,19 @@ class Words:
     def __getitem__(self, token: str) -> int:
         found = self.tokenizer.token_to_id(token)
         if found is None:
-            raise UserError(f"token {token!r} is not in this vocabulary; the tokenizer and the code do not belong together")
+            raise UserError(
+                f"token {token!r} is not in this vocabulary; the tokenizer and the code do not belong together"
+            )
         return found
 
     def spelled(self, text: str) -> float:
         """Share of the words of `text` that the vocabulary lacks (0 all known, 1 none): how foreign a goal is."""
         pieces = self.tokenizer.encode(text, add_special_tokens=False)
-        unknown = {w for w, piece in zip(pieces.word_ids, pieces.tokens, strict=True) if piece.startswith("##") or piece == "[UNK]"}
+        unknown = {
+            w
+            for w, piece in zip(pieces.word_ids, pieces.tokens, strict=True)
+            if piece.startswith("##") or piece == "[UNK]"
+        }
         total = {w for w in pieces.word_ids if w is not None}
         return len(unknown) / max(1, len(total))
 

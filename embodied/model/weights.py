@@ -25,7 +25,9 @@ def save_pretrained(model: EmbodiedModel, folder: Path, dtype: torch.dtype = tor
         if id(tensor) in seen:
             continue
         seen.add(id(tensor))
-        tensors[name] = tensor.detach().to(dtype).contiguous() if tensor.is_floating_point() else tensor.detach().contiguous()
+        tensors[name] = (
+            tensor.detach().to(dtype).contiguous() if tensor.is_floating_point() else tensor.detach().contiguous()
+        )
     save_file(tensors, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(model.config.as_dict(), indent=1) + "\n")
     model.words.save(folder / "tokenizer.json")
@@ -48,7 +50,9 @@ def from_pretrained(name: str) -> EmbodiedModel:
     except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
         raise UserError(f"{folder / 'config.json'} is damaged ({error}); copy the weights folder again") from error
     if not config.statistics:
-        raise UserError(f"{folder / 'config.json'} holds no normalisation statistics; train again with statistics from the data")
+        raise UserError(
+            f"{folder / 'config.json'} holds no normalisation statistics; train again with statistics from the data"
+        )
     words = Words.load(folder / "tokenizer.json")
     model = EmbodiedModel(config, words)
     path = folder / "model.safetensors"
@@ -63,7 +67,9 @@ def from_pretrained(name: str) -> EmbodiedModel:
         name for name, saved in tensors.items() if name in own and own[name].shape != saved.shape
     ]
     if wrong:
-        raise UserError(f"{path} does not fit {folder / 'config.json'} (for example {wrong[0]!r}); the files are of different models")
+        raise UserError(
+            f"{path} does not fit {folder / 'config.json'} (for example {wrong[0]!r}); the files are of different models"
+        )
     with torch.no_grad():
         for name, saved in tensors.items():
             own[name].copy_(saved.to(own[name].dtype))

@@ -19,6 +19,7 @@ class Robot(Protocol):
     body: int
     states: Mapping[str, Channels]
     fingers: tuple[int, int]  # links that touch what is held, left and right
+    slack_m: float  # the hand fails to close by this much; 0 but during a mishap
 
     def load(self, world: World) -> None:
         """Enter the world; once."""
@@ -37,7 +38,7 @@ class Robot(Protocol):
         ...
 
     def drive(self, part: float) -> None:
-        """Before each substep: set the motors for `part` in (0, 1] of the tick."""
+        """Before every second substep: set the motors for `part` in (0, 1] of the tick."""
         ...
 
     def sense(self) -> dict[str, NDArray[np.float32]]:

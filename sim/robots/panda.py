@@ -34,6 +34,7 @@ class Panda:
         self.grip_force, self.finger_friction = grip_force, finger_friction
         self.body = -1
         self.fingers = (-1, -1)
+        self.slack_m = 0.0
 
     def load(self, world: World) -> None:
         self.world = world
@@ -51,7 +52,8 @@ class Panda:
             world.friction(self.body, self.finger_friction, finger, spinning=0.1)
         world.limit_speed(self.body, float(self.arm.speed.max()))
         world.mirror(self.body, *self._slides, force=50.0)
-        self._torques = [87.0] * 4 + [12.0] * 3
+        self._motors = [*self._joints, *self._slides]
+        self._efforts = [87.0] * 4 + [12.0] * 3 + [self.grip_force] * 2  # Nm, N
         n = len(self._joints)
         q_names = tuple(f"q{k + 1}" for k in range(n))
         q_low, q_high = tuple(self.arm.low.tolist()), tuple(self.arm.high.tolist())
@@ -118,7 +120,7 @@ class Panda:
         share = min(1.0, self.hand_speed * dt / far) if far > 0 else 1.0
         turn = float(np.clip(wanted[3] - self._aim[3], -self.turn_speed * dt, self.turn_speed * dt))
         self._aim = np.append(self._aim[:3] + share * step, self._aim[3] + turn)
-        solved = self.arm.solve(self._to, down(*self._aim))
+        solved = self.arm.solve(self._to, down(*self._aim), steps=1)  # what is left, the next tick takes away
         move = solved - self._to
         excess = float(np.max(np.abs(move) / (self.arm.speed * dt)))
         self._to = self._to + move / max(1.0, excess)
@@ -136,21 +138,21 @@ class Panda:
         return float(yaw + np.pi * np.round((reference - yaw) / np.pi))
 
     def drive(self, part: float) -> None:
-        q = self._from + part * (self._to - self._from)
-        width = self._width_from + part * (self._width_to - self._width_from)
+        q = [a + part * (b - a) for a, b in zip(self._from.tolist(), self._to.tolist(), strict=True)]
+        width = min(WIDTH_M, self._width_from + part * (self._width_to - self._width_from) + self.slack_m)
         self.world.drive(
             self.body,
-            [*self._joints, *self._slides],
-            [*q.tolist(), width / 2, width / 2],
-            [*self._torques, self.grip_force, self.grip_force],
+            self._motors,
+            [*q, width / 2, width / 2],
+            self._efforts,
             _GAIN,
         )
 
     def sense(self) -> dict[str, NDArray[np.float32]]:
-        q, _, forces = self.world.joint_states(self.body, [*self._joints, *self._slides])
+        q, _, forces = self.world.joint_states(self.body, self._motors)
         n = len(self._joints)
         tip = self.arm.fk(q[:n])
-        closing = float(np.clip(-forces[n:], 0.0, 40.0).mean())
+        closing = float((max(0.0, -forces[n]) + max(0.0, -forces[n + 1])) / 2)
         arm = [*tip[:3, 3], self._near(yaw_of(tip), self._aim[3]), q[n] + q[n + 1], closing]
         return {"arm": np.array(arm, np.float32), "joints": q[:n].astype(np.float32)}
 

@@ -1,4 +1,3 @@
-
 """Compound: two small jobs in one sentence, one after the other."""
 
 from __future__ import annotations

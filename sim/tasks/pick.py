@@ -1,4 +1,3 @@
-
 """Pick: lift one thing off the table."""
 
 from __future__ import annotations

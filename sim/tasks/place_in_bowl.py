@@ -1,4 +1,3 @@
-
 """Place in bowl: one thing goes into one bowl."""
 
 from __future__ import annotations
@@ -63,7 +62,9 @@ class PlaceInBowl(TableTask):
             two = in_bowl(layout, "c", "d")
             layout.spots(1)
             layout.bystanders(most=1)
-            return Laid((one.want, two.want), one.names | two.names, {"first": one.phrase, "second": two.phrase}, chain=True)
+            return Laid(
+                (one.want, two.want), one.names | two.names, {"first": one.phrase, "second": two.phrase}, chain=True
+            )
         layout.spots(2)
         layout.bystanders()
         return Laid((one.want,), one.names)

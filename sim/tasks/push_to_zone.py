@@ -1,4 +1,3 @@
-
 """Push to zone: slide one thing over the table onto a zone."""
 
 from __future__ import annotations
@@ -61,6 +60,8 @@ class PushToZone(TableTask):
         if layout.split == "compositions":
             two = pushed(layout, "c", "d")
             layout.bystanders(most=1)
-            return Laid((one.want, two.want), one.names | two.names, {"first": one.phrase, "second": two.phrase}, chain=True)
+            return Laid(
+                (one.want, two.want), one.names | two.names, {"first": one.phrase, "second": two.phrase}, chain=True
+            )
         layout.bystanders()
         return Laid((one.want,), one.names)

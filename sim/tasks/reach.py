@@ -1,4 +1,3 @@
-
 """Reach: bring the fingertips to just above one thing."""
 
 from __future__ import annotations

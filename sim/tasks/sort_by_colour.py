@@ -19,7 +19,10 @@ def from_left(items: list[Item]) -> list[Item]:
     """The items as the front camera sees them from left to right; Crowded where the picture leaves that open."""
     items = sorted(items, key=lambda item: seen_from_left(item.position))
     for left, right in itertools.pairwise(items):
-        if seen_from_left(right.position) - seen_from_left(left.position) < MARGIN or right.position[1] - left.position[1] < 0.02:
+        if (
+            seen_from_left(right.position) - seen_from_left(left.position) < MARGIN
+            or right.position[1] - left.position[1] < 0.02
+        ):
             raise Crowded
     return items
 

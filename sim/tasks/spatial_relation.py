@@ -1,4 +1,3 @@
-
 """Spatial relation: one thing goes left of, right of, behind, in front of another one, or between two."""
 
 from __future__ import annotations
@@ -74,7 +73,9 @@ class SpatialRelation(TableTask):
             one, two = beside(layout, "a", "b"), beside(layout, "c", "d")
             layout.spots(1)
             layout.bystanders(most=1)
-            return Laid((one.want, two.want), one.names | two.names, {"first": one.phrase, "second": two.phrase}, chain=True)
+            return Laid(
+                (one.want, two.want), one.names | two.names, {"first": one.phrase, "second": two.phrase}, chain=True
+            )
         if rng.random() < 0.6:
             clause = beside(layout, "a", "b")
             relation, names, where = clause.want.relation, clause.names, "{relation} {b}"
@@ -95,4 +96,6 @@ class SpatialRelation(TableTask):
             want = Want("between", a, (b, c))
         layout.spots(2)
         layout.bystanders()
-        return Laid((want,), names, {"relation": WORDS[relation] if len(names) == 2 else "[between|in between]", "where": where})
+        return Laid(
+            (want,), names, {"relation": WORDS[relation] if len(names) == 2 else "[between|in between]", "where": where}
+        )

@@ -1,4 +1,3 @@
-
 """Stack two: one thing on top of another one."""
 
 from __future__ import annotations
@@ -62,7 +61,9 @@ class StackTwo(TableTask):
             two = stacked(layout, "c", "d")
             layout.spots(1)
             layout.bystanders(most=1)
-            return Laid((one.want, two.want), one.names | two.names, {"first": one.phrase, "second": two.phrase}, chain=True)
+            return Laid(
+                (one.want, two.want), one.names | two.names, {"first": one.phrase, "second": two.phrase}, chain=True
+            )
         layout.spots(2)
         layout.bystanders()
         return Laid((one.want,), one.names)

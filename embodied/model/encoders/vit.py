@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
 
 @register("encoder", "vit")
-def vit(height: int = 128, width: int = 128, dim: int = 192, depth: int = 2, channels: int = 96, heads: int = 3, patch: int = 16):
+def vit(
+    height: int = 128,
+    width: int = 128,
+    dim: int = 192,
+    depth: int = 2,
+    channels: int = 96,
+    heads: int = 3,
+    patch: int = 16,
+):
     """A module: uint8 (b, H, W, 3) -> cells (b, H/8 * W/8, channels) and tokens (b, H/patch * W/patch, dim)."""
     import torch
     from torch import nn

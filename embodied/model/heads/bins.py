@@ -12,7 +12,16 @@ if TYPE_CHECKING:
 
 
 @register("head", "bins")
-def bins(horizon: int = 16, actions: int = 6, context: int = 192, dim: int = 192, depth: int = 3, heads: int = 3, bins: int = 128, reach: float = 4.0):
+def bins(
+    horizon: int = 16,
+    actions: int = 6,
+    context: int = 192,
+    dim: int = 192,
+    depth: int = 3,
+    heads: int = 3,
+    bins: int = 128,
+    reach: float = 4.0,
+):
     """A module with loss(...) and sample(...); bins cover [-reach, reach] in normalised units."""
     import torch
     import torch.nn.functional as F
@@ -41,7 +50,12 @@ def bins(horizon: int = 16, actions: int = 6, context: int = 192, dim: int = 192
 
         @torch.no_grad()
         def sample(
-            self, hidden: Tensor, mask: Tensor, steps: int = 1, generator: Generator | None = None, known: Tensor | None = None
+            self,
+            hidden: Tensor,
+            mask: Tensor,
+            steps: int = 1,
+            generator: Generator | None = None,
+            known: Tensor | None = None,
         ) -> Tensor:
             """A chunk (b, h, a): centres of the likeliest bins; `known` first rows replace its own."""
             chunk = (self.logits(hidden, mask).argmax(-1) + 0.5) / bins * 2 * reach - reach

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
 
 @register("head", "flow")
-def flow(horizon: int = 16, actions: int = 6, context: int = 192, dim: int = 192, depth: int = 3, heads: int = 3, repeats: int = 4):
+def flow(
+    horizon: int = 16,
+    actions: int = 6,
+    context: int = 192,
+    dim: int = 192,
+    depth: int = 3,
+    heads: int = 3,
+    repeats: int = 4,
+):
     """A module with loss(...) and sample(...); `repeats` noise draws share one context in training."""
     import torch
     from torch import nn
@@ -50,7 +58,12 @@ def flow(horizon: int = 16, actions: int = 6, context: int = 192, dim: int = 192
 
         @torch.no_grad()
         def sample(
-            self, hidden: Tensor, mask: Tensor, steps: int = 5, generator: Generator | None = None, known: Tensor | None = None
+            self,
+            hidden: Tensor,
+            mask: Tensor,
+            steps: int = 5,
+            generator: Generator | None = None,
+            known: Tensor | None = None,
         ) -> Tensor:
             """A chunk (b, h, a). known (b, k, a): first rows already committed, held by inpainting at every step
             (real-time chunking, arXiv 2506.07339, in its hard-mask form)."""

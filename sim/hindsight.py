@@ -1,0 +1,99 @@
+"""Further goals for a table that is laid already, so that what lies there does not give away what is wanted.
+
+Goals come from the tasks' own training templates; their plans are the symbolic planner's on the same facts. Nothing is
+rendered or moved for them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from embodied import registry
+from policies.symbolic import DIRECTIONS, Facts, Want
+from sim import language
+from sim.clauses import FLAT, WORDS
+from sim.scene import Item
+from sim.task import Episode
+
+_CLAUSES = {  # relation -> how the imperative says it, as in sim/clauses.py
+    "in": "[put|place|drop|set|move] {%s} [in|into|inside] {%s}",
+    "on": "[stack|put|place|set] {%s} [on|on top of|onto] {%s}",
+    "pushed": "[push|slide|shove] {%s} [to|onto|into|on] {%s}",
+    **{relation: "[put|place|set|move] {%s} " + WORDS[relation] + " {%s}" for relation in DIRECTIONS},
+}
+
+
+def another(items: Sequence[Item], facts: Facts, rng: np.random.Generator) -> Episode | None:
+    """An episode with the same items, a goal of its own and its sentence; None when the drawn kind does not fit the table."""
+    movable = [item.name for item in items if item.movable]
+    order = [movable[i] for i in rng.permutation(len(movable))]
+    flat = [name for name in order if name.split()[1] in FLAT]
+    bowls, zones = ([item.name for item in items if item.shape == shape] for shape in ("bowl", "zone"))
+
+    def one(keys: str, used: Sequence[str]) -> tuple[Want, dict[str, str]] | None:
+        """A want about two things, and their placeholders."""
+        a = next((name for name in order if name not in used), None)
+        relation = ("in", "on", "pushed", "beside", "beside")[rng.integers(5)]
+        if relation == "beside":
+            relation = tuple(DIRECTIONS)[rng.integers(4)]
+        pool = {"in": bowls, "pushed": zones, "on": [*flat, *zones]}.get(relation, movable)
+        pool = [name for name in pool if name != a and name not in used]
+        if a is None or not pool or (relation == "pushed" and a not in flat):
+            return None
+        b = pool[rng.integers(len(pool))]
+        return Want(relation, a, (b,)), {keys[0]: a, keys[1]: b}
+
+    phrases: dict[str, str] = {}
+    kind = ("pick", "reach", "unstack-then-pick", "two", "two", "two", "two", "between", "tower-in-order", "line-up", "compound")[
+        rng.integers(11)
+    ]
+    if kind in ("pick", "reach", "unstack-then-pick"):
+        if not order:
+            return None
+        task, names = kind, {"a": order[0]}
+        wants: tuple[Want, ...] = (Want("reached" if kind == "reach" else "held", order[0]),)
+        if task == "unstack-then-pick" and not any(other != order[0] for other in movable):
+            return None
+    elif kind == "two":
+        made = one("ab", ())
+        if made is None:
+            return None
+        wants, names = (made[0],), made[1]
+        relation, below = made[0].relation, made[0].b[0]
+        if relation == "on" and below in zones:
+            return None  # said by compound goals only
+        task = {"in": "place-in-bowl", "on": "stack-two", "pushed": "push-to-zone"}.get(relation, "spatial-relation")
+        if task == "spatial-relation":
+            phrases = {"relation": WORDS[relation], "where": "{relation} {b}"}
+    elif kind == "between":
+        if len(order) < 3:
+            return None
+        a, b, c = order[:3]
+        task, names, wants = "spatial-relation", {"a": a, "b": b, "c": c}, (Want("between", a, (b, c)),)
+        phrases = {"relation": "[between|in between]", "where": "{relation} {b} and {c}"}
+    elif kind in ("tower-in-order", "line-up"):
+        pile = [*flat[:2], *(name for name in order if name not in flat[:2])][:3] if kind == "tower-in-order" else order[:3]
+        if len(pile) < 3 or (kind == "tower-in-order" and len(flat) < 2):
+            return None
+        task, names = kind, dict(zip("abc", pile, strict=True))
+        relation, (up, down) = ("on", ("up", "down")) if kind == "tower-in-order" else ("right of", ("list", "back"))
+        wants = tuple(Want(relation, later, (earlier,)) for earlier, later in itertools.pairwise(pile))
+        phrases = {up: language.listing("abc"), down: language.listing("cba")}
+    else:
+        first = one("ab", ())
+        second = one("cd", [*first[1].values()]) if first else None
+        if first is None or second is None:
+            return None
+        task, names, wants = "compound", first[1] | second[1], (first[0], second[0])
+        phrases = {
+            key: _CLAUSES[want.relation] % tuple(letters)
+            for key, (want, _), letters in (("first", first, "ab"), ("second", second, "cd"))
+        }
+        phrases |= {f"doing_{key}": phrase for key, phrase in phrases.items()}
+    if any(want.a == facts.held and want.relation in ("reached", "pushed") for want in wants):
+        return None
+    episode = Episode(task, tuple(items), wants, "", {}, "", names, phrases, False)
+    return registry.build("task", task).retold(episode, rng, "train")

@@ -1,0 +1,147 @@
+"""Clock, chunks, safety: every rule is seen to act."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from embodied.control.chunks import Blend, Ensemble, index_at
+from embodied.control.clock import RealClock, SimulatedClock
+from embodied.control.safety import Box, Safety, held_pose
+from embodied.errors import UserError
+from embodied.protocols import Clock
+from embodied.spec import BodySpec, Channels
+from embodied.types import ActionChunk, Observation
+
+ACTION = Channels(("x", "y", "yaw", "width"), ("m", "m", "rad", "m"), (0, -1, -1.6, 0), (1, 1, 1.6, 0.08), 20.0)
+ARM = Channels(
+    ("x", "y", "yaw", "width", "force"), ("m", "m", "rad", "m", "N"), (0, -1, -2, 0, 0), (1, 1, 2, 0.08, 40), 20.0
+)
+SPEC = BodySpec("toy", {}, {"arm": ARM}, ACTION)
+HERE = np.array([0.5, 0.1, 0.2, 0.04], np.float32)
+OBS = Observation(10.0, {}, {"arm": np.array([[0, 0, 0, 0, 0], [*HERE, 7]], np.float32)})
+
+
+def chunk(t0: float, values: list[float], width: int = 1) -> ActionChunk:
+    return ActionChunk(t0, 0.1, np.repeat(np.array(values, np.float32)[:, None], width, axis=1))
+
+
+def test_a_simulated_clock_moves_only_by_waiting_and_a_real_one_by_itself():
+    simulated, real = SimulatedClock(3.0), RealClock()
+    simulated.sleep_until(2.0)
+    assert simulated.now_s() == 3.0
+    simulated.sleep_until(4.5)
+    assert simulated.now_s() == 4.5
+    clocks: list[Clock] = [simulated, real]
+    for clock in clocks:
+        aim = clock.now_s() + 0.001
+        clock.sleep_until(aim)
+        assert clock.now_s() >= aim
+
+
+@pytest.mark.parametrize("seam", [Blend(), Ensemble()])
+def test_late_rows_are_skipped_and_an_old_chunk_says_nothing(seam):
+    seam.add(chunk(0.0, [0, 1, 2, 3]), now_s=0.2)
+    assert seam.due(0.2)[0] == 2
+    assert seam.due(0.3)[0] == 3
+    assert seam.due(0.4) is None
+    assert len(seam.left(0.2).actions) == 2 and seam.left(0.2).t0_s == pytest.approx(0.2)
+    seam.clear()
+    assert seam.due(0.2) is None
+
+
+def test_index_is_the_nearest_tick():
+    one = chunk(1.0, [0, 1])
+    assert [index_at(one, t) for t in (0.94, 0.96, 1.04, 1.06, 1.9)] == [-1, 0, 0, 1, 9]
+
+
+def test_blend_fades_from_the_old_chunk_into_the_new_one():
+    seam = Blend(rows=3)
+    seam.add(chunk(0.0, [0] * 10), 0.0)
+    seam.add(chunk(0.2, [1] * 10), 0.2)
+    assert np.allclose([seam.due(0.2 + 0.1 * k)[0] for k in range(5)], [0.25, 0.5, 0.75, 1, 1])
+    hard = Blend(rows=0)
+    hard.add(chunk(0.0, [0] * 10), 0.0)
+    hard.add(chunk(0.2, [1] * 10), 0.2)
+    assert hard.due(0.2)[0] == 1
+
+
+def test_ensemble_is_the_weighted_mean_oldest_first():
+    seam = Ensemble(decay=0.5)
+    for k, value in enumerate([0.0, 1.0, 4.0]):
+        seam.add(chunk(0.1 * k, [value] * 10), 0.1 * k)
+    w = np.exp(-0.5 * np.arange(3))
+    assert seam.due(0.3)[0] == pytest.approx(float(w @ [0, 1, 4] / w.sum()))
+
+
+@pytest.mark.parametrize("kind", [Blend, Ensemble])
+def test_a_gripper_yaw_is_mixed_the_short_way_round(kind):
+    seam = kind(periods=np.array([np.pi]))
+    seam.add(chunk(0.0, [1.5] * 9), 0.0)
+    seam.add(chunk(0.0, [-1.5] * 9), 0.1)
+    assert abs(abs(seam.due(0.1)[0]) - np.pi / 2) < 0.08
+
+
+def test_a_good_command_passes_unchanged():
+    safety = Safety(SPEC)
+    wanted = HERE + np.float32(0.01)
+    assert np.allclose(safety.filter(wanted, OBS, 10.0, 0.05), wanted)
+    assert not safety.acted and not safety.fault
+
+
+@pytest.mark.parametrize(
+    ("rule", "values", "now", "stop"),
+    [
+        ("shape", np.zeros(3), 10.0, False),
+        ("nan", np.array([0.5, np.nan, 0, 0]), 10.0, False),
+        ("nan", np.array([0.5, np.inf, 0, 0]), 10.0, False),
+        ("stale", HERE, 10.6, False),
+        ("stale", HERE, float("nan"), False),
+        ("stop", HERE, 10.0, True),
+    ],
+)
+def test_a_fault_holds_the_measured_pose_until_reset(rule, values, now, stop):
+    safety = Safety(SPEC, stop=lambda: stop)
+    first = safety.filter(values, OBS, now, 0.05)
+    assert np.allclose(first, HERE) and safety.fault.startswith(rule) and safety.acted[rule] == 1
+    elsewhere = Observation(10.0, {}, {"arm": np.ones((1, 5), np.float32)})
+    stop = False
+    assert np.allclose(safety.filter(HERE + np.float32(0.01), elsewhere, 10.0, 0.05), HERE), "still held"
+    safety.reset()
+    assert np.allclose(safety.filter(HERE, OBS, 10.0, 0.05), HERE) and not safety.fault
+
+
+def test_limits_box_and_speed_move_the_command_to_the_nearest_allowed_one():
+    safety = Safety(SPEC, speeds={"x": 100.0, "y": 100.0, "width": 100.0})
+    assert safety.filter(np.array([2, 0.1, 0.2, 0.09]), OBS, 10.0, 0.05) == pytest.approx([1, 0.1, 0.2, 0.08])
+    assert safety.acted["limits"] == 1
+    safety = Safety(SPEC, speeds={"x": 0.2})
+    for k in range(1, 4):
+        assert safety.filter(np.array([0.9, 0.1, 0.2, 0.04]), OBS, 10.0, 0.05)[0] == pytest.approx(
+            0.5 + 0.01 * k, abs=1e-4
+        )
+    assert safety.acted["speed"] == 3
+    xyz = Channels(("x", "y", "z"), ("m",) * 3, (-1,) * 3, (1,) * 3, 20.0)
+    spec = BodySpec("toy", {}, {"tip": xyz}, xyz)
+    safety = Safety(spec, box=Box((0, 0, 0.1), (0.5, 0.5, 0.5)), speeds=dict.fromkeys("xyz", 100.0))
+    still = Observation(10.0, {}, {"tip": np.full((1, 3), 0.3, np.float32)})
+    assert safety.filter(np.array([0.6, -0.1, 0.0]), still, 10.0, 0.05) == pytest.approx([0.5, 0, 0.1])
+    assert safety.acted["box"] == 1
+
+
+def test_a_box_for_joints_goes_through_kinematics():
+    with pytest.raises(UserError, match="tip"):
+        Safety(SPEC, box=Box((0, 0, 0), (1, 1, 1)))
+    safety = Safety(SPEC, box=Box((0, 0, 0), (0.52, 1, 1)), tip=lambda q: np.array([q[0], 0.5, 0.5]))
+    assert safety.filter(HERE + np.float32([0.01, 0, 0, 0]), OBS, 10.0, 0.05)[0] == pytest.approx(0.51)
+    assert safety.filter(HERE + np.float32([0.03, 0, 0, 0]), OBS, 10.0, 0.05)[0] == pytest.approx(0.51), "stays inside"
+    assert safety.acted["box"] == 1
+    with pytest.raises(UserError, match="speed limits name"):
+        Safety(SPEC, speeds={"elbow": 1.0})
+
+
+def test_a_hold_never_lets_go():
+    closed = np.array([0.4, 0.1, 0.2, 0.01])
+    assert held_pose(SPEC, OBS, closed) == pytest.approx([*HERE[:3], 0.01])
+    broken = Observation(0.0, {}, {"arm": np.full((1, 5), np.nan, np.float32)})
+    assert np.all(np.isfinite(held_pose(SPEC, broken)))
