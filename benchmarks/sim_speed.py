@@ -73,7 +73,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--turns", type=int, default=7)
     args = parser.parse_args()
-    print(f"| {SUBSTEPS} substeps a step | ours, steps/s | panda-gym, steps/s | ratio | wanted |\n|---|---|---|---|---|")
+    print(
+        f"| {SUBSTEPS} substeps a step | ours, steps/s | panda-gym, steps/s | ratio | wanted |\n|---|---|---|---|---|"
+    )
     for what, size, steps in (("no cameras", None, [60, 60]), ("picture", args.size, [30, 8])):
         a, b = rates([ours(size), theirs(size, "Tiny")], args.turns, steps)
         name = what if size is None else f"{what} {size} x {size}"

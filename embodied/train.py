@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
 import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from embodied.data.normalise import Normalisation
+from embodied.data.snapshots import Snapshots
 from embodied.errors import UserError
+from embodied.trainlog import Log, progress_bar
+
+if TYPE_CHECKING:
+    import torch
+    from accelerate import Accelerator
+
+    from embodied.model.lessons import Batch
+    from embodied.model.network import EmbodiedModel
+    from embodied.model.tokens import Words
 
 
 def _setting(default: Any, text: str) -> Any:
@@ -28,7 +40,8 @@ class Settings:
     init: str = _setting("", "weights to start from: a folder or a shipped name")
     steps: int = _setting(5000, "optimiser steps")
     batch: int = _setting(32, "sentences a step and process")
-    motion_share: float = _setting(0.5, "share of the steps that learn motion, when there are demonstrations")
+    motion_share: float = _setting(0.3, "share of the steps that learn motion, when there are demonstrations")
+    text_share: float = _setting(0.2, "share of the steps that learn from sentences alone (snapshots/sentences.jsonl)")
     lr: float = _setting(1.5e-3, "peak learning rate (AdamW, linear warm-up, cosine to a tenth)")
     warmup: int = _setting(200, "warm-up steps")
     decay: float = _setting(0.02, "weight decay")
@@ -44,37 +57,59 @@ class Settings:
 
 
 class Schedule:
-    """Sentence g of the run, g = 0, 1, ...: which record and which augmentation follow from (seed, g) alone."""
+    """Which records and which augmentation a step takes; it follows from (seed, step, process) alone.
 
-    def __init__(self, sources: list[Any], shares: list[float], batch: int, seed: int, start: int, stop: int) -> None:
+    All processes take the same kind of lesson in a step, so that none waits for another one's longer batch.
+    """
+
+    def __init__(
+        self, sources: list[Any], shares: list[float], batch: int, seed: int, start: int, stop: int, process: int = 0
+    ) -> None:
         self.sources, self.shares, self.batch, self.seed = sources, shares, batch, seed
-        self.start, self.stop = start, stop
+        self.start, self.stop, self.process = start, stop, process
 
     def __len__(self) -> int:
         return self.stop - self.start
 
     def __getitem__(self, k: int) -> list[Any]:
         """All lessons of step start + k: one source a step, so that a batch is of one kind."""
-        import numpy as np
-
         step = self.start + k
-        rng = np.random.default_rng([self.seed, step])
-        source = self.sources[rng.choice(len(self.sources), p=self.shares)]
-        rows = rng.integers(0, len(source), self.batch)
-        return [source.lesson(int(row), np.random.default_rng([self.seed, step, i])) for i, row in enumerate(rows)]
+        kind = np.random.default_rng([self.seed, step]).choice(len(self.sources), p=self.shares)
+        source = self.sources[kind]
+        rng = np.random.default_rng([self.seed, step, self.process])
+        return [source.lesson(int(row), rng) for row in rng.integers(0, len(source), self.batch * source.times)]
+
+
+class SentenceLessons:
+    """Goals and plans without pictures; four for one, because they are that much cheaper."""
+
+    times = 4
+
+    def __init__(self, path: Path, words: Words) -> None:
+        self.lines, self.words = path.read_text().splitlines(), words
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def lesson(self, row: int, rng: Any) -> Any:
+        from embodied.model.lessons import Lesson, ask_plan
+        from embodied.model.tokens import EOS, LINE
+
+        goal, plan = json.loads(self.lines[row])
+        answer = [*self.words.encode(LINE.join(plan)), self.words[EOS]]
+        return Lesson({}, {}, [(self.words.encode(ask_plan(goal)), answer)])
 
 
 class SceneLessons:
     """Snapshots as lessons; the last moments of every shard, whole episodes but for the cut, are for validation."""
 
-    def __init__(self, root: str, teacher: Any, normalisation: Any, validation: bool) -> None:
-        from embodied.data.snapshots import Snapshots
+    times = 1
 
+    def __init__(self, root: str, teacher: Any, normalisation: Any, validation: bool) -> None:
         self.data = Snapshots(Path(root))
-        sizes = [len(lines) for lines in self.data.lines]
-        self.rows = [
-            i for i, (shard, row) in enumerate(self.data.index) if (row >= sizes[shard] * 97 // 100) == validation
-        ]
+        first_held_out = [len(lines) * 97 // 100 for lines in self.data.lines]
+        held_out = [row >= first_held_out[shard] for shard, row in self.data.index]
+        self.rows = [i for i, held in enumerate(held_out) if held == validation]
         self.teacher, self.normalisation, self.augment = teacher, normalisation, not validation
 
     def __len__(self) -> int:
@@ -96,162 +131,220 @@ def rate(step: int, settings: Settings) -> float:
 
 def main(settings: Settings) -> int:
     """Train; returns the exit code. The finished weights are in out/weights."""
-    import numpy as np
-    import torch
-    from accelerate import Accelerator
-    from accelerate.utils import set_seed
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from embodied import checkpoint
-    from embodied.data.motions import MotionLessons
-    from embodied.data.normalise import Normalisation
-    from embodied.model.lessons import Teacher, collate
-    from embodied.model.losses import losses, total
-    from embodied.model.network import EmbodiedModel, ModelConfig
-    from embodied.model.scores import scores
-    from embodied.model.tokens import Words, train_vocabulary
-    from embodied.model.weights import from_pretrained, save_pretrained
-
     if not settings.snapshots:
         raise UserError("train needs snapshots=FOLDER; make one with `embodied record kind=snapshots out=FOLDER`")
-    out, root = Path(settings.out), Path(settings.snapshots)
-    out.mkdir(parents=True, exist_ok=True)
+    import torch
+    from accelerate import Accelerator
+    from accelerate.utils import DistributedDataParallelKwargs, set_seed
+
+    Path(settings.out).mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(settings.threads)
-    accelerator = Accelerator(mixed_precision=settings.precision, cpu=not torch.cuda.is_available())
+    accelerator = Accelerator(
+        mixed_precision=settings.precision,
+        cpu=not torch.cuda.is_available(),
+        # A batch of scenes leaves the motion head without gradients, one of motions the others.
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
     set_seed(settings.seed)
-    statistics = json.loads((root / "stats.json").read_text())
-    normalisation = Normalisation.from_stats(statistics, ["arm"])
-    kept = {"arm": statistics["arm"]}
+    Training(settings, accelerator).run()
+    return 0
+
+
+def read_statistics(settings: Settings) -> dict[str, Any]:
+    """Scales of the arm's state (from the snapshots) and of relative actions (from the demonstrations)."""
+    found = json.loads((Path(settings.snapshots) / "stats.json").read_text())
+    Normalisation.from_stats(found, ["arm"])  # says what is wrong with them
+    kept = {"arm": found["arm"]}
     if settings.motions:
+        from embodied.data.motions import MotionLessons
+
         kept["action"] = MotionLessons.statistics(settings.motions)
+    return kept
+
+
+def make_model(settings: Settings, statistics: dict[str, Any]) -> EmbodiedModel:
+    """A new model with a vocabulary of the snapshots' goals, or the one of settings.init with these statistics."""
+    from embodied.model.network import EmbodiedModel, ModelConfig
+    from embodied.model.tokens import Words, train_vocabulary
+    from embodied.model.weights import from_pretrained
+
     if settings.init:
         model = from_pretrained(settings.init)
-        config = dataclasses.replace(
-            model.config,
-            statistics={
-                **kept,
-                **({"action": model.config.statistics["action"]} if "action" in model.config.statistics else {}),
-            },
-        )
-        model.config = config
-    else:
-        config = ModelConfig(head=settings.head, statistics=kept)
-        words = Words(
-            train_vocabulary(
-                (root / "corpus.txt").read_text().splitlines(), [*config.cameras, *config.states, "objects"]
-            )
-        )
-        model = EmbodiedModel(config, words)
-    words = model.words
-    teacher = Teacher(words)
-    sources: list[Any] = [SceneLessons(settings.snapshots, teacher, normalisation, validation=False)]
-    shares = [1.0]
-    if settings.motions:
-        sources.append(
-            MotionLessons(settings.motions, words, Normalisation.from_dict(config.statistics), config.horizon)
-        )
-        shares = [1 - settings.motion_share, settings.motion_share]
-    held_out = SceneLessons(settings.snapshots, teacher, normalisation, validation=True)
-    frozen = tuple(p for p in settings.freeze.split(",") if p)
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(not (frozen and name.startswith(frozen)))
-    named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    average = {name: p.detach().clone() for name, p in named.items()}
-    groups = [
-        {"params": [p for p in named.values() if p.ndim >= 2], "weight_decay": settings.decay},
-        {"params": [p for p in named.values() if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, 0.98))
-    start, state = 0, out / "state"
-    if state.exists() or state.with_suffix(".old").exists():
-        start = checkpoint.load(state, named, average, optimizer)["step"]
-        accelerator.print(f"resuming at step {start}")
-    prefix, grid = model.prompt().ids(words), model.encoders["front"].grid
+        # A motion head that is already trained keeps the scale it was trained in.
+        scales = statistics | {name: scale for name, scale in model.config.statistics.items() if name == "action"}
+        model.config = dataclasses.replace(model.config, statistics=scales)
+        return model
+    config = ModelConfig(head=settings.head, statistics=statistics)
+    corpus = (Path(settings.snapshots) / "corpus.txt").read_text().splitlines()
+    words = Words(train_vocabulary(corpus, [*config.cameras, *config.states, "objects"]))
+    return EmbodiedModel(config, words)
 
-    def gather(lessons: list[list[Any]]) -> Any:
-        return collate(lessons[0], prefix, words, grid)
 
-    schedule = Schedule(
-        sources, shares, settings.batch, settings.seed + 7919 * accelerator.process_index, start, settings.steps
-    )
-    loader = torch.utils.data.DataLoader(
-        schedule,
-        batch_size=1,
-        shuffle=False,
-        num_workers=settings.workers,
-        collate_fn=gather,
-        prefetch_factor=4 if settings.workers else None,
-    )
-    rng = np.random.default_rng(0)
-    exam = [
-        collate([held_out.lesson(int(i), rng) for i in part], prefix, words, grid)
-        for part in np.array_split(rng.permutation(len(held_out))[:256], 8)
-        if len(part)
-    ]
-    wrapped = accelerator.prepare(Losses(model, losses))
-    log = Log(out, start)
-    if accelerator.is_main_process:
-        (out / "settings.json").write_text(json.dumps(dataclasses.asdict(settings), indent=1))
+class Training:
+    """A run: the model, the running average of its weights, the optimiser and the data; all from (settings, checkpoint)."""
 
-    def validate(step: int) -> dict[str, float]:
-        now = {name: p.detach().clone() for name, p in named.items()}
-        _put(named, average)
-        model.eval()
+    def __init__(self, settings: Settings, accelerator: Accelerator) -> None:
+        self.settings, self.accelerator = settings, accelerator
+        self.out = Path(settings.out)
+        self.model = make_model(settings, read_statistics(settings))
+        self.normalisation = Normalisation.from_dict(self.model.config.statistics)
+        self.prefix = self.model.prompt().ids(self.model.words)
+        frozen = tuple(p for p in settings.freeze.split(",") if p)
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(not (frozen and name.startswith(frozen)))
+        self.named = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        self.average = {name: p.detach().clone() for name, p in self.named.items()}
+        self.optimizer = self._optimizer()
+        self.start = self._resumed()
+        self.loader = self._loader()
+        self.exam = self._exam()
+        self.losses = accelerator.prepare(_losses_as_module(self.model))
+        if accelerator.is_main_process:
+            self.log = Log(self.out, self.start)
+            (self.out / "settings.json").write_text(json.dumps(dataclasses.asdict(settings), indent=1))
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        """AdamW; biases, norms and other vectors are not decayed."""
+        import torch
+
+        matrices = [p for p in self.named.values() if p.ndim >= 2]
+        vectors = [p for p in self.named.values() if p.ndim < 2]
+        groups = [
+            {"params": matrices, "weight_decay": self.settings.decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups, lr=self.settings.lr, betas=(0.9, 0.98))
+
+    def _resumed(self) -> int:
+        """The step to go on from; 0 without a checkpoint."""
+        from embodied import checkpoint
+
+        state = self.out / "state"
+        if not (state.exists() or state.with_suffix(".old").exists()):
+            return 0
+        start = checkpoint.load(state, self.named, self.average, self.optimizer)["step"]
+        self.accelerator.print(f"resuming at step {start}")
+        return start
+
+    def _scenes(self, validation: bool) -> SceneLessons:
+        from embodied.model.lessons import Teacher
+
+        return SceneLessons(self.settings.snapshots, Teacher(self.model.words), self.normalisation, validation)
+
+    def _gather(self, lessons: list[Any]) -> Batch:
+        from embodied.model.lessons import collate
+
+        return collate(lessons, self.prefix, self.model.words, self.model.grid())
+
+    def _loader(self) -> torch.utils.data.DataLoader[Any]:
+        """Batches of the steps that are left."""
+        from torch.utils.data import DataLoader
+
+        settings = self.settings
+        sources: list[Any] = []
+        shares: list[float] = []
+        if settings.motions and settings.motion_share:
+            from embodied.data.motions import MotionLessons
+
+            horizon = self.model.config.horizon
+            sources.append(MotionLessons(settings.motions, self.model.words, self.normalisation, horizon))
+            shares.append(settings.motion_share)
+        if settings.text_share:
+            sources.append(SentenceLessons(Path(settings.snapshots) / "sentences.jsonl", self.model.words))
+            shares.append(settings.text_share)
+        sources.append(self._scenes(validation=False))
+        shares.append(1 - sum(shares))
+        process = self.accelerator.process_index
+        schedule: Any = Schedule(sources, shares, settings.batch, settings.seed, self.start, settings.steps, process)
+        return DataLoader(
+            schedule,
+            batch_size=1,
+            shuffle=False,
+            num_workers=settings.workers,
+            collate_fn=lambda one: self._gather(one[0]),
+            prefetch_factor=4 if settings.workers else None,
+        )
+
+    def _exam(self) -> list[Batch]:
+        """At most 256 held-out moments, always the same, without augmentation."""
+        held_out = self._scenes(validation=True)
+        rng = np.random.default_rng(0)
+        parts = np.array_split(rng.permutation(len(held_out))[:256], 8)
+        return [self._gather([held_out.lesson(int(i), rng) for i in part]) for part in parts if len(part)]
+
+    def run(self) -> None:
+        """All steps that are left, with validations and checkpoints on the way."""
+        from embodied import checkpoint
+
+        settings, accelerator = self.settings, self.accelerator
+        self.model.train()
+        saved = began = time.monotonic()
+        with progress_bar(accelerator.is_main_process) as bar:
+            task = bar.add_task("training", total=settings.steps, completed=self.start)
+            for step, batch in enumerate(self.loader, self.start + 1):
+                parts, loss = self._learn(step, batch)
+                if not accelerator.is_main_process:
+                    continue
+                samples = (step - self.start) * settings.batch * accelerator.num_processes
+                speed = samples / (time.monotonic() - began)
+                self.log.add(
+                    step, {name: float(value.detach()) for name, value in parts.items()} | {"samples/s": speed}
+                )
+                bar.update(task, completed=step, description=f"loss {float(loss.detach()):.2f}, {speed:.0f} samples/s")
+                last = step == settings.steps
+                if step % settings.validate_every == 0 or last:
+                    figures = self._validate()
+                    self.log.add(step, {f"held-out {name}": value for name, value in figures.items()})
+                    said = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
+                    bar.console.print(f"step {step} {speed:.0f}/s {said}")
+                    self.log.plot()
+                if last or time.monotonic() - saved > settings.save_every_s:
+                    checkpoint.save(self.out / "state", self.named, self.average, self.optimizer, {"step": step})
+                    self.log.flush()
+                    saved = time.monotonic()
+
+    def _learn(self, step: int, batch: Batch) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """One optimiser step, the step-th (from 1): each loss, and their weighted sum."""
+        import torch
+
+        from embodied.model.losses import total
+
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.lr * rate(step - 1, self.settings)
+        with self.accelerator.autocast():
+            parts = self.losses(batch)
+            loss = total(parts)
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.named.values(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        keep = min(self.settings.average, (1 + step) / (10 + step))
+        now = [p.detach() for p in self.named.values()]
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.values()), now, 1 - keep)  # pyright: ignore[reportPrivateImportUsage]
+        return parts, loss
+
+    def _validate(self) -> dict[str, float]:
+        """Scores of the averaged weights on the exam; writes these weights to out/weights."""
+        import torch
+
+        from embodied.model.scores import scores
+        from embodied.model.weights import save_pretrained
+
+        now = {name: p.detach().clone() for name, p in self.named.items()}
+        _put(self.named, self.average)
+        self.model.eval()
         sums: dict[str, list[float]] = {}
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16"):
-            for batch in exam:
-                for name, (a, b) in scores(model, batch).items():
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            for batch in self.exam:
+                for name, (a, b) in scores(self.model, batch).items():
                     sums.setdefault(name, [0, 0])
                     sums[name][0] += a
                     sums[name][1] += b
-        save_pretrained(model, out / "weights")
-        _put(named, now)
-        model.train()
-        return {f"held-out {name}": a / max(b, 1) for name, (a, b) in sums.items()}
-
-    model.train()
-    step, saved, began = start, time.monotonic(), time.monotonic()
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        disable=not accelerator.is_main_process,
-    )
-    with bar:
-        task = bar.add_task("training", total=settings.steps, completed=start)
-        for batch in loader:
-            for group in optimizer.param_groups:
-                group["lr"] = settings.lr * rate(step, settings)
-            with accelerator.autocast():
-                parts = wrapped(batch)
-                loss = total(parts)
-            accelerator.backward(loss)
-            accelerator.clip_grad_norm_(named.values(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            step += 1
-            keep = min(settings.average, (1 + step) / (10 + step))
-            with torch.no_grad():
-                torch._foreach_lerp_(list(average.values()), [p.detach() for p in named.values()], 1 - keep)
-            if not accelerator.is_main_process:
-                continue
-            speed = (step - start) * settings.batch * accelerator.num_processes / (time.monotonic() - began)
-            log.add(step, {name: float(value.detach()) for name, value in parts.items()} | {"samples/s": speed})
-            bar.update(task, completed=step, description=f"loss {float(loss.detach()):.2f}, {speed:.0f} samples/s")
-            last = step == settings.steps
-            if step % settings.validate_every == 0 or last:
-                figures = validate(step)
-                log.add(step, figures)
-                bar.console.print(
-                    f"step {step} {speed:.0f}/s " + ", ".join(f"{k[9:]} {v:.3f}" for k, v in figures.items())
-                )
-                log.plot()
-            if last or time.monotonic() - saved > settings.save_every_s:
-                checkpoint.save(state, named, average, optimizer, {"step": step})
-                log.flush()
-                saved = time.monotonic()
-    return 0
+        save_pretrained(self.model, self.out / "weights")
+        _put(self.named, now)
+        self.model.train()
+        return {name: a / max(b, 1) for name, (a, b) in sums.items()}
 
 
 def _put(named: dict[str, Any], values: dict[str, Any]) -> None:
@@ -262,64 +355,18 @@ def _put(named: dict[str, Any], values: dict[str, Any]) -> None:
             parameter.copy_(values[name])
 
 
-def Losses(model: Any, losses: Any) -> Any:
+def _losses_as_module(model: EmbodiedModel) -> torch.nn.Module:
     """The losses as a module's forward, which is what accelerate's data-parallel wrapper needs."""
     from torch import nn
 
-    class Wrapped(nn.Module):
+    from embodied.model.losses import losses
+
+    class Losses(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.model = model
 
-        def forward(self, batch: Any) -> Any:
+        def forward(self, batch: Batch) -> dict[str, Any]:
             return losses(self.model, batch)
 
-    return Wrapped()
-
-
-class Log:
-    """CSV (long form: step, name, value), TensorBoard, and a PNG of all curves."""
-
-    def __init__(self, out: Path, start: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        self.path = out / "log.csv"
-        rows = []
-        if self.path.exists():
-            with self.path.open() as lines:
-                rows = [r for r in csv.reader(lines) if len(r) == 3 and r[0].isdigit() and int(r[0]) <= start]
-        self.file = self.path.open("w", newline="")
-        self.rows = csv.writer(self.file)
-        self.rows.writerows(rows)
-        self.board = SummaryWriter(str(out / "tensorboard"), purge_step=start)
-
-    def add(self, step: int, values: dict[str, float]) -> None:
-        for name, value in values.items():
-            self.rows.writerow([step, name, f"{value:.5g}"])
-            self.board.add_scalar(name, value, step)
-
-    def flush(self) -> None:
-        self.file.flush()
-        self.board.flush()
-
-    def plot(self) -> None:
-        import matplotlib
-
-        matplotlib.use("Agg")
-        import matplotlib.pyplot as plt
-
-        self.flush()
-        curves: dict[str, list[tuple[int, float]]] = {}
-        with self.path.open() as lines:
-            for step, name, value in csv.reader(lines):
-                curves.setdefault(name, []).append((int(step), float(value)))
-        columns = 4
-        figure, axes = plt.subplots(
-            -(-len(curves) // columns), columns, figsize=(4 * columns, 2.6 * -(-len(curves) // columns)), squeeze=False
-        )
-        for axis, (name, points) in zip(axes.flat, curves.items(), strict=False):
-            axis.plot(*zip(*points, strict=True), linewidth=0.8)
-            axis.set_title(name, fontsize=9)
-        figure.tight_layout()
-        figure.savefig(self.path.with_name("loss.png"), dpi=80)
-        plt.close(figure)
+    return Losses()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from embodied.errors import UserError
 from embodied.protocols import Body
 from embodied.registry import register
 from embodied.types import ActionChunk, Observation, Plan, Step
+from policies import perceive, skills
 
 if TYPE_CHECKING:
     from embodied.model.decode import Look
@@ -53,22 +54,18 @@ class Planner:
         for camera, (height, width, _) in self.model.config.cameras.items():
             have = body.spec.cameras.get(camera)
             if have is None:
-                raise UserError(
-                    f"camera {camera!r} is missing; the weights need {', '.join(self.model.config.cameras)}"
-                )
+                needed = ", ".join(self.model.config.cameras)
+                raise UserError(f"camera {camera!r} is missing; the weights need {needed}")
             if (have.height, have.width) != (height, width):
-                raise UserError(
-                    f"camera {camera!r} gives {have.width}x{have.height}, the weights need {width}x{height}"
-                )
+                size = f"{have.width}x{have.height}"
+                raise UserError(f"camera {camera!r} gives {size}, the weights need {width}x{height}")
         self.reset()
 
     def reset(self) -> None:
-        from policies.skills import Held
-
         self._seen: tuple[float, Look] | None = None
         self._moving: tuple[Step, ActionChunk] | None = None
         self._step: tuple[Step, str, float] | None = None  # the current step, its line with points, when it began
-        self._held = Held()
+        self._held = skills.Held()
         self._noise = self._torch.Generator().manual_seed(self.seed)
 
     def look(self, obs: Observation) -> Look:
@@ -80,9 +77,8 @@ class Planner:
             images = {}
             for camera in config.cameras:
                 if camera not in obs.images:
-                    raise UserError(
-                        f"camera {camera!r} is missing from the observation; it has {', '.join(obs.images) or 'none'}"
-                    )
+                    there = ", ".join(obs.images) or "none"
+                    raise UserError(f"camera {camera!r} is missing from the observation; it has {there}")
                 images[camera] = torch.from_numpy(np.ascontiguousarray(obs.images[camera]))[None]
             states = {s: torch.from_numpy(self.normalisation.normalise(s, obs.states[s]))[None] for s in config.states}
             self._seen = (obs.t_s, Look(self.model, images, states))
@@ -98,19 +94,18 @@ class Planner:
         if len(goal) > LONGEST:
             raise UserError(f"the goal has {len(goal)} characters, the most is {LONGEST}; say it shorter")
         words = self.model.words
-        unclear = f"I do not understand {goal[:60]!r}; ask in English for things on the table, for example 'pick the red block'"
+        unclear = (
+            f"I do not understand {goal[:60]!r}; ask in English for things on the table, "
+            "for example 'pick the red block'"
+        )
         if words.spelled(goal) > FOREIGN:
             return Plan(goal, done, len(done), refusal=unclear)
         ids, _ = self.look(obs).say(ask_plan(goal, list(map(grammar.write_step, done))), self.grammar.plan)
         if ids and ids[0] == words[UNCLEAR]:
             return Plan(goal, done, len(done), refusal=unclear)
         if ids and ids[0] == words[ABSENT]:
-            return Plan(
-                goal,
-                done,
-                len(done),
-                refusal=f"I see no {words.decode(ids[1:])} on the table; name a thing that is there",
-            )
+            absent = f"I see no {words.decode(ids[1:])} on the table; name a thing that is there"
+            return Plan(goal, done, len(done), refusal=absent)
         return Plan(goal, done + grammar.read(words.decode(ids)).steps, len(done))
 
     def grounded(self, obs: Observation, step: Step) -> Step:
@@ -133,8 +128,6 @@ class Planner:
         return self._skill(obs, plan.current) if self.mode == "skills" else self._visuomotor(obs, plan.current)
 
     def _skill(self, obs: Observation, step: Step) -> ActionChunk:
-        from policies import perceive, skills
-
         dt_s = 1.0 / self.body.spec.action.rate_hz
         if self._moving is not None and self._moving[0] is step:
             self._moving = None
@@ -153,8 +146,7 @@ class Planner:
         if self._step is None or self._step[0] is not step:
             self._step = (step, grammar.write_step(self.grounded(obs, step)), obs.t_s)
         _, line, began_s = self._step
-        known: Any = None
-        rows = self.look(obs).move(ask_move(line), self.flow_steps, self._noise, known).numpy()
+        rows = self.look(obs).move(ask_move(line), self.flow_steps, self._noise).numpy()
         chunk = self.normalisation.denormalise("action", rows)
         if chunk[: self.execute, -1].mean() > NEAR_END or obs.t_s - began_s > LATEST_S:
             self._step = None

@@ -16,7 +16,9 @@ WRIST_FOV_DEG = 74.0
 SIZES = {"front": (160, 96), "wrist": (96, 96)}  # pixels, width and height
 
 
-def pinhole(size: tuple[int, int], fov_deg: float, parent_from_cam: Matrix, parent: str = "base", depth: bool = True) -> CameraSpec:
+def pinhole(
+    size: tuple[int, int], fov_deg: float, parent_from_cam: Matrix, parent: str = "base", depth: bool = True
+) -> CameraSpec:
     """A picture of (width, height) square pixels with the optical axis in its middle; fov_deg is from left to right."""
     width, height = size
     focal = width / 2 / np.tan(np.radians(fov_deg) / 2)

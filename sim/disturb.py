@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embodied.types import Step
 from policies.symbolic import on_top_of, support
 
 if TYPE_CHECKING:
@@ -15,17 +17,21 @@ LOW, HIGH = np.array([0.37, -0.27]), np.array([0.67, 0.27])  # where a moved thi
 CLEAR_M = 0.10  # between the centres of a moved thing and any other
 BOWL_CLEAR_M = 0.135
 SLIDE_TICKS = 5
+STEP_TICKS = 45  # most of a step's motion; later the episode may be over
 SLIP_TICKS, SLACK_M = 5, 0.02
 
 
 class Mishap:
     """Drawn at reset: when (a tick) and what (slip or move). It waits for the first tick at which it can be done."""
 
-    def __init__(self, rng: np.random.Generator, earliest: int, latest: int) -> None:
+    def __init__(self, rng: np.random.Generator, plan: Sequence[Step]) -> None:
+        """plan: the steps that the episode needs, from which its length and its grasps are guessed."""
         self.rng = rng
-        self.due = int(rng.integers(earliest, latest))
-        self.kind = "slip" if rng.random() < 0.4 else "move"
-        self.patience = self.due + 120  # ticks until a slip that finds nothing held becomes a move
+        grasps = sum(step.skill == "pick" for step in plan)
+        self.kind = "slip" if grasps and rng.random() < 0.5 else "move"
+        latest = 30 + 140 * (grasps - 1) if self.kind == "slip" else 15 + STEP_TICKS * max(1, len(plan))
+        self.due = int(rng.integers(10, latest))
+        self.patience = self.due + 100  # ticks until a slip that finds nothing held becomes a move
         self.happened: tuple[int, str, str] | None = None  # tick, kind, name
         self._slide: tuple[str, np.ndarray, int] | None = None
         self._loose = 0
@@ -52,9 +58,12 @@ class Mishap:
         if not facts.held:
             return
         a = facts.things[facts.held]
-        near = [b for b in facts.things.values() if b.name != a.name and np.linalg.norm((b.position - a.position)[:2]) < 0.13]
+        others = [b for b in facts.things.values() if b.name != a.name and b.shape != "zone"]
+        near = [
+            b for b in others if np.linalg.norm((b.position - a.position)[:2]) < (0.125 if b.shape == "bowl" else 0.085)
+        ]
         inside = np.all(a.position[:2] > LOW) and np.all(a.position[:2] < HIGH)
-        if near or not inside or not 0.05 < a.bottom < 0.14:
+        if near or not inside or not 0.04 < a.bottom < 0.16:
             return
         body.robot.slack_m, self._loose = SLACK_M, SLIP_TICKS
         self.happened = (body.tick, "slip", a.name)
@@ -72,7 +81,10 @@ class Mishap:
         flat = support(facts, a.name) == "table"
         others = [t for t in facts.things.values() if t.name != a.name]
         for _ in range(30):
-            angle, far = self.rng.uniform(-np.pi, np.pi), self.rng.uniform(0.03, 0.07) if flat else self.rng.uniform(0.10, 0.2)
+            angle, far = (
+                self.rng.uniform(-np.pi, np.pi),
+                self.rng.uniform(0.03, 0.07) if flat else self.rng.uniform(0.10, 0.2),
+            )
             goal = a.position[:2] + far * np.array([np.cos(angle), np.sin(angle)])
             clear = all(
                 np.linalg.norm(goal - t.position[:2]) > (BOWL_CLEAR_M if t.shape == "bowl" else CLEAR_M) for t in others

@@ -44,9 +44,7 @@ class TableEnv(gymnasium.Env[Any, Any]):
         if render_mode not in (None, "rgb_array"):
             raise UserError(f"render_mode {render_mode!r} is not there; choose 'rgb_array' or None")
         self.render_mode = render_mode
-        self.body = SimBody(
-            task, robot, split, control, disturb, seg, randomise, instructions, sizes=sizes, lazy=True
-        )
+        self.body = SimBody(task, robot, split, control, disturb, seg, randomise, instructions, sizes=sizes, lazy=True)
         self._eyes, self._depth, self._seg = tuple(cameras), depth, seg
         spec = self.body.spec
         for camera in self._eyes:
@@ -77,9 +75,7 @@ class TableEnv(gymnasium.Env[Any, Any]):
         obs = self.body.reset(seed)
         return self._pack(obs), {"task": self.body.goal, "success": False}
 
-    def step(
-        self, action: NDArray[np.float32]
-    ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
+    def step(self, action: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
         self.body.apply(Command(self.body.now_s, np.asarray(action, np.float32)))
         done = self.body.success()
         late = self.body.tick >= self.body.task.max_steps

@@ -25,7 +25,14 @@ RGB = {
     "black": (0.06, 0.06, 0.06),
 }
 # Grounds: far from white and black, and too pale for any of the ten names.
-GROUNDS = ((0.50, 0.50, 0.50), (0.60, 0.60, 0.58), (0.60, 0.52, 0.44), (0.44, 0.48, 0.54), (0.47, 0.52, 0.46), (0.55, 0.50, 0.50))
+GROUNDS = (
+    (0.50, 0.50, 0.50),
+    (0.60, 0.60, 0.58),
+    (0.60, 0.52, 0.44),
+    (0.44, 0.48, 0.54),
+    (0.47, 0.52, 0.46),
+    (0.55, 0.50, 0.50),
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,9 @@ class Look:
 def plain(colours: Sequence[str]) -> Look:
     """No randomisation."""
     n = len(colours)
-    return Look(Light(), FRONT_EYE, FRONT_TARGET, GROUNDS[0], -1, tuple(RGB[c] for c in colours), (0.8,) * n, (0.1,) * n)
+    return Look(
+        Light(), FRONT_EYE, FRONT_TARGET, GROUNDS[0], -1, tuple(RGB[c] for c in colours), (0.8,) * n, (0.1,) * n
+    )
 
 
 def shade(colour: str, rng: np.random.Generator) -> tuple[float, float, float]:
@@ -53,7 +62,9 @@ def shade(colour: str, rng: np.random.Generator) -> tuple[float, float, float]:
     h, s, v = colorsys.rgb_to_hsv(*RGB[colour])
     dh, ds, dv = rng.uniform(-1, 1, 3) * [0.011, 0.06, 0.06]
     s = s + ds if s > 0.1 else 0.0  # greys stay grey
-    return colorsys.hsv_to_rgb((h + dh) % 1.0, float(np.clip(s, 0, 1)), float(np.clip(v + dv * (v if s == 0 else 1), 0, 1)))
+    return colorsys.hsv_to_rgb(
+        (h + dh) % 1.0, float(np.clip(s, 0, 1)), float(np.clip(v + dv * (v if s == 0 else 1), 0, 1))
+    )
 
 
 def draw(colours: Sequence[str], rng: np.random.Generator, textures: int) -> Look:
@@ -68,7 +79,9 @@ def draw(colours: Sequence[str], rng: np.random.Generator, textures: int) -> Loo
     )
     eye = tuple(np.add(FRONT_EYE, rng.uniform(-1, 1, 3) * 0.02).tolist())
     target = tuple(np.add(FRONT_TARGET, rng.uniform(-1, 1, 3) * [0.015, 0.015, 0.0]).tolist())
-    ground = np.clip(np.array(GROUNDS[rng.integers(len(GROUNDS))]) + rng.uniform(-0.04, 0.04) + rng.uniform(-0.015, 0.015, 3), 0, 1)
+    ground = np.clip(
+        np.array(GROUNDS[rng.integers(len(GROUNDS))]) + rng.uniform(-0.04, 0.04) + rng.uniform(-0.015, 0.015, 3), 0, 1
+    )
     return Look(
         light,
         eye,

@@ -35,6 +35,7 @@ from sim.task import EPISODES, retell, seed_of
 VISIBLE = 10  # pixels of the front picture that make a thing seen
 PHRASINGS = 4  # stored for every goal
 NAMES = [thing(c, s) for c in COLOURS for s in SHAPES + PLACES if thing(c, s) not in HELD_OUT]
+ASIDE = ("on", "left of", "right of", "behind", "in front of")
 OTHERS = 5  # further goals tried for every moment
 FAILS = 0.3  # share of steps that fail
 
@@ -68,11 +69,9 @@ class Moments:
             now = body.facts()
             if worked and achieved(steps[0], now):
                 done.append(write_step(steps[0]))
-            if any(
-                not (WORKSPACE[0][0] - 0.05 < t.position[0] < WORKSPACE[0][1] + 0.05 and abs(t.position[1]) < 0.34)
-                for t in now.things.values()
-                if t.name != now.held
-            ):
+            places = [t.position for t in now.things.values() if t.name != now.held]
+            low, high = WORKSPACE[0]
+            if not all(low - 0.05 < at[0] < high + 0.05 and abs(at[1]) < 0.34 for at in places):
                 return  # something rolled away: not a table we ask about
 
     # --- effects
@@ -97,11 +96,8 @@ class Moments:
             elif rng.random() < 0.6:
                 self._drop(thing.name, thing.position[:2], rng.uniform(0.0, 0.05), rng)
             elif rng.random() < 0.5:
-                others = [
-                    t.name
-                    for t in facts.things.values()
-                    if t.movable and t.name != thing.name and not self._covered(t.name, facts)
-                ]
+                movable = [t.name for t in facts.things.values() if t.movable and t.name != thing.name]
+                others = [name for name in movable if not self._covered(name, facts)]
                 if others:
                     body.grip(others[rng.integers(len(others))], (0, 0, -0.008))
             body.settle(24)
@@ -182,9 +178,8 @@ class Moments:
             u, v, _ = geometry.project(camera, camera.parent_from_cam, np.array(marks[name]))
             if counts[k] >= VISIBLE and 0 <= u < 1 and 0 <= v < 1 and name != facts.held:
                 seen[name] = [round(float(u), 4), round(float(v), 4)]
-        record = Record(
-            self.task.registered_name, goals, list(done), list(map(write_step, steps)), items=items, things=seen
-        )
+        plan = list(map(write_step, steps))
+        record = Record(self.task.registered_name, goals, list(done), plan, items=items, things=seen)
         if rng.random() < 0.08:
             goal, name = language.absent(rng, body.episode)
             record.goals, record.refusal, record.done = [goal], name, []
@@ -226,13 +221,8 @@ class Moments:
         others = [n for n in facts.things if n != a]
         if others:
             b = others[rng.integers(len(others))]
-            relation = {"bowl": "in", "zone": "on"}.get(facts.things[b].shape) or (
-                "on",
-                "left of",
-                "right of",
-                "behind",
-                "in front of",
-            )[rng.integers(5)]
+            shape = facts.things[b].shape
+            relation = {"bowl": "in", "zone": "on"}.get(shape) or ASIDE[rng.integers(len(ASIDE))]
             text = f"put {a} {relation} {b}"
             claims[text] = parse(text)
         return list(claims.values())
@@ -292,6 +282,5 @@ def snapshots(out: Path, count: int, processes: int = 2, seed: int = 0, tasks: S
     body.close()
     low, high = np.array(arm.low), np.array(arm.high)
     # Snapshots show the arm at rest, so its range, not its spread here, is the scale of its motion.
-    (out / "stats.json").write_text(
-        json.dumps({"arm": {"mean": ((low + high) / 2).tolist(), "std": ((high - low) / 4).tolist()}})
-    )
+    scale = {"mean": ((low + high) / 2).tolist(), "std": ((high - low) / 4).tolist()}
+    (out / "stats.json").write_text(json.dumps({"arm": scale}))

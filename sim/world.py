@@ -173,6 +173,11 @@ class World:
         self._b.resetBasePositionAndOrientation(body, position, quaternion, **self._c)
         self._b.resetBaseVelocity(body, [0, 0, 0], [0, 0, 0], **self._c)
 
+    def shift(self, body: int, by: Sequence[float]) -> None:
+        """Teleport by (3,) metres, as it is turned, at rest."""
+        position, quaternion = self._b.getBasePositionAndOrientation(body, **self._c)
+        self.place(body, [a + b for a, b in zip(position, by, strict=True)], quaternion)
+
     def where(self, body: int) -> Matrix:
         """base_from_body, 4 4."""
         position, quaternion = self._b.getBasePositionAndOrientation(body, **self._c)
@@ -244,10 +249,10 @@ class World:
         )  # fmt: skip
         b.changeConstraint(gear, gearRatio=-1, erp=0.1, maxForce=force, **self._c)
 
-    def joint_states(self, body: int, joints: Sequence[int]) -> tuple[NDArray[np.float64], ...]:
-        """positions, speeds, motor forces: three (n,)."""
+    def joint_states(self, body: int, joints: Sequence[int]) -> tuple[list[float], list[float]]:
+        """positions and motor forces."""
         rows = self._b.getJointStates(body, joints, **self._c)
-        return np.array([r[0] for r in rows]), np.array([r[1] for r in rows]), np.array([r[3] for r in rows])
+        return [row[0] for row in rows], [row[3] for row in rows]
 
     def link_pose(self, body: int, link: int) -> Matrix:
         """base_from_link, 4 4."""

@@ -130,6 +130,17 @@ def test_a_refusal_moves_nothing():
     assert (result.reason, result.refusal, set(body.sent)) == ("refused", "no red block here", {0.0})
 
 
+def test_a_refusal_later_on_keeps_the_plan():
+    class Blinks(ToyPolicy):
+        def plan(self, obs, goal, done=()):
+            first = not self.calls
+            plan = super().plan(obs, goal, done)
+            return plan if first else Plan(goal, done, len(done), "no red block here")
+
+    result = run(ToyBody(), Blinks(fails=1), "tidy")
+    assert (result.reason, result.replans, result.ticks, result.refusal) == ("finished", 1, 15, "")
+
+
 @pytest.mark.parametrize("lockstep", [True, False])
 @pytest.mark.parametrize("where", ["plan", "act", "check"])
 def test_whatever_a_policy_raises_the_body_holds(where, lockstep):

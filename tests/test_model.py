@@ -31,10 +31,8 @@ def made(head: str = "flow") -> EmbodiedModel:
     torch.manual_seed(0)
     words = Words(train_vocabulary(["please pick up the red block and put it in the blue bowl"] * 2, INPUTS))
     scale = {name: {"mean": [0.0] * n, "std": [1.0] * n} for name, n in (("arm", 6), ("action", 6))}
-    return EmbodiedModel(
-        ModelConfig(layers=2, dim=96, heads=3, mlp=128, vit_depth=1, vit_channels=32, head=head, statistics=scale),
-        words,
-    ).eval()
+    small = ModelConfig(layers=2, dim=96, heads=3, mlp=128, vit_depth=1, vit_channels=32, head=head, statistics=scale)
+    return EmbodiedModel(small, words).eval()
 
 
 @pytest.fixture(scope="module")
@@ -56,16 +54,13 @@ def record() -> tuple[Record, dict[str, np.ndarray]]:
     arrays = {
         "front": rng.integers(0, 256, (96, 160, 3), dtype=np.uint8),
         "wrist": rng.integers(0, 256, (96, 96, 3), dtype=np.uint8),
-    }
-    arrays |= {
         "front_seg": rng.integers(0, 2, (96, 160)).astype(np.uint8),
         "wrist_seg": np.full((96, 96), 255, np.uint8),
     }
     points = {"red block": [0.3, 0.4], "blue bowl": [0.7, 0.6]}
     plan = ["pick red block <x038><y051>", "put red block in blue bowl <x089><y076>"]
-    return Record(
-        "pick", ["put the red block in the blue bowl"], [], plan, "", [("pick red block", False)], ITEMS, points, {}, []
-    ), arrays
+    goals, checks = ["put the red block in the blue bowl"], [("pick red block", False)]
+    return Record("pick", goals, [], plan, "", checks, ITEMS, points, {}, []), arrays
 
 
 def test_cached_decoding_equals_one_pass_over_the_packed_sentence(model: EmbodiedModel) -> None:
@@ -136,14 +131,13 @@ def test_eight_samples_are_learnt_by_heart(head: str) -> None:
     example, arrays = record()
     teacher = Teacher(model.words)
     rng = np.random.default_rng(0)
-    lessons = [
-        teacher.lesson(example, arrays, {"arm": np.zeros((8, 6), np.float32)}, rng, augment=False) for _ in range(8)
-    ]
+    states = {"arm": np.zeros((8, 6), np.float32)}
+    lessons = [teacher.lesson(example, arrays, states, rng, augment=False) for _ in range(8)]
     target = np.random.default_rng(3).normal(size=(8, 16, 6)).astype(np.float32)
     for lesson, chunk in zip(lessons, target, strict=True):
         lesson.segments.append((model.words.encode(ask_move("pick red block")), []))
         lesson.chunk, lesson.valid = chunk, np.ones(16, np.float32)
-    batch = collate(lessons, model.prompt().ids(model.words), model.words, model.encoders["front"].grid)
+    batch = collate(lessons, model.prompt().ids(model.words), model.words, model.grid())
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     torch.manual_seed(0)
     first = {k: float(v.detach()) for k, v in losses(model, batch).items()}
@@ -152,11 +146,8 @@ def test_eight_samples_are_learnt_by_heart(head: str) -> None:
         total(losses(model, batch)).backward()
         optimizer.step()
     last = {k: float(v.detach()) for k, v in losses(model, batch).items()}
-    assert (
-        last["text"] < 0.1 * first["text"]
-        and last["place"] < 0.3 * first["place"]
-        and last["motion"] < 0.9 * first["motion"]
-    )
+    for name, share in (("text", 0.1), ("place", 0.3), ("motion", 0.9)):
+        assert last[name] < share * first[name], name
     assert all(p.grad is not None for n, p in model.named_parameters() if not n.startswith("encoders.objects"))
 
 

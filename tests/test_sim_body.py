@@ -75,7 +75,9 @@ def test_limits_hold_under_wild_commands(control):
     before, hand = body.observe().states["joints"][-1], body.robot.hand()[:3, 3]
     for _ in range(40):
         sent = body.apply(Command(0.0, rng.uniform(-5, 5, len(action)).astype(np.float32)))
-        assert np.all(sent.values >= np.float32(action.low) - 1e-6) and np.all(sent.values <= np.float32(action.high) + 1e-6)
+        assert np.all(sent.values >= np.float32(action.low) - 1e-6) and np.all(
+            sent.values <= np.float32(action.high) + 1e-6
+        )
         now, there = body.observe().states["joints"][-1], body.robot.hand()[:3, 3]
         if control == "ee":
             assert np.all(np.abs(now - before) <= speed * 0.05 * 1.1 + 1e-3)
@@ -134,7 +136,7 @@ def test_a_tower_of_four_stands_still(body):
 def test_a_tipped_brick_has_the_size_of_its_side(body):
     body.load(table(item("red brick", 0.5, 0.0)))
     s = np.sqrt(0.5)
-    body.world.place(body._bodies["red brick"], (0.5, 0.0, 0.035), (0.0, s, 0.0, s))  # stands on its short end
+    body.world.place(body.things.bodies["red brick"], (0.5, 0.0, 0.035), (0.0, s, 0.0, s))  # stands on its short end
     thing = body.facts().things["red brick"]
     assert thing.size == (0.035, 0.035, 0.07) and thing.bottom == pytest.approx(0.0, abs=1e-6)
 

@@ -31,7 +31,9 @@ def rollout(body: SimBody, seed: int) -> str:
     target = next(iter(body.facts().things.values())).position
     for k in range(45):
         x, y = target[:2] + rng.normal(0, 0.01, 2)
-        body.apply(Command(0.0, np.array([x, y, 0.02 if k > 12 else 0.2, rng.uniform(-1, 1), 0.08 * (k < 28)], np.float32)))
+        body.apply(
+            Command(0.0, np.array([x, y, 0.02 if k > 12 else 0.2, rng.uniform(-1, 1), 0.08 * (k < 28)], np.float32))
+        )
         for thing in body.facts().things.values():
             digest.update(thing.position.tobytes())
     add()

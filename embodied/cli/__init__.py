@@ -6,6 +6,7 @@ Exit codes: 0 success, 1 the robot or the check failed, 2 bad input (one sentenc
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -43,6 +44,10 @@ def main(words: Sequence[str] | None = None) -> int:
     except UserError as mistake:
         print(f"embodied: {mistake}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # `embodied tasks | head`: nobody reads on, and the interpreter's last flush must not complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("embodied: stopped by the keyboard", file=sys.stderr)
         return 130

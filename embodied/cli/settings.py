@@ -57,7 +57,7 @@ class Evaluate:
 
     episodes: int = key(100, "episodes of each task")
     seed: int = key(0, "which episodes; training never uses them, whatever the number")
-    split: str = key("seen", "seen, pairs, phrasings, compositions, distractors (docs/splits.md says what each holds)")
+    split: str = key("seen", "seen, pairs, phrasings, compositions, distractors (docs/tasks.md says what each holds)")
     task: str = key("", "only these tasks of the suite, separated by commas")
     mode: str = key("skills", "skills or visuomotor")
     weights: str = key("tabletop", "name of shipped weights or a folder")

@@ -44,7 +44,8 @@ class Watch:
 class Result:
     """How a run ended.
 
-    reason: "finished" (the policy says so), "refused", "budget" (ticks), "replans", or "stopped" (a fault; see error).
+    reason: "finished" (the policy says so), "refused" (the first plan was), "budget" (ticks), "replans", or "stopped"
+    (a fault; see error).
     log: one dict per event with "event", "tick", "step" and what belongs to it ("ms", "p").
     """
 
@@ -155,7 +156,7 @@ class _Run:
                 if not (self.confirm and self.replan and plan.steps):
                     return
                 self._look()
-                self._plan(plan.steps)
+                self._plan(plan.steps, again=True)
                 if self.result.plan.finished:
                     return
                 self._count_replan("something else is not as wanted")
@@ -171,13 +172,17 @@ class _Run:
                 self.result.plan = plan.advanced()
                 continue
             reason = f"{plan.current.text}: not achieved (p = {p:.2f})"
-            self._plan(plan.done)
+            self._plan(plan.done, again=True)
             self._count_replan(reason)
 
-    def _plan(self, done: tuple[Step, ...]) -> None:
+    def _plan(self, done: tuple[Step, ...], again: bool = False) -> None:
+        """Ask for a plan. again: not the first time; a refusal then does not end the run (things do not vanish, they
+        are overlooked): the plan before stays."""
         plan, ms = self._think(self.policy.plan, self.obs, self.goal, done)
+        self._note("planned", steps=[s.text for s in plan.steps[plan.at :]], ms=ms, refusal=plan.refusal)
+        if plan.refusal and again:
+            return
         self.result.plan = plan
-        self._note("planned", steps=[s.text for s in plan.steps[plan.at :]], ms=ms)
         self.watch.planned(plan, self.obs, ms / 1000)
         if plan.refusal:
             self.result.refusal = plan.refusal

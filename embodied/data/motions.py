@@ -45,14 +45,17 @@ class MotionLessons:
     The last channel of a chunk is the step's progress (0 at its first frame, 1 at its last): how the policy knows the end.
     """
 
-    def __init__(self, root: str, words: Words, normalisation: Normalisation | None, horizon: int) -> None:
+    # words and normalisation may lack where only chunks are wanted.
+    times = 1
+
+    def __init__(self, root: str, words: Words | None, normalisation: Normalisation | None, horizon: int) -> None:
         self.words, self.normalisation, self.horizon = words, normalisation, horizon
         self.windows = Windows(Dataset(Path(root)), horizon, within_step=True)
-        steps, episode = self.windows._texts["step"], self.windows._episode
+        steps, episode = self.windows.texts["step"], self.windows.episode
         new = np.ones(len(self.windows), bool)
         new[1:] = (steps[1:] != steps[:-1]) | (episode[1:] != episode[:-1])
         starts = np.flatnonzero(new)
-        lengths = np.diff([*starts, len(new)])
+        lengths = np.diff(np.append(starts, len(new)))
         self.start, self.length = np.repeat(starts, lengths), np.repeat(lengths, lengths)
 
     def __len__(self) -> int:
@@ -68,7 +71,7 @@ class MotionLessons:
         return window, chunk.astype(np.float32), np.ones(self.horizon, np.float32)
 
     def lesson(self, row: int, rng: np.random.Generator) -> Lesson:
-        assert self.normalisation is not None
+        assert self.words is not None and self.normalisation is not None
         window, chunk, valid = self.chunk(row)
         images = {}
         for camera, image in window["images"].items():
@@ -85,7 +88,7 @@ class MotionLessons:
     @staticmethod
     def statistics(root: str, horizon: int = 16, samples: int = 3000) -> dict[str, list[float]]:
         """Mean and spread of relative chunks, from evenly spaced frames."""
-        lessons = MotionLessons(root, None, None, horizon)  # type: ignore[arg-type]
+        lessons = MotionLessons(root, None, None, horizon)
         rows = np.linspace(0, len(lessons) - 1, min(samples, len(lessons))).astype(int)
         chunks = np.concatenate([lessons.chunk(int(row))[1] for row in rows])
         return {"mean": chunks.mean(0).tolist(), "std": chunks.std(0).tolist()}

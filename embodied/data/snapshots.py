@@ -27,7 +27,8 @@ class Record:
     goals: phrasings of one goal. done, plan: lines of steps with points. refusal: a thing that is named but absent,
     or "unclear". checks: (step text, whether it has just succeeded). things: name -> [u, v] of what can be seen.
     points: step text -> its points. asks: (question, answer).
-    missing: names of things that are not there. others: further goals for the same moment, asked for with nothing done yet, and their plans.
+    missing: names of things that are not there. others: further goals for the same moment, asked for with nothing done
+    yet, and their plans.
     """
 
     task: str

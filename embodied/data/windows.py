@@ -24,6 +24,7 @@ class Windows:
       images       camera -> uint8 (H, W, 3) at frame i
       task plan step qa   str;  episode, frame: int (frame counts within the episode)
 
+    texts: name -> str (frames,), and episode: int (frames,), are the columns of all windows.
     within_step: a chunk ends where the text of the current step changes, not only where the episode ends.
     cache: keep decoded pictures beside the dataset (see frames.py); without it every window decodes its frame.
     """
@@ -39,19 +40,19 @@ class Windows:
         self._cache = {camera: decoded(dataset, camera, cache_folder) for camera in self.cameras} if cache else {}
         self._states = dataset.states
         self._actions = dataset.column(layout.ACTION).astype(np.float32)
-        self._texts = {name: dataset.text(name) for name in ("task", *layout.LANGUAGE)}
+        self.texts = {name: dataset.text(name) for name in ("task", *layout.LANGUAGE)}
         lengths = [len(episode) for episode in dataset.episodes]
-        self._episode = np.repeat(np.arange(len(lengths)), lengths)
+        self.episode = np.repeat(np.arange(len(lengths)), lengths)
         self._start = np.repeat([episode.start for episode in dataset.episodes], lengths)
         self._stop = np.repeat([episode.stop for episode in dataset.episodes], lengths)
         if within_step:
-            step = self._texts["step"]
+            step = self.texts["step"]
             change = np.flatnonzero(step[1:] != step[:-1]) + 1  # first frames of new steps
             following = np.append(change, len(dataset))[np.searchsorted(change, np.arange(len(dataset)), side="right")]
             self._stop = np.minimum(self._stop, following)
 
     def __len__(self) -> int:
-        return len(self._episode)
+        return len(self.episode)
 
     def batch(self, indices: Sequence[int] | NDArray[np.integer]) -> dict[str, Any]:
         at = np.asarray(indices, np.int64)
@@ -65,16 +66,16 @@ class Windows:
             "action": self._actions[np.minimum(ahead, stop - 1)],
             "action_mask": ahead < stop,
             "images": {camera: self._pictures(camera, at) for camera in self.cameras},
-            "episode": self._episode[at],
+            "episode": self.episode[at],
             "frame": at - self._start[at],
         }
-        return made | {name: list(texts[at]) for name, texts in self._texts.items()}
+        return made | {name: list(texts[at]) for name, texts in self.texts.items()}
 
     def _pictures(self, camera: str, at: NDArray[np.int64]) -> NDArray[np.uint8]:
         if camera in self._cache:
             return np.asarray(self._cache[camera][at])
         frame = at - self._start[at]
-        places = zip(self._episode[at].tolist(), frame.tolist(), strict=True)
+        places = zip(self.episode[at].tolist(), frame.tolist(), strict=True)
         return np.concatenate([self.dataset.pictures(camera, e, f, f + 1) for e, f in places])
 
     def __getitem__(self, index: int) -> dict[str, Any]:

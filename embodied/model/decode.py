@@ -3,16 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-from transformers import DynamicCache
+from transformers import LlamaModel
 
 from embodied.model.network import EmbodiedModel
 from embodied.model.sentence import embed
 from embodied.model.tokens import EOS
 
 Allowed = Callable[[Sequence[int]], list[int]]
+ROOM = 256  # tokens; doubles when a sentence is longer
+
+
+class Reader:
+    """The backbone's own layers and weights, token by token, with keys and values in one preallocated block.
+
+    A model this small spends much of a token's time in the library's bookkeeping (masks, caches, hooks), not in arithmetic;
+    this does without. Batch of one, inference only; equal to LlamaModel with its own cache (tests/test_model_decode.py).
+    """
+
+    def __init__(self, backbone: LlamaModel) -> None:
+        self.backbone, self.length = backbone, 0
+        config = backbone.config
+        self.heads, self.shared = config.num_attention_heads, config.num_key_value_heads
+        shape = (config.num_hidden_layers, 2, self.shared, ROOM, config.hidden_size // self.heads)
+        self.past = backbone.norm.weight.new_empty(shape)
+        self._turns()
+
+    def _turns(self) -> None:
+        """Cosines and signed sines of the rotary positions, (room, D/heads) each."""
+        at = torch.arange(self.past.shape[3], device=self.past.device)[None]
+        cosine, sine = (x[0] for x in self.backbone.rotary_emb(self.past, at))
+        half = sine.shape[1] // 2
+        self.cosine, self.sine = cosine, torch.cat([-sine[:, :half], sine[:, half:]], 1)
+
+    def read(self, embeds: Tensor) -> Tensor:
+        """The next n tokens' embeddings (n, D) -> their last hidden states (n, D); they stay in the cache."""
+        start, n = self.length, len(embeds)
+        end = self.length = start + n
+        while end > self.past.shape[3]:
+            self.past = torch.cat([self.past, torch.empty_like(self.past)], 3)
+            self._turns()
+        cosine, sine = self.cosine[start:end], self.sine[start:end]
+        half = cosine.shape[1] // 2
+        # Row i sees everything before it: the whole cache and, of its own, 0..i.
+        mask = None if n == 1 or start == 0 else self.past.new_ones(n, end, dtype=torch.bool).tril(start)
+
+        def turn(x: Tensor) -> Tensor:
+            x = x.unflatten(1, (-1, 2 * half)).transpose(0, 1)  # heads n D/heads
+            return torch.addcmul(x * cosine, x.roll(half, 2), sine)
+
+        x = embeds
+        for layer, past in zip(cast(Any, self.backbone.layers), self.past, strict=True):
+            own, mlp = layer.self_attn, layer.mlp
+            y = _norm(layer.input_layernorm, x)
+            past[0, :, start:end] = turn(own.k_proj(y))
+            past[1, :, start:end] = own.v_proj(y).unflatten(1, (-1, 2 * half)).transpose(0, 1)
+            seen = F.scaled_dot_product_attention(
+                turn(own.q_proj(y))[None], past[None, 0, :, :end], past[None, 1, :, :end],
+                attn_mask=mask, is_causal=mask is None and n > 1, enable_gqa=self.heads != self.shared,
+            )  # fmt: skip
+            x = x + own.o_proj(seen[0].transpose(0, 1).flatten(1))
+            y = _norm(layer.post_attention_layernorm, x)
+            x = x + mlp.down_proj(F.silu(mlp.gate_proj(y)) * mlp.up_proj(y))
+        return _norm(self.backbone.norm, x)
+
+
+def _norm(norm: Any, x: Tensor) -> Tensor:
+    return x * (x.square().mean(-1, keepdim=True) + norm.variance_epsilon).rsqrt() * norm.weight
 
 
 class Look:
@@ -26,56 +87,56 @@ class Look:
         self.model = model
         self.ids = model.prompt().ids(model.words)
         vectors, _, _ = model.look(images, states)
-        self.cache = DynamicCache()
-        embeds = embed(model.backbone.embed_tokens, torch.tensor([self.ids]), vectors)
-        self.prefix = model.backbone(inputs_embeds=embeds, past_key_values=self.cache, use_cache=True).last_hidden_state
+        self.reader = Reader(model.backbone)
+        self.prefix = self.reader.read(embed(model.backbone.embed_tokens, torch.tensor([self.ids]), vectors)[0])[None]
 
     def _read(self, ids: list[int]) -> Tensor:
-        embeds = self.model.backbone.embed_tokens(torch.tensor([ids]))
-        return self.model.backbone(inputs_embeds=embeds, past_key_values=self.cache, use_cache=True).last_hidden_state
+        """Last hidden states (1, n, D) of the next tokens."""
+        return self.reader.read(self.model.backbone.embed_tokens(torch.tensor(ids)))[None]
 
     def _forget(self) -> None:
-        if extra := self.cache.get_seq_length() - len(self.ids):
-            self.cache.crop(-extra)
+        self.reader.length = len(self.ids)
 
     @torch.inference_mode()
     def say(self, text: str, allowed: Allowed, most: int = 160) -> tuple[list[int], float]:
         """Greedy continuation of `text` within `allowed`, without the end token; and the mean log-probability among
-        the allowed tokens."""
-        end, out, score, chosen = self.model.words[EOS], [], 0.0, 0
+        the allowed tokens. Tokens that nothing else could be are not computed but read along with the next."""
+        end, score, chosen = self.model.words[EOS], 0.0, 0
+        out: list[int] = []
+        unread = self.model.words.encode(text)
         try:
-            hidden = self._read(self.model.words.encode(text))
             for _ in range(most):
                 choices = allowed(out)
                 if len(choices) == 1:
                     token = choices[0]
                 else:
-                    logits = self.model.logits(hidden[0, -1])[choices].float().log_softmax(-1)
+                    logits = self._ask(unread, choices).log_softmax(-1)
+                    unread = []
                     best = int(logits.argmax())
                     token, score, chosen = choices[best], score + float(logits[best]), chosen + 1
                 if token == end:
                     break
                 out.append(token)
-                hidden = self._read([token])
+                unread.append(token)
         finally:
             self._forget()
         return out, score / max(1, chosen)
 
+    def _ask(self, unread: list[int], choices: list[int]) -> Tensor:
+        """Logits (len(choices),) of the token after `unread`."""
+        hidden = self._read(unread)[0, -1]
+        return (self.model.backbone.embed_tokens(torch.tensor(choices)) @ hidden).float()
+
     @torch.inference_mode()
     def choose(self, text: str, choices: list[int]) -> Tensor:
         """Probabilities (len(choices),) of the next token among `choices` after `text`."""
-        try:
-            return self.model.logits(self._read(self.model.words.encode(text))[0, -1])[choices].float().softmax(-1)
-        finally:
-            self._forget()
+        return self.expect(text, [], choices)
 
     @torch.inference_mode()
     def expect(self, text: str, given: list[int], choices: list[int]) -> Tensor:
         """As choose, after `text` and the already decoded tokens `given`."""
         try:
-            return (
-                self.model.logits(self._read(self.model.words.encode(text) + given)[0, -1])[choices].float().softmax(-1)
-            )
+            return self._ask(self.model.words.encode(text) + given, choices).softmax(-1)
         finally:
             self._forget()
 

@@ -12,7 +12,6 @@ from embodied.model.tokens import ABSENT, EOS, LINE, NO, UNCLEAR, XS, YES, YS, W
 from embodied.plan import COLOURS, PLACES, SHAPES
 
 # One line of a plan as a graph: state -> [(words that may stand here, next state)]. A name in capitals is a slot.
-_MOVABLE = [(COLOURS, "shape")]
 _GRAPH: dict[str, list[tuple[tuple[str, ...], str]]] = {
     "line": [(("reach",), "A1"), (("pick",), "A1"), (("put",), "B1"), (("push",), "C1")],
     "A1": [(COLOURS, "A2")],

@@ -19,6 +19,7 @@ from embodied.model.tokens import (
     ABSENT,
     ASK,
     BINS,
+    BOS,
     CHECK,
     DONE,
     EOS,
@@ -190,7 +191,12 @@ class Batch:
 
 
 def collate(lessons: Sequence[Lesson], prefix: list[int], words: Words, grid: tuple[int, int]) -> Batch:
-    """Pack, pad and label. grid: rows and columns of the main picture's tokens."""
+    """Pack, pad and label. grid: rows and columns of the main picture's tokens.
+
+    Lessons without pictures have no prefix, and their locations, which nothing tells, are not asked for.
+    """
+    if not lessons[0].images:
+        prefix = [words[BOS]]
     first_x, first_y = words[XS[0]], words[YS[0]]
     rows: list[tuple[list[int], list[int], list[int]]] = []
     for lesson in lessons:
@@ -212,6 +218,9 @@ def collate(lessons: Sequence[Lesson], prefix: list[int], words: Words, grid: tu
             tensor[i, : len(values)] = torch.tensor(values)
     x, y = target - first_x, target - first_y
     is_x, is_y = (x >= 0) & (x < BINS), (y >= 0) & (y < BINS)
+    if not lessons[0].images:
+        target[is_x | is_y] = -100
+        is_x, is_y = torch.zeros_like(is_x), torch.zeros_like(is_y)
     place = torch.where(is_x, (x + 0.5) / BINS, torch.where(is_y, (y + 0.5) / BINS, torch.nan))
     next_y = torch.roll(y, -1, 1).clamp(0, BINS - 1)
     patch = torch.where(is_x, next_y * grid[0] // BINS * grid[1] + x.clamp(0, BINS - 1) * grid[1] // BINS, -1)

@@ -17,7 +17,7 @@ SPREAD = 1.0 / BINS  # a location's label is a bell of one bin's width: near mis
 
 def losses(model: EmbodiedModel, batch: Batch, main: str = "front") -> dict[str, Tensor]:
     """Each loss by name, unweighted; those without labels in the batch are left out."""
-    vectors, cells, tokens = model.look(batch.images, batch.states)
+    vectors, cells, tokens = model.look(batch.images, batch.states) if batch.images else ({}, {}, {})
     hidden = model(batch.ids, batch.segment, vectors)
     out: dict[str, Tensor] = {}
     located = ~torch.isnan(batch.place)

@@ -120,6 +120,10 @@ class EmbodiedModel(nn.Module):
         """Tokens of each continuous input."""
         return {name: encoder.tokens for name, encoder in self.encoders.items()}
 
+    def grid(self, camera: str = "front") -> tuple[int, int]:
+        """Rows and columns of the camera's tokens."""
+        return self.encoders[camera].grid
+
     def prompt(self, text: str = "") -> Prompt:
         """The standard sentence: pictures, states, then text."""
         inputs = [*(Picture(c) for c in self.config.cameras), *(Series(s) for s in self.config.states)]

@@ -28,8 +28,7 @@ def scores(model: EmbodiedModel, batch: Batch) -> dict[str, tuple[float, float]]
     out["near"] = ((off <= 3)[located].sum(), located.sum())
     out["bins off"] = (off[located].clamp(max=64).sum(), located.sum())
     good = torch.where(located, off <= 3, right) | ~answered
-    for name, k in (("plans", 1),):
-        part = batch.segment == k
-        whole = part.any(1) & (answered & part).any(1)
-        out[name] = ((good | ~part).all(1)[whole].sum(), whole.sum())
+    plan = batch.segment == 1  # the first question of every snapshot
+    whole = plan.any(1) & (answered & plan).any(1)
+    out["plans"] = ((good | ~plan).all(1)[whole].sum(), whole.sum())
     return {name: (float(a), float(b)) for name, (a, b) in out.items()}

@@ -22,13 +22,8 @@ YES, NO, ABSENT, UNCLEAR = "<yes>", "<no>", "<absent>", "<unclear>"
 CONTROLS = (PAD, BOS, EOS, LINE, GOAL, DONE, PLAN, CHECK, POINT, ASK, STEP, YES, NO, ABSENT, UNCLEAR)
 XS = tuple(f"<x{i:03d}>" for i in range(BINS))
 YS = tuple(f"<y{i:03d}>" for i in range(BINS))
-GRAMMAR_WORDS = (
-    *SKILLS,
-    *COLOURS,
-    *SHAPES,
-    *PLACES,
-    *["on", "in", "left", "right", "of", "behind", "front", "between", "and", "to", "table"],
-)
+_JOINTS = ("on", "in", "left", "right", "of", "behind", "front", "between", "and", "to", "table")
+GRAMMAR_WORDS = (*SKILLS, *COLOURS, *SHAPES, *PLACES, *_JOINTS)
 
 
 def train_vocabulary(corpus: Iterable[str], placeholders: Iterable[str], least: int = 2) -> Tokenizer:
@@ -84,11 +79,8 @@ class Words:
     def spelled(self, text: str) -> float:
         """Share of the words of `text` that the vocabulary lacks (0 all known, 1 none): how foreign a goal is."""
         pieces = self.tokenizer.encode(text, add_special_tokens=False)
-        unknown = {
-            w
-            for w, piece in zip(pieces.word_ids, pieces.tokens, strict=True)
-            if piece.startswith("##") or piece == "[UNK]"
-        }
+        words = zip(pieces.word_ids, pieces.tokens, strict=True)
+        unknown = {w for w, piece in words if piece.startswith("##") or piece == "[UNK]"}
         total = {w for w in pieces.word_ids if w is not None}
         return len(unknown) / max(1, len(total))
 

@@ -25,9 +25,8 @@ def save_pretrained(model: EmbodiedModel, folder: Path, dtype: torch.dtype = tor
         if id(tensor) in seen:
             continue
         seen.add(id(tensor))
-        tensors[name] = (
-            tensor.detach().to(dtype).contiguous() if tensor.is_floating_point() else tensor.detach().contiguous()
-        )
+        saved = tensor.detach().to(dtype) if tensor.is_floating_point() else tensor.detach()
+        tensors[name] = saved.contiguous()
     save_file(tensors, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(model.config.as_dict(), indent=1) + "\n")
     model.words.save(folder / "tokenizer.json")
@@ -63,9 +62,8 @@ def from_pretrained(name: str) -> EmbodiedModel:
     own = model.state_dict(keep_vars=True)
     first: dict[int, str] = {}
     alias = {name: first.setdefault(id(tensor), name) for name, tensor in own.items()}
-    wrong = sorted(set(tensors) ^ set(alias.values())) + [
-        name for name, saved in tensors.items() if name in own and own[name].shape != saved.shape
-    ]
+    wrong = sorted(set(tensors) ^ set(alias.values()))
+    wrong += [name for name, saved in tensors.items() if name in own and own[name].shape != saved.shape]
     if wrong:
         raise UserError(
             f"{path} does not fit {folder / 'config.json'} (for example {wrong[0]!r}); the files are of different models"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,8 +17,9 @@ from sim.world import World
 RATE_HZ = 20.0
 LOOK = (0.30, 0.0, 0.40, 0.0, 0.08)  # x y z yaw width: out of the front camera's sight
 WIDTH_M = 0.08
+FINGER_SPEED = 0.2  # m/s of the opening, the real hand's fastest
 COLOUR = (0.36, 0.38, 0.42, 1.0)
-_GAIN = 0.35  # of the error, per substep; the target moves in every substep, so the arm follows without jerks
+_GAIN = 0.35  # of the error, per substep; the target moves within the tick, so the arm follows without jerks
 
 
 @register("robot", "panda")
@@ -52,6 +55,7 @@ class Panda:
             world.friction(self.body, self.finger_friction, finger, spinning=0.1)
         world.limit_speed(self.body, float(self.arm.speed.max()))
         world.mirror(self.body, *self._slides, force=50.0)
+        self._reach = (self.arm.speed / RATE_HZ).tolist()  # rad a tick
         self._motors = [*self._joints, *self._slides]
         self._efforts = [87.0] * 4 + [12.0] * 3 + [self.grip_force] * 2  # Nm, N
         n = len(self._joints)
@@ -96,7 +100,8 @@ class Panda:
         for joint, angle in zip(self._joints, q, strict=True):
             self.world.set_joint(self.body, joint, float(angle))
         self._from = self._to = q
-        self._aim = np.array(at)
+        self._aim = float(at[0]), float(at[1]), float(at[2]), float(at[3])
+        self.slack_m = 0.0
         self.open_to(width)
 
     def open_to(self, width_m: float) -> None:
@@ -106,36 +111,41 @@ class Panda:
 
     def send(self, control: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
         dt = 1.0 / RATE_HZ
-        wanted = np.asarray(values, float)
+        *wanted, width = values.tolist()  # plain floats: this runs at every tick, numpy on scalars would cost more
         self._from, self._width_from = self._to, self._width_to
-        change = np.clip(wanted[-1] - self._width_to, -0.2 * dt, 0.2 * dt)  # the real hand's fastest
-        self._width_to = float(np.clip(self._width_to + change, 0.0, WIDTH_M))
+        self._width_to = min(WIDTH_M, max(0.0, _towards(self._width_to, width, FINGER_SPEED * dt)))
         if control == "joint":
-            step = np.clip(wanted[:-1] - self._to, -self.arm.speed * dt, self.arm.speed * dt)
-            self._to = self._to + step
+            self._to = np.array([_towards(a, b, v) for a, b, v in zip(self._to, wanted, self._reach, strict=True)])
             self._aim = self._aim_of(self._to)
             return np.append(self._to, self._width_to).astype(np.float32)
-        step = wanted[:3] - self._aim[:3]
-        far = float(np.linalg.norm(step))
+        x, y, z, yaw = self._aim
+        far = math.dist((x, y, z), wanted[:3])
         share = min(1.0, self.hand_speed * dt / far) if far > 0 else 1.0
-        turn = float(np.clip(wanted[3] - self._aim[3], -self.turn_speed * dt, self.turn_speed * dt))
-        self._aim = np.append(self._aim[:3] + share * step, self._aim[3] + turn)
+        self._aim = (
+            x + share * (wanted[0] - x),
+            y + share * (wanted[1] - y),
+            z + share * (wanted[2] - z),
+            _towards(yaw, wanted[3], self.turn_speed * dt),
+        )
         solved = self.arm.solve(self._to, down(*self._aim), steps=1)  # what is left, the next tick takes away
         move = solved - self._to
-        excess = float(np.max(np.abs(move) / (self.arm.speed * dt)))
-        self._to = self._to + move / max(1.0, excess)
+        excess = max(abs(m) / v for m, v in zip(move.tolist(), self._reach, strict=True))
         if excess > 1.0:  # a joint is too slow: the aim waits for the arm
+            self._to = self._to + move / excess
             self._aim = self._aim_of(self._to)
-        return np.append(self._aim, self._width_to).astype(np.float32)
+        else:
+            self._to = solved
+        return np.array((*self._aim, self._width_to), np.float32)
 
-    def _aim_of(self, q: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _aim_of(self, q: NDArray[np.float64]) -> tuple[float, float, float, float]:
         tip = self.arm.fk(q)
-        return np.append(tip[:3, 3], self._near(yaw_of(tip), self._aim[3]))
+        x, y, z = tip[:3, 3].tolist()
+        return x, y, z, self._near(yaw_of(tip), self._aim[3])
 
     @staticmethod
     def _near(yaw: float, reference: float) -> float:
         """The same opening of the fingers (yaw mod pi), written next to `reference`."""
-        return float(yaw + np.pi * np.round((reference - yaw) / np.pi))
+        return yaw + math.pi * round((reference - yaw) / math.pi)
 
     def drive(self, part: float) -> None:
         q = [a + part * (b - a) for a, b in zip(self._from.tolist(), self._to.tolist(), strict=True)]
@@ -149,12 +159,17 @@ class Panda:
         )
 
     def sense(self) -> dict[str, NDArray[np.float32]]:
-        q, _, forces = self.world.joint_states(self.body, self._motors)
+        angles, forces = self.world.joint_states(self.body, self._motors)
         n = len(self._joints)
-        tip = self.arm.fk(q[:n])
-        closing = float((max(0.0, -forces[n]) + max(0.0, -forces[n + 1])) / 2)
-        arm = [*tip[:3, 3], self._near(yaw_of(tip), self._aim[3]), q[n] + q[n + 1], closing]
-        return {"arm": np.array(arm, np.float32), "joints": q[:n].astype(np.float32)}
+        q = np.array(angles[:n])
+        closing = (max(0.0, -forces[n]) + max(0.0, -forces[n + 1])) / 2
+        arm = (*self._aim_of(q), angles[n] + angles[n + 1], closing)
+        return {"arm": np.array(arm, np.float32), "joints": q.astype(np.float32)}
 
     def hand(self) -> Matrix:
         return self.world.link_pose(self.body, self._tip)
+
+
+def _towards(value: float, goal: float, most: float) -> float:
+    """value moved to goal, by at most `most`."""
+    return value + min(most, max(-most, goal - value))

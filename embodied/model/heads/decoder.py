@@ -29,21 +29,18 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, signal: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
         b, h, width = x.shape
-        shift1, scale1, gate1, shift2, scale2, gate2, shift3, scale3, gate3 = self.modulate(signal)[:, None].chunk(
-            9, -1
-        )
+        modulation = self.modulate(signal)[:, None].chunk(9, -1)
+        shift1, scale1, gate1, shift2, scale2, gate2, shift3, scale3, gate3 = modulation
 
         def merge(attended: Tensor) -> Tensor:
             return attended.transpose(1, 2).reshape(b, h, width)
 
-        q, k, v = (
-            self.qkv(self.norm[0](x) * (1 + scale1) + shift1).reshape(b, h, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        )
+        qkv = self.qkv(self.norm[0](x) * (1 + scale1) + shift1)
+        q, k, v = qkv.reshape(b, h, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         x = x + (1 + gate1) * self.self_out(merge(F.scaled_dot_product_attention(q, k, v)))
         q = self.query(self.norm[1](x) * (1 + scale2) + shift2).reshape(b, h, self.heads, -1).transpose(1, 2)
-        x = x + (1 + gate2) * self.cross_out(
-            merge(F.scaled_dot_product_attention(q, memory[0], memory[1], attn_mask=mask))
-        )
+        recalled = F.scaled_dot_product_attention(q, memory[0], memory[1], attn_mask=mask)
+        x = x + (1 + gate2) * self.cross_out(merge(recalled))
         return x + (1 + gate3) * self.mlp(self.norm[2](x) * (1 + scale3) + shift3)
 
 

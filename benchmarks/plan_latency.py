@@ -1,0 +1,93 @@
+"""Time from a fresh observation and a sentence to a finished plan, over several tasks, on the CPU.
+
+    python benchmarks/plan_latency.py [weights=tabletop|FOLDER] [seeds=5] [threads=2] [tasks=pick,stack-two,...]
+
+Prefix: encoding the pictures and the state, once per observation. The last row makes a plan of eight steps whatever the
+weights would say, so that its length does not depend on them.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from embodied.errors import UserError
+from embodied.model.decode import Allowed
+from embodied.model.grammar import Grammar
+from embodied.model.lessons import ask_plan
+from embodied.model.tokens import LINE
+from embodied.plan import write
+from policies.planner import Planner
+from sim.body import SimBody
+
+TASKS = "pick,place-in-bowl,stack-two,spatial-relation,sort-by-colour,tower-in-order"
+WANTED = {"plan": 300.0, "eight": 200.0}  # ms
+
+
+def exactly(steps: int, grammar: Grammar, line: int) -> Allowed:
+    """Plans of this many steps, no refusals. line: the id of the token between steps."""
+
+    def allowed(so_far: Sequence[int]) -> list[int]:
+        choices = [c for c in grammar.plan(so_far) if c not in (grammar.absent, grammar.unclear)]
+        if grammar.eos not in choices:
+            return choices
+        return [grammar.eos] if so_far.count(line) == steps - 1 and so_far else [c for c in choices if c != grammar.eos]
+
+    return allowed
+
+
+def main() -> int:
+    options = {"weights": "tabletop", "seeds": "5", "threads": "2", "tasks": TASKS}
+    options |= dict(argument.partition("=")[::2] for argument in sys.argv[1:])
+    prefix: list[float] = []
+    whole: list[float] = []
+    token: list[float] = []
+    eight: list[float] = []
+    length = 0
+    for task in options["tasks"].split(","):
+        body = SimBody(task)
+        policy = Planner(body, options["weights"], threads=int(options["threads"]))
+        words = policy.model.words
+        for seed in range(10_000_000, 10_000_000 + int(options["seeds"])):
+            obs = body.reset(seed)
+            for again in range(2):  # the first is to warm up
+                policy.reset()
+                start = time.perf_counter()
+                policy.look(obs)
+                seen = time.perf_counter()
+                plan = policy.plan(obs, body.goal)
+                end = time.perf_counter()
+                if again:
+                    prefix.append((seen - start) * 1e3)
+                    whole.append((end - start) * 1e3)
+                    if plan.steps:
+                        token.append((end - seen) * 1e3 / len(words.encode(write(plan.steps))))
+            policy.reset()
+            start = time.perf_counter()
+            ids, _ = policy.look(obs).say(ask_plan(body.goal), exactly(8, policy.grammar, words[LINE]))
+            eight.append((time.perf_counter() - start) * 1e3)
+            length = max(length, len(ids))
+        body.close()
+    print(f"{len(whole)} observations, {options['threads']} threads, ms")
+    print("| | median | p90 | wanted median |\n|---|---|---|---|")
+    for name, times, wanted in (
+        ("plan from a fresh observation", whole, WANTED["plan"]),
+        ("of it the prefix", prefix, None),
+        ("each token of the plan, goal's reading included", token, None),
+        (f"a plan of 8 steps, up to {length} tokens", eight, WANTED["eight"]),
+    ):
+        if times:
+            limit = "" if wanted is None else f"{wanted:.0f}"
+            print(f"| {name} | {np.median(times):.1f} | {np.percentile(times, 90):.1f} | {limit} |")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except UserError as error:
+        print(error)
+        sys.exit(2)
