@@ -12,7 +12,9 @@ from __future__ import annotations
 import importlib.util
 import sys
 import time
+import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,6 +63,12 @@ def ours(weights: str) -> tuple[Callable[[], Any], int]:
 
 
 def theirs() -> tuple[Callable[[], Any], int]:
+    import lerobot
+
+    # The package's own __init__ imports every policy, some of which need another transformers than ours; ACT needs none.
+    policies = types.ModuleType("lerobot.policies")
+    policies.__path__ = [str(Path(lerobot.__path__[0]) / "policies")]
+    sys.modules["lerobot.policies"] = policies
     from lerobot.configs.types import FeatureType, PolicyFeature
     from lerobot.policies.act.configuration_act import ACTConfig
     from lerobot.policies.act.modeling_act import ACTPolicy
@@ -83,9 +91,11 @@ def theirs() -> tuple[Callable[[], Any], int]:
 
 def main() -> int:
     options = {"weights": "tabletop", "rounds": "15", "threads": "2"}
-    options |= dict(argument.partition("=")[::2] for argument in sys.argv[1:])
+    for argument in sys.argv[1:]:
+        key, _, value = argument.partition("=")
+        options[key] = value
     if importlib.util.find_spec("lerobot") is None:
-        print("lerobot is missing; make an environment with this project in it and run: pip install lerobot==0.4.4")
+        print("lerobot is missing; install it beside this project as benchmarks/README.md says, without its older torch")
         return 2
     torch.set_num_threads(int(options["threads"]))
     runs = {"ours": ours(options["weights"]), "ACT": theirs()}

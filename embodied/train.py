@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embodied.data.normalise import Normalisation
-from embodied.data.snapshots import Snapshots
+from embodied.data.schedule import SceneLessons, Schedule, SentenceLessons
 from embodied.errors import UserError
 from embodied.trainlog import Log, progress_bar
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from embodied.model.lessons import Batch
     from embodied.model.network import EmbodiedModel
-    from embodied.model.tokens import Words
 
 
 def _setting(default: Any, text: str) -> Any:
@@ -54,71 +53,6 @@ class Settings:
     save_every_s: float = _setting(120.0, "seconds between checkpoints")
     head: str = _setting("flow", "motion head: flow | bins")
     freeze: str = _setting("", "comma-separated parameter name prefixes that stay as they are")
-
-
-class Schedule:
-    """Which records and which augmentation a step takes; it follows from (seed, step, process) alone.
-
-    All processes take the same kind of lesson in a step, so that none waits for another one's longer batch.
-    """
-
-    def __init__(
-        self, sources: list[Any], shares: list[float], batch: int, seed: int, start: int, stop: int, process: int = 0
-    ) -> None:
-        self.sources, self.shares, self.batch, self.seed = sources, shares, batch, seed
-        self.start, self.stop, self.process = start, stop, process
-
-    def __len__(self) -> int:
-        return self.stop - self.start
-
-    def __getitem__(self, k: int) -> list[Any]:
-        """All lessons of step start + k: one source a step, so that a batch is of one kind."""
-        step = self.start + k
-        kind = np.random.default_rng([self.seed, step]).choice(len(self.sources), p=self.shares)
-        source = self.sources[kind]
-        rng = np.random.default_rng([self.seed, step, self.process])
-        return [source.lesson(int(row), rng) for row in rng.integers(0, len(source), self.batch * source.times)]
-
-
-class SentenceLessons:
-    """Goals and plans without pictures; four for one, because they are that much cheaper."""
-
-    times = 4
-
-    def __init__(self, path: Path, words: Words) -> None:
-        self.lines, self.words = path.read_text().splitlines(), words
-
-    def __len__(self) -> int:
-        return len(self.lines)
-
-    def lesson(self, row: int, rng: Any) -> Any:
-        from embodied.model.lessons import Lesson, ask_plan
-        from embodied.model.tokens import EOS, LINE
-
-        goal, plan = json.loads(self.lines[row])
-        answer = [*self.words.encode(LINE.join(plan)), self.words[EOS]]
-        return Lesson({}, {}, [(self.words.encode(ask_plan(goal)), answer)])
-
-
-class SceneLessons:
-    """Snapshots as lessons; the last moments of every shard, whole episodes but for the cut, are for validation."""
-
-    times = 1
-
-    def __init__(self, root: str, teacher: Any, normalisation: Any, validation: bool) -> None:
-        self.data = Snapshots(Path(root))
-        first_held_out = [len(lines) * 97 // 100 for lines in self.data.lines]
-        held_out = [row >= first_held_out[shard] for shard, row in self.data.index]
-        self.rows = [i for i, held in enumerate(held_out) if held == validation]
-        self.teacher, self.normalisation, self.augment = teacher, normalisation, not validation
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def lesson(self, row: int, rng: Any) -> Any:
-        record, arrays = self.data[self.rows[row]]
-        states = {"arm": self.normalisation.normalise("arm", arrays.pop("arm"))}
-        return self.teacher.lesson(record, arrays, states, rng, self.augment)
 
 
 def rate(step: int, settings: Settings) -> float:
@@ -186,7 +120,7 @@ class Training:
     def __init__(self, settings: Settings, accelerator: Accelerator) -> None:
         self.settings, self.accelerator = settings, accelerator
         self.out = Path(settings.out)
-        self.model = make_model(settings, read_statistics(settings))
+        self.model = make_model(settings, read_statistics(settings)).to(accelerator.device)
         self.normalisation = Normalisation.from_dict(self.model.config.statistics)
         self.prefix = self.model.prompt().ids(self.model.words)
         frozen = tuple(p for p in settings.freeze.split(",") if p)
@@ -287,9 +221,8 @@ class Training:
                     continue
                 samples = (step - self.start) * settings.batch * accelerator.num_processes
                 speed = samples / (time.monotonic() - began)
-                self.log.add(
-                    step, {name: float(value.detach()) for name, value in parts.items()} | {"samples/s": speed}
-                )
+                figures = {name: float(value.detach()) for name, value in parts.items()}
+                self.log.add(step, figures | {"samples/s": speed})
                 bar.update(task, completed=step, description=f"loss {float(loss.detach()):.2f}, {speed:.0f} samples/s")
                 last = step == settings.steps
                 if step % settings.validate_every == 0 or last:
@@ -309,10 +242,12 @@ class Training:
 
         from embodied.model.losses import total
 
+        # Noise follows from the step, so that a resumed run draws what an uninterrupted one would have drawn.
+        torch.manual_seed((self.settings.seed * 1_000_003 + step) * 64 + self.accelerator.process_index)
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.lr * rate(step - 1, self.settings)
         with self.accelerator.autocast():
-            parts = self.losses(batch)
+            parts = self.losses(batch.to(self.accelerator.device))
             loss = total(parts)
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.named.values(), 1.0)
@@ -326,7 +261,6 @@ class Training:
 
     def _validate(self) -> dict[str, float]:
         """Scores of the averaged weights on the exam; writes these weights to out/weights."""
-        import torch
 
         from embodied.model.scores import scores
         from embodied.model.weights import save_pretrained
@@ -335,9 +269,9 @@ class Training:
         _put(self.named, self.average)
         self.model.eval()
         sums: dict[str, list[float]] = {}
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bf16"):
+        with self.accelerator.autocast():
             for batch in self.exam:
-                for name, (a, b) in scores(self.model, batch).items():
+                for name, (a, b) in scores(self.model, batch.to(self.accelerator.device)).items():
                     sums.setdefault(name, [0, 0])
                     sums[name][0] += a
                     sums[name][1] += b

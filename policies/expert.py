@@ -1,7 +1,7 @@
 """The scripted expert: plans by symbolic.remaining, moves by the skills, judges by exact facts.
 
 It sees the simulator's truth (`world.facts()`, `world.episode.wants`), so it makes demonstrations and labels; it is
-never an answer to the task. `ground` and `achieved` are shared with label generation.
+never an answer to the task. `ground` is shared with label generation.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from embodied.registry import register
 from embodied.spec import BodySpec, CameraSpec
 from embodied.types import ActionChunk, Observation, Plan, Point, Step
 from policies import places, skills
+from policies.judge import step_holds
 from policies.skills import Held, Job, Target
-from policies.symbolic import DIRECTIONS, GAP, Facts, Thing, Want, holds, remaining
+from policies.symbolic import DIRECTIONS, GAP, Facts, Thing, Want, remaining
 
 Points = NDArray[np.float64]
 
@@ -31,19 +32,6 @@ class World(Protocol):
     episode: Any  # has .wants: tuple[Want, ...]
 
     def facts(self) -> Facts: ...
-
-
-def achieved(step: Step, facts: Facts) -> bool:
-    """Whether the step's effect is there now."""
-    a = step.args[0]
-    if step.skill == "reach":
-        return holds(Want("reached", a), facts)
-    if step.skill == "pick":
-        return holds(Want("held", a), facts)
-    if step.skill == "push":
-        return holds(Want("pushed", a, (step.args[-1],)), facts)
-    _, relation, *references = step.args
-    return holds(Want(relation, a, tuple(r for r in references if r != "table")), facts)
 
 
 def standing(facts: Facts, but: Iterable[str] = ()) -> Points:
@@ -164,7 +152,7 @@ class Expert:
         return chunk
 
     def check(self, obs: Observation, step: Step) -> float:
-        return float(achieved(step, self.world.facts()))
+        return float(step_holds(step, self.world.facts()))
 
 
 def grounded(steps: Iterable[Step], facts: Facts, spec: BodySpec, wants: tuple[Want, ...] = ()) -> list[Step]:

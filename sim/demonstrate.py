@@ -113,8 +113,8 @@ def demonstrations(
 ) -> int:
     """Record the expert into the LeRobotDataset at `out` until it holds `episodes`; return how many were made now.
 
-    shake: metres of random pushes that the hand recovers from (see Shaken).  Episode i has seed first_seed + i (see embodied.data.record) and the tasks take turns. UserError for unknown tasks
-    or no front camera.
+    shake: metres of random pushes that the hand recovers from (see Shaken).  Episode i has seed first_seed + i (see
+    embodied.data.record) and the tasks take turns. UserError for unknown tasks or no front camera.
     """
     if not tasks:
         raise UserError("tasks is empty; name at least one, for example tasks=pick")

@@ -47,9 +47,19 @@ def another(items: Sequence[Item], facts: Facts, rng: np.random.Generator) -> Ep
         return Want(relation, a, (b,)), {keys[0]: a, keys[1]: b}
 
     phrases: dict[str, str] = {}
-    kind = ("pick", "reach", "unstack-then-pick", "two", "two", "two", "two", "between", "tower-in-order", "line-up", "compound")[
-        rng.integers(11)
-    ]
+    kind = (
+        "pick",
+        "reach",
+        "unstack-then-pick",
+        "two",
+        "two",
+        "two",
+        "two",
+        "between",
+        "tower-in-order",
+        "line-up",
+        "compound",
+    )[rng.integers(11)]
     if kind in ("pick", "reach", "unstack-then-pick"):
         if not order:
             return None
@@ -75,7 +85,11 @@ def another(items: Sequence[Item], facts: Facts, rng: np.random.Generator) -> Ep
         task, names, wants = "spatial-relation", {"a": a, "b": b, "c": c}, (Want("between", a, (b, c)),)
         phrases = {"relation": "[between|in between]", "where": "{relation} {b} and {c}"}
     elif kind in ("tower-in-order", "line-up"):
-        pile = [*flat[:2], *(name for name in order if name not in flat[:2])][:3] if kind == "tower-in-order" else order[:3]
+        pile = (
+            [*flat[:2], *(name for name in order if name not in flat[:2])][:3]
+            if kind == "tower-in-order"
+            else order[:3]
+        )
         if len(pile) < 3 or (kind == "tower-in-order" and len(flat) < 2):
             return None
         task, names = kind, dict(zip("abc", pile, strict=True))

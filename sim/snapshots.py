@@ -22,10 +22,11 @@ from embodied.data.snapshots import NOTHING, ROBOT, Record, Snapshots, write_sha
 from embodied.plan import COLOURS, PLACES, SHAPES, thing, write_step
 from embodied.plan import step as parse
 from embodied.types import Step
-from policies.expert import achieved, grounded, job_of
+from policies.expert import grounded, job_of
+from policies.judge import step_holds
 from policies.places import WORKSPACE
 from policies.symbolic import Facts, remaining, support
-from sim import language
+from sim import language, sentences
 from sim.body import SimBody
 from sim.hindsight import another
 from sim.nonsense import nonsense
@@ -67,7 +68,7 @@ class Moments:
             recent = [steps[0]]
             worked = self._act(steps[0], facts, rng)
             now = body.facts()
-            if worked and achieved(steps[0], now):
+            if worked and step_holds(steps[0], now):
                 done.append(write_step(steps[0]))
             places = [t.position for t in now.things.values() if t.name != now.held]
             low, high = WORKSPACE[0]
@@ -185,7 +186,7 @@ class Moments:
             record.goals, record.refusal, record.done = [goal], name, []
         elif rng.random() < 0.03:
             record.goals, record.refusal, record.done = [nonsense(rng) for _ in range(PHRASINGS)], "unclear", []
-        record.checks = [(s.text, bool(achieved(s, facts))) for s in self._claims(recent, steps, facts, rng)]
+        record.checks = [(s.text, bool(step_holds(s, facts))) for s in self._claims(recent, steps, facts, rng)]
         record.points = {s.text: [[round(p.u, 4), round(p.v, 4)] for p in s.points] for s in steps if s.points}
         record.others = self._others(facts, rng)
         # Held-out pairs are never named, or training would teach that they are never there.
@@ -240,6 +241,7 @@ class Moments:
 
 
 SHARD = 500  # moments
+SENTENCES = 3  # goals without a picture for every moment
 
 
 def write(shard: int, task: str, out: Path, seed: int) -> None:
@@ -261,7 +263,8 @@ def write(shard: int, task: str, out: Path, seed: int) -> None:
 def snapshots(out: Path, count: int, processes: int = 2, seed: int = 0, tasks: Sequence[str] = ()) -> None:
     """`count` moments in shards below `out`, tasks in turn (compound twice); finished shards of an earlier start are kept.
 
-    Besides the shards: corpus.txt (goals, for the vocabulary) and stats.json (the arm's range as mean and spread).
+    Besides the shards: sentences.jsonl (sim/sentences.py), corpus.txt (goals, for the vocabulary) and stats.json (the
+    arm's range as mean and spread).
     """
     names = list(tasks) or [*registry.choices("task"), "compound"]
     jobs = [(k, names[k % len(names)]) for k in range(-(-count // SHARD))]
@@ -273,6 +276,8 @@ def snapshots(out: Path, count: int, processes: int = 2, seed: int = 0, tasks: S
         for future in as_completed([pool.submit(write, k, task, out, seed) for k, task in todo]):
             future.result()
             bar.advance(row)
+    if not (out / "sentences.jsonl").exists():
+        sentences.write(out / "sentences.jsonl", max(1000, SENTENCES * count), seed)
     data = Snapshots(out)
     records = map(data.record, range(len(data)))
     goals = [goal for record in records if record.refusal != "unclear" for goal in record.goals]

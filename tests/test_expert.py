@@ -13,7 +13,8 @@ from embodied.control.loop import run
 from embodied.errors import UserError
 from embodied.types import ActionChunk, Observation, Plan, Point
 from policies import skills
-from policies.expert import Expert, achieved, ground, job_of, spot_for
+from policies.expert import Expert, ground, job_of, spot_for
+from policies.judge import step_holds
 from policies.perceive import Table, geometry_of_step
 from policies.symbolic import Facts, Thing, on_top_of
 
@@ -145,15 +146,15 @@ def test_points_are_those_of_the_grammar():
     assert min(np.linalg.norm(spot - o) for o in others) > 0.09
 
 
-def test_achieved_judges_the_effect():
-    assert not achieved(grammar.step("pick red block"), FACTS)
-    assert achieved(grammar.step("pick red block"), replace(FACTS, held="red block"))
-    assert achieved(grammar.step("put red block on table"), FACTS)
-    assert not achieved(grammar.step("put red block on blue block"), FACTS)
-    assert achieved(grammar.step("put red block left of blue block"), FACTS)
-    assert not achieved(grammar.step("push red block to cyan zone"), FACTS)
+def test_step_holds_judges_the_effect():
+    assert not step_holds(grammar.step("pick red block"), FACTS)
+    assert step_holds(grammar.step("pick red block"), replace(FACTS, held="red block"))
+    assert step_holds(grammar.step("put red block on table"), FACTS)
+    assert not step_holds(grammar.step("put red block on blue block"), FACTS)
+    assert step_holds(grammar.step("put red block left of blue block"), FACTS)
+    assert not step_holds(grammar.step("push red block to cyan zone"), FACTS)
     stacked = replace(FACTS, things={**FACTS.things, "red block": block("red block", 0.5, 0.1, 0.04)})
-    assert achieved(grammar.step("put red block on blue block"), stacked)
+    assert step_holds(grammar.step("put red block on blue block"), stacked)
 
 
 def test_a_relation_with_its_spot_taken_goes_beside_it():

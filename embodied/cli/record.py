@@ -26,6 +26,9 @@ class Settings:
     task: str = key("", "tasks to take in turn, separated by commas; empty: all")
     episodes: int = key(100, "how many episodes (demonstrations) or moments (snapshots) the dataset shall hold")
     disturb: float = key(0.0, "probability that an episode is disturbed (demonstrations)")
+    shake: float = key(
+        0.0, "size of random pushes that the hand recovers from, m (demonstrations); 0.02 teaches recovery"
+    )
     seed: int = key(0, "first seed; training seeds stay below evaluation's")
     processes: int = key(0, "worker processes; 0: one per core")
 
@@ -53,6 +56,7 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
         processes=processes,
         split="train",
         disturb=settings.disturb,
+        shake=settings.shake,
         first_seed=settings.seed,
     )
     print(f"{settings.out} holds {settings.episodes} episodes or more, {made} of them recorded now")

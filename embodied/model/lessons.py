@@ -6,7 +6,7 @@ The texts of prompts are defined here once; the planner asks with the same funct
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -188,6 +188,16 @@ class Batch:
     chunk: Tensor | None = None
     valid: Tensor | None = None
     moving: Tensor | None = None  # (b, n) bool: what the motion head may see
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on another device."""
+
+        def moved(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {name: moved(part) for name, part in value.items()}
+            return value.to(device) if isinstance(value, Tensor) else value
+
+        return Batch(**{one.name: moved(getattr(self, one.name)) for one in fields(self)})
 
 
 def collate(lessons: Sequence[Lesson], prefix: list[int], words: Words, grid: tuple[int, int]) -> Batch:

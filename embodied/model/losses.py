@@ -56,4 +56,4 @@ def _entropy(p: Tensor) -> Tensor:
 
 
 def total(parts: dict[str, Tensor]) -> Tensor:
-    return sum((WEIGHTS[name] * value for name, value in parts.items()), torch.tensor(0.0))
+    return torch.stack([WEIGHTS[name] * value for name, value in parts.items()]).sum()

@@ -23,7 +23,7 @@ def scores(model: EmbodiedModel, batch: Batch) -> dict[str, tuple[float, float]]
     verdict = (batch.target == model.words[YES]) | (batch.target == model.words[NO])
     out = {"words": (right[spoken].sum(), spoken.sum()), "verdicts": (right[verdict].sum(), verdict.sum())}
     first = torch.where(batch.target >= model.words[YS[0]], model.words[YS[0]], model.words[XS[0]])
-    columns = (first[..., None] + torch.arange(BINS)).clamp(max=logits.shape[-1] - 1)
+    columns = (first[..., None] + torch.arange(BINS, device=logits.device)).clamp(max=logits.shape[-1] - 1)
     off = (logits.gather(-1, columns).argmax(-1) - (batch.target - first)).abs()
     out["near"] = ((off <= 3)[located].sum(), located.sum())
     out["bins off"] = (off[located].clamp(max=64).sum(), located.sum())

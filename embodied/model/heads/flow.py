@@ -68,14 +68,14 @@ def flow(
             """A chunk (b, h, a). known (b, k, a): first rows already committed, held by inpainting at every step
             (real-time chunking, arXiv 2506.07339, in its hard-mask form)."""
             b = hidden.shape[0]
-            noise = torch.randn((b, *self.shape), generator=generator)
+            noise = torch.randn((b, *self.shape), generator=generator).to(hidden)
             memory = self.decoder.remember(hidden)
             x = noise.clone()
             for k in range(steps):
                 t = k / steps
                 if known is not None:
                     x[:, : known.shape[1]] = t * known + (1 - t) * noise[:, : known.shape[1]]
-                x = x + self.velocity(x, torch.full((b,), t), memory, mask) / steps
+                x = x + self.velocity(x, torch.full((b,), t, device=x.device), memory, mask) / steps
             if known is not None:
                 x[:, : known.shape[1]] = known
             return x
