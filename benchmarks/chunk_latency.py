@@ -95,7 +95,9 @@ def main() -> int:
         key, _, value = argument.partition("=")
         options[key] = value
     if importlib.util.find_spec("lerobot") is None:
-        print("lerobot is missing; install it beside this project as benchmarks/README.md says, without its older torch")
+        print(
+            "lerobot is missing; install it beside this project as benchmarks/README.md says, without its older torch"
+        )
         return 2
     torch.set_num_threads(int(options["threads"]))
     runs = {"ours": ours(options["weights"]), "ACT": theirs()}

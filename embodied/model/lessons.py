@@ -157,14 +157,12 @@ class Teacher:
             n: p for n, p in record.things.items() if 0 <= p[0] + self._move[0] < 1 and 0 <= p[1] + self._move[1] < 1
         }
         listed = sorted(inside, key=lambda n: inside[n][0])
-        if rng.random() < 0.5:
+        if rng.random() < 0.25:
             asked.append((ask("things"), " ".join(f"{n} {self._points([inside[n]])}" for n in listed)))
         asked += [(ask_points(what), self._points(points)) for what, points in pick(list(record.points.items()), 2)]
         if record.missing and rng.random() < 0.3:
             asked.append((ask_points(pick(record.missing, 1)[0]), ABSENT))
-        elif inside:
-            name = pick(list(inside), 1)[0]
-            asked.append((ask_points(name), self._points([inside[name]])))
+        asked += [(ask_points(name), self._points([inside[name]])) for name in pick(list(inside), 4)]
         asked += [(ask(q), a) for q, a in pick(record.asks, int(rng.random() < 0.5))]
         return [(self.words.encode(q), [*self.words.encode(a), self.words[EOS]]) for q, a in asked]
 

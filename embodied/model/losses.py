@@ -1,4 +1,4 @@
-"""What training minimises: text, soft location tokens, motion, and two auxiliary losses from the segmentation."""
+"""What training minimises: text, soft location tokens, motion, and auxiliary losses from the segmentation."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from embodied.model.lessons import Batch
-from embodied.model.network import EmbodiedModel
+from embodied.model.network import KINDS, EmbodiedModel
 from embodied.model.tokens import XS, YS
-from embodied.plan import BINS
+from embodied.plan import BINS, COLOURS, PLACES, SHAPES
 
-WEIGHTS = {"text": 1.0, "place": 1.0, "colour": 0.3, "kind": 0.3, "pointer": 0.3, "motion": 1.0}
+WEIGHTS = {"text": 1.0, "place": 1.0, "colour": 0.3, "kind": 0.3, "naming": 1.0, "pointer": 1.0, "motion": 1.0}
 SPREAD = 1.0 / BINS  # a location's label is a bell of one bin's width: near misses teach nearly the same
 
 
@@ -45,9 +45,30 @@ def losses(model: EmbodiedModel, batch: Batch, main: str = "front") -> dict[str,
             weight = torch.where(labels[:, k].flatten() == 0, 0.2, 1.0)  # most cells are bare table
             each = F.cross_entropy(logits, labels[:, k].flatten(), reduction="none")
             out[name] = out.get(name, 0) + (each * weight).sum() / weight.sum()
+        out["naming"] = out.get("naming", 0) + naming(model, camera, tokens[camera], labels)
     if batch.chunk is not None:
         out["motion"] = model.head.loss(hidden, batch.moving, batch.chunk, batch.valid)
     return out
+
+
+def naming(model: EmbodiedModel, camera: str, tokens: Tensor, labels: Tensor) -> Tensor:
+    """A picture token should lie near the embeddings of the words for what it shows, so that to the language model
+    looking for "red block" in a picture is the same act as looking for it in a text.
+
+    tokens (b, n, D); labels (b, 2, cells): colour and kind of every cell. Binary cross-entropy over all such words.
+    """
+    (rows, cols), side = model.grid(camera), model.encoders[camera].side
+    words = [model.words[word] for word in (*COLOURS, *SHAPES, *PLACES)]
+    shown = torch.cat(
+        [
+            F.one_hot(labels[:, 0], len(COLOURS) + 1)[..., 1:],
+            F.one_hot(labels[:, 1], len(KINDS))[..., 1 : 1 + len(SHAPES + PLACES)],
+        ],
+        -1,
+    )  # b, cells, words
+    blocks = shown.reshape(len(shown), rows, side, cols, side, len(words)).amax((2, 4)).flatten(1, 2)
+    logits = (tokens @ model.backbone.embed_tokens.weight[words].t()).float() - 3.0  # most words are not there
+    return F.binary_cross_entropy_with_logits(logits, blocks.float()) * len(words)
 
 
 def _entropy(p: Tensor) -> Tensor:
