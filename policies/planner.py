@@ -62,7 +62,7 @@ class Planner:
         self.reset()
 
     def reset(self) -> None:
-        self._seen: tuple[float, Look] | None = None
+        self._seen: tuple[Observation, Look] | None = None
         self._moving: tuple[Step, ActionChunk] | None = None
         self._step: tuple[Step, str, float] | None = None  # the current step, its line with points, when it began
         self._held = skills.Held()
@@ -72,7 +72,7 @@ class Planner:
         """The model's reading of this observation, shared by all questions about it."""
         from embodied.model.decode import Look
 
-        if self._seen is None or self._seen[0] != obs.t_s:
+        if self._seen is None or self._seen[0] is not obs:
             torch, config = self._torch, self.model.config
             images = {}
             for camera in config.cameras:
@@ -81,7 +81,7 @@ class Planner:
                     raise UserError(f"camera {camera!r} is missing from the observation; it has {there}")
                 images[camera] = torch.from_numpy(np.ascontiguousarray(obs.images[camera]))[None]
             states = {s: torch.from_numpy(self.normalisation.normalise(s, obs.states[s]))[None] for s in config.states}
-            self._seen = (obs.t_s, Look(self.model, images, states))
+            self._seen = (obs, Look(self.model, images, states))
         return self._seen[1]
 
     def plan(self, obs: Observation, goal: str, done: tuple[Step, ...] = ()) -> Plan:

@@ -113,6 +113,10 @@ def main(settings: Run, chosen: dict[str, str]) -> int:
         if outcome.reason == "refused" and len(outcome.plans) == 1:
             raise UserError(f"the policy sees nothing to do for {scene.goal!r}: {outcome.refusal or 'it made no plan'}")
         success = _write(settings, chosen, body, scene, outcome, history, out)
+    if settings.gif:
+        from embodied.data.video import animate
+
+        animate(out / "episode.mp4", out / "episode.gif")
     verdict = "success" if success else f"failure ({outcome.error or outcome.reason})"
     print(f"{verdict}: {outcome.replans} replans, {outcome.episode_s:.1f} s of the robot's time", end=", ")
     print(f"{time.monotonic() - started:.1f} s in all; see {out}/episode.mp4")

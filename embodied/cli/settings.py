@@ -46,6 +46,7 @@ class Run:
     robot: str = key("panda", "which robot")
     gui: bool = key(False, "show the simulator's window")
     out: str = key("", "folder for the results; empty: runs/<date and time>")
+    gif: bool = key(False, "also write episode.gif, half the size and frame rate of the film")
     rrd: bool = key(False, "also write episode.rrd for the rerun viewer (extra `viz`)")
     defaults: list[Any] = groups(policy="planner")
     policy: Any = key(MISSING, "who plans and acts: planner (learned), expert (scripted, sees the simulator's facts)")

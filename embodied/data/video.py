@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from embodied.errors import UserError
 
 # A short group of pictures makes random access cheap; crf 18 is near the error of 4:2:0 colour alone.
-ENCODER = {"crf": "18", "preset": "veryfast", "g": "8", "bf": "0"}
+# Without the look-ahead: with it the same frames gave other bytes in one run of four, and recordings must be repeatable.
+ENCODER = {"crf": "18", "preset": "veryfast", "g": "8", "bf": "0", "x264-params": "mbtree=0:rc-lookahead=0"}
 
 
 class VideoWriter:
@@ -91,6 +92,18 @@ def decode(path: Path, start_s: float, count: int, fps: float) -> NDArray[np.uin
     if len(frames) != count:
         raise UserError(f"{path} ends after {len(frames)} of {count} frames from {start_s:.2f} s; copy it whole")
     return np.stack(frames)
+
+
+def animate(path: Path, out: Path, every: int = 2, shrink: int = 2) -> None:
+    """The video at `path` as a GIF that loops: every `every`-th frame, sides divided by `shrink`."""
+    import av
+    from PIL import Image
+
+    with av.open(str(path)) as source:
+        rate = float(source.streams.video[0].average_rate or 10)
+        frames = [frame.to_image() for k, frame in enumerate(source.decode(video=0)) if k % every == 0]
+    small = [f.resize((f.width // shrink, f.height // shrink)).quantize(64, Image.Quantize.MEDIANCUT) for f in frames]
+    small[0].save(out, save_all=True, append_images=small[1:], duration=round(1000 * every / rate), loop=0)
 
 
 def decode_picture(data: bytes) -> NDArray[np.uint8]:
