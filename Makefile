@@ -58,7 +58,7 @@ format: $(VENV)/.dev
 # Every line goes on where it was stopped. PROCESSES=2 trains data-parallel on two cores (or GPUs).
 WORK ?= runs/weights
 PROCESSES ?= 2
-TRAIN := $(BIN)/accelerate launch --num_processes $(PROCESSES) --module embodied train
+TRAIN := $(BIN)/torchrun --standalone --nproc_per_node $(PROCESSES) -m embodied train
 weights: $(VENV)/.run
 	$(BIN)/embodied record kind=snapshots episodes=24000 seed=1 out=$(WORK)/snapshots
 	$(BIN)/embodied record task=pick,place-in-bowl,stack-two,push-to-zone,pick,stack-two,reach shake=0.02 episodes=550 \
