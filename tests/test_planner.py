@@ -43,7 +43,7 @@ def test_the_main_job_from_sentence_to_film(tmp_path, capsys) -> None:
 
 
 def test_same_observation_same_plan_and_a_new_one_is_looked_at(table) -> None:
-    body, planner, obs = table
+    _, planner, obs = table
     first = planner.plan(obs, GOAL)
     planner.reset()
     assert planner.plan(obs, GOAL) == first
