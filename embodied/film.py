@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from embodied.plan import located, plain
 from embodied.types import Image, Plan, Point
 
 WIDTH, HEIGHT = 640, 384  # px, the picture
@@ -23,13 +24,15 @@ MARKS = {"todo": "  ", "now": "> ", "done": "+ ", "failed": "x "}
 
 @dataclass
 class Caption:
-    """What stands beside the picture. status: one of MARKS for each step of the plan."""
+    """What stands beside the picture. status: one of MARKS for each step of the plan. scene: lines of what lies where,
+    each with its location, where there is no plan to show."""
 
     goal: str
     plan: Plan | None = None
     status: list[str] = field(default_factory=list)
     note: str = ""
     t_s: float = 0.0
+    scene: str = ""
 
 
 def _font(size: int) -> Any:
@@ -49,6 +52,8 @@ def frame(picture: Image, caption: Caption) -> Image:
     draw = ImageDraw.Draw(sheet)
     if caption.plan is not None and not caption.plan.finished:
         _points(draw, caption.plan.current.points)
+    for point in located(caption.scene):
+        _points(draw, (point,))
     _text(draw, caption)
     return np.asarray(sheet)
 
@@ -74,5 +79,8 @@ def _text(draw: Any, caption: Caption) -> None:
         for index, line in enumerate(textwrap.wrap(step.text, 38)):
             draw.text((x, y), (MARKS[status] if index == 0 else "  ") + line, colours[status], small)
             y += 17
+    for line in plain(caption.scene).splitlines():
+        draw.text((x, y), line, _GOOD, small)
+        y += 17
     draw.text((x, HEIGHT - 44), caption.note[:44], _INK, small)
     draw.text((x, HEIGHT - 24), f"{caption.t_s:6.1f} s", _DIM, small)

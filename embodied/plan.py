@@ -76,8 +76,13 @@ def write_step(one: Step) -> str:
     return " ".join([one.text, *map(locate, one.points)])
 
 
+def plain(text: str) -> str:
+    """The text without its locations."""
+    return re.sub(r" {2,}", " ", _POINT.sub("", text)).strip()
+
+
 def read_step(line: str) -> Step:
-    return step(_POINT.sub("", line).strip(), located(line))
+    return step(plain(line), located(line))
 
 
 def write(steps: Iterable[Step]) -> str:

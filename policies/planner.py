@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +12,12 @@ from embodied import plan as grammar
 from embodied.errors import UserError
 from embodied.protocols import Body
 from embodied.registry import register
-from embodied.types import ActionChunk, Observation, Plan, Step
+from embodied.types import ActionChunk, Floats, Observation, Plan, Step
 from policies import perceive, skills
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from embodied.model.decode import Look
 
 LONGEST = 400  # characters of a goal
@@ -28,12 +31,13 @@ class Planner:
     """Policy from weights. body: read for its spec only (cameras, limits), never for facts.
 
     weights: a folder or a shipped name.  mode: "skills" (each step runs a motion skill at its grounded point) or
-    "visuomotor" (the motion head's chunks, rows asked for again every `execute` rows).  threads: of torch.
+    "visuomotor" (the motion head's chunks, asked for again every `execute` rows).  inpaint: rows of the chunk before that
+    the next one must begin with (real-time chunking, arXiv 2506.07339).  threads: of torch.
     """
 
     def __init__(
         self, body: Body, weights: str = "tabletop", mode: str = "skills", threads: int = 1, seed: int = 0,
-        flow_steps: int = 5, execute: int = 8,
+        flow_steps: int = 5, execute: int = 8, inpaint: int = 0,
     ) -> None:  # fmt: skip
         import torch
 
@@ -45,7 +49,9 @@ class Planner:
             raise UserError(f"unknown mode {mode!r}; choose from skills, visuomotor")
         torch.set_num_threads(threads)
         self._torch = torch
-        self.body, self.mode, self.seed, self.flow_steps, self.execute = body, mode, seed, flow_steps, execute
+        self.body, self.mode, self.seed, self.flow_steps = body, mode, seed, flow_steps
+        self.execute, self.inpaint = execute, inpaint
+        self.execute_rows = execute if mode == "visuomotor" else None  # a skill's chunk is its whole motion
         self.model = from_pretrained(weights)
         self.grammar = Grammar(self.model.words)
         self.normalisation = Normalisation.from_dict(self.model.config.statistics)
@@ -66,10 +72,22 @@ class Planner:
         self._moving: tuple[Step, ActionChunk] | None = None
         self._step: tuple[Step, str, float] | None = None  # the current step, its line with points, when it began
         self._held = skills.Held()
+        self._rows: Floats | None = None  # of the last chunk, base frame, with progress
+        self._due = 0  # how many of them are still to come
         self._noise = self._torch.Generator().manual_seed(self.seed)
 
     def look(self, obs: Observation) -> Look:
-        """The model's reading of this observation, shared by all questions about it."""
+        """The model's reading of this observation, shared by all questions about it, which it begins by saying what lies
+        where: plans and verdicts then hang on words that can be read, not on the picture alone."""
+        look = self._glance(obs)
+        if not look.noted:
+            from embodied.model.lessons import ALL
+
+            look.note(ALL, self.grammar.things)
+        return look
+
+    def _glance(self, obs: Observation) -> Look:
+        """The observation, encoded."""
         from embodied.model.decode import Look
 
         if self._seen is None or self._seen[0] is not obs:
@@ -83,6 +101,19 @@ class Planner:
             states = {s: torch.from_numpy(self.normalisation.normalise(s, obs.states[s]))[None] for s in config.states}
             self._seen = (obs, Look(self.model, images, states))
         return self._seen[1]
+
+    def scene(self, obs: Observation) -> str:
+        """What lies where, as the model sees it: one thing a line with its location and what it lies on."""
+        look = self.look(obs)
+        return self.model.words.decode(look.noted).replace("> <", "><")
+
+    def answer(self, obs: Observation, question: str) -> str:
+        """A short answer to a question about the table, in the model's own words."""
+        from embodied.model.lessons import ask
+
+        words = self.model.words
+        ids, _ = self.look(obs).say(ask(question), lambda _: self.grammar.anything, most=24)
+        return words.decode(ids)
 
     def plan(self, obs: Observation, goal: str, done: tuple[Step, ...] = ()) -> Plan:
         from embodied.model.lessons import ask_plan
@@ -100,7 +131,10 @@ class Planner:
         )
         if words.spelled(goal) > FOREIGN:
             return Plan(goal, done, len(done), refusal=unclear)
-        ids, _ = self.look(obs).say(ask_plan(goal, list(map(grammar.write_step, done))), self.grammar.plan)
+        look = self.look(obs)
+        # What is not seen cannot be handled: a plan names listed things only, be it by the name that they were listed by.
+        allowed = partial(self.grammar.plan, known=self.grammar.named(look.noted))
+        ids, _ = look.say(ask_plan(goal, list(map(grammar.write_step, done))), allowed)
         if ids and ids[0] == words[UNCLEAR]:
             return Plan(goal, done, len(done), refusal=unclear)
         if ids and ids[0] == words[ABSENT]:
@@ -145,11 +179,29 @@ class Planner:
         dt_s = 1.0 / self.body.spec.action.rate_hz
         if self._step is None or self._step[0] is not step:
             self._step = (step, grammar.write_step(self.grounded(obs, step)), obs.t_s)
+            self._rows = None
         _, line, began_s = self._step
-        rows = self.look(obs).move(ask_move(line), self.flow_steps, self._noise).numpy()
+        hand = obs.states["arm"][-1, :5]
+        known = self._committed(hand)
+        rows = self._glance(obs).move(ask_move(line), self.flow_steps, self._noise, known).numpy()
         chunk = self.normalisation.denormalise("action", rows)
         if chunk[: self.execute, -1].mean() > NEAR_END or obs.t_s - began_s > LATEST_S:
             self._step = None
             return ActionChunk(obs.t_s, dt_s, np.zeros((0, len(self.body.spec.action)), np.float32))
-        moves = absolute(chunk[:, :5], obs.states["arm"][-1, :5])
-        return ActionChunk(obs.t_s, dt_s, self.body.spec.action.clip(moves)[: self.execute])
+        moves = absolute(chunk[:, :5], hand)
+        self._rows = np.column_stack([moves, chunk[:, 5:]])
+        return ActionChunk(obs.t_s, dt_s, self.body.spec.action.clip(moves))
+
+    def upcoming(self, chunk: ActionChunk) -> None:
+        """Told by the loop: the rows that it would go on with."""
+        self._due = len(chunk.actions)
+
+    def _committed(self, hand: Floats) -> Tensor | None:
+        """The rows (1, k, a) of the chunk before that are due now and stay as they are, seen from where the hand is."""
+        from embodied.data.motions import relative
+
+        if self._rows is None or not self._due or not self.inpaint:
+            return None
+        rows = self._rows[-self._due :][: self.inpaint]
+        rows = np.column_stack([relative(rows[:, :5], hand), rows[:, 5:]])
+        return self._torch.from_numpy(self.normalisation.normalise("action", rows))[None].float()

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from embodied import registry
-from policies.symbolic import DIRECTIONS, Facts, Want
+from policies.symbolic import DIRECTIONS, Facts, Want, on_top_of
 from sim import language
 from sim.clauses import FLAT, WORDS
 from sim.scene import Item
@@ -63,9 +63,11 @@ def another(items: Sequence[Item], facts: Facts, rng: np.random.Generator) -> Ep
     if kind in ("pick", "reach", "unstack-then-pick"):
         if not order:
             return None
-        task, names = kind, {"a": order[0]}
-        wants: tuple[Want, ...] = (Want("reached" if kind == "reach" else "held", order[0]),)
-        if task == "unstack-then-pick" and not any(other != order[0] for other in movable):
+        covered = [name for name in order if on_top_of(facts, name)]
+        a = covered[0] if covered and rng.random() < 0.6 else order[0]
+        task, names = kind, {"a": a}
+        wants: tuple[Want, ...] = (Want("reached" if kind == "reach" else "held", a),)
+        if task == "unstack-then-pick" and not any(other != a for other in movable):
             return None
     elif kind == "two":
         made = one("ab", ())

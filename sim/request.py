@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from functools import cache
 
 import numpy as np
 
 from embodied import registry
 from embodied.errors import UserError
-from embodied.plan import COLOURS, SHAPES
+from embodied.plan import COLOURS, PLACES, SHAPES
 from policies.symbolic import GAP
 from sim import language
 from sim.scene import Crowded, Layout
@@ -49,6 +50,8 @@ def _vocabulary() -> frozenset[str]:
         "right",
         "behind",
         "front",
+        "coloured",
+        "colored",
     ]
     for name in registry.choices("task"):
         made = registry.part("task", name)
@@ -67,7 +70,19 @@ def check(goal: str) -> str:
     known = [word for word in words if word in _vocabulary()]
     if len(known) < 0.6 * len(words) or len(words) < 2:
         raise UserError(f"the goal {_short(tidy)!r} is not English that I can follow; write for example {_EXAMPLE}")
+    for noun in _nouns(tidy.lower()):
+        if (
+            len(noun) > 3 and noun not in _vocabulary() and not get_close_matches(noun, _vocabulary(), 1, 0.7)
+        ):  # a typo is forgiven
+            kinds = ", ".join(f"{shape}s" for shape in SHAPES + PLACES)
+            raise UserError(f"the goal names a {noun!r}, and I know {kinds} only; write for example {_EXAMPLE}")
     return tidy
+
+
+def _nouns(goal: str) -> list[str]:
+    """Words that stand where a thing's name stands: behind a colour, or behind an article with nothing known to follow."""
+    behind = re.findall(rf"\b(?:{_TINT})(?:[- ]colou?red)? ([a-z]+)", goal)
+    return behind + re.findall(rf"\b(?:the|a|an|this|that|my|your) ([a-z]+)\b(?! (?:{_TINT}|{_NOUN})\b)", goal)
 
 
 def _short(text: str) -> str:

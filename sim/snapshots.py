@@ -18,15 +18,15 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from embodied import geometry, registry
-from embodied.data.snapshots import NOTHING, ROBOT, Record, Snapshots, write_shard
+from embodied.data.snapshots import HELD, NOTHING, ROBOT, Record, Snapshots, write_shard
 from embodied.plan import COLOURS, PLACES, SHAPES, thing, write_step
 from embodied.plan import step as parse
 from embodied.types import Step
 from policies.expert import grounded, job_of
 from policies.judge import step_holds
 from policies.places import WORKSPACE
-from policies.symbolic import Facts, remaining, support
-from sim import language, sentences
+from policies.symbolic import Facts, Thing, remaining, support
+from sim import language
 from sim.body import SimBody
 from sim.hindsight import another
 from sim.nonsense import nonsense
@@ -38,7 +38,8 @@ PHRASINGS = 4  # stored for every goal
 NAMES = [thing(c, s) for c in COLOURS for s in SHAPES + PLACES if thing(c, s) not in HELD_OUT]
 ASIDE = ("on", "left of", "right of", "behind", "in front of")
 OTHERS = 5  # further goals tried for every moment
-FAILS = 0.3  # share of steps that fail
+FAILS = 0.35  # share of steps that fail
+HEAPS = 0.4  # share of episodes that start with things put on or into others
 
 
 class Moments:
@@ -54,7 +55,9 @@ class Moments:
         rng = np.random.default_rng([seed, 5])
         body = self.body
         body.reset(seed)
-        # Bystanders may lie anywhere, also stacked or in a hand at the start: a planner meets such tables after mishaps.
+        if rng.random() < HEAPS:  # a planner meets such tables after mishaps
+            for _ in range(rng.integers(1, 4)):
+                self._heap(rng)
         goals = [body.episode.goal, *(retell(body.episode, rng, self.split) for _ in range(PHRASINGS - 1))]
         done: list[str] = []
         recent: list[Step] = []
@@ -116,16 +119,49 @@ class Moments:
         place = job_of(step, facts, body.episode.wants).place
         assert place is not None
         body.go_home()
-        if worked:
-            noise = rng.normal(0, 0.004, 2)
-            yaw = rng.uniform(-0.3, 0.3) if rng.random() < 0.5 else rng.uniform(-np.pi / 2, np.pi / 2)
-            body.place(thing.name, (place.x + noise[0], place.y + noise[1], place.top + thing.size[2] / 2 + 0.002), yaw)
-        elif rng.random() < 0.25:
+        fault = "" if worked else rng.choice(["beside", "held", "other thing", "other place"], p=[0.4, 0.2, 0.2, 0.2])
+        clear = [t for t in facts.things.values() if t.name not in step.args and not self._covered(t.name, facts)]
+        if fault == "other thing":  # another one was taken and put there
+            clear = [t for t in clear if t.movable]
+        if worked or (fault == "other thing" and clear):
+            mover = thing if worked else clear[rng.integers(len(clear))]
+            if not worked:
+                self._drop(thing.name, thing.position[:2], rng.uniform(0.0, 0.1), rng)
+            self._lay(mover, (place.x, place.y), place.top, rng)
+        elif fault == "other place" and clear:
+            base = clear[rng.integers(len(clear))]
+            beside = step.args[1] not in ("on", "in")
+            at = np.array([place.x, place.y])
+            if beside:  # the right relation to another thing
+                at = at - facts.things[step.args[2]].position[:2] + base.position[:2]
+            top = 0.0 if beside else 0.01 if base.shape == "bowl" else base.top
+            self._lay(thing, at if beside else base.position[:2], top, rng)
+        elif fault == "held":
             body.grip(thing.name, (0, 0, -0.008))  # it never let go
         else:
             self._drop(thing.name, np.array([place.x, place.y]), rng.uniform(0.07, 0.18), rng)
         body.settle(36)
         return worked
+
+    def _heap(self, rng: np.random.Generator) -> None:
+        """Put some thing on or into some other."""
+        facts = self.body.facts()
+        clear = [t for t in facts.things.values() if t.name != facts.held and not self._covered(t.name, facts)]
+        movable = [t for t in clear if t.movable and support(facts, t.name) == "table"]
+        if not movable:
+            return
+        thing = movable[rng.integers(len(movable))]
+        below = [t for t in clear if t.name != thing.name and (t.shape != "zone" or rng.random() < 0.3)]
+        if below:
+            base = below[rng.integers(len(below))]
+            self._lay(thing, base.position[:2], 0.01 if base.shape == "bowl" else base.top, rng)
+            self.body.settle(36)
+
+    def _lay(self, thing: Thing, at: Sequence[float] | np.ndarray, top: float, rng: np.random.Generator) -> None:
+        """Put a thing down at `at` on a surface of height `top`, as a hand would: nearly there, turned somehow."""
+        dx, dy = rng.normal(0, 0.004, 2)
+        yaw = rng.uniform(-0.3, 0.3) if rng.random() < 0.5 else rng.uniform(-np.pi / 2, np.pi / 2)
+        self.body.place(thing.name, (at[0] + dx, at[1] + dy, top + thing.size[2] / 2 + 0.002), yaw)
 
     def _covered(self, name: str, facts: Facts) -> bool:
         return any(support(facts, other) == name for other in facts.things)
@@ -181,6 +217,7 @@ class Moments:
                 seen[name] = [round(float(u), 4), round(float(v), 4)]
         plan = list(map(write_step, steps))
         record = Record(self.task.registered_name, goals, list(done), plan, items=items, things=seen)
+        record.lies = self._lies(seen, facts)
         if rng.random() < 0.08:
             goal, name = language.absent(rng, body.episode)
             record.goals, record.refusal, record.done = [goal], name, []
@@ -194,6 +231,15 @@ class Moments:
         record.asks = list(self._questions(facts, seen, rng).items())
         return record, arrays
 
+    def _lies(self, seen: Mapping[str, Any], facts: Facts) -> dict[str, str]:
+        """Where things are that do not stand on the bare table."""
+        out = {facts.held: HELD} if facts.held else {}
+        for name in seen:
+            below = support(facts, name) if facts.things[name].movable else "table"
+            if below not in ("", "table"):
+                out[name] = f"{'in' if facts.things[below].shape == 'bowl' else 'on'} {below}"
+        return out
+
     def _others(self, facts: Facts, rng: np.random.Generator) -> list[tuple[str, list[str]]]:
         """Further goals and their plans; see sim/hindsight.py."""
         made = []
@@ -206,33 +252,39 @@ class Moments:
         return made
 
     def _claims(self, recent: list[Step], steps: list[Step], facts: Facts, rng: np.random.Generator) -> list[Step]:
-        """Steps to judge: the one just tried, ones not tried yet, and true and false ones about other things."""
-        claims = {s.text: s for s in [*recent, *steps[:2]]}
-        movable = [t.name for t in facts.things.values() if t.movable]
-        for name in movable:
-            below = support(facts, name)
-            if below:
-                shape = facts.things[below].shape if below != "table" else "table"
-                text = f"put {name} {'in' if shape == 'bowl' else 'on'} {below}"
-                claims[text] = parse(text)
-        if facts.held:
-            claims[f"pick {facts.held}"] = parse(f"pick {facts.held}")
-        a = movable[rng.integers(len(movable))]
-        claims[f"pick {a}"] = parse(f"pick {a}")
-        others = [n for n in facts.things if n != a]
-        if others:
-            b = others[rng.integers(len(others))]
-            shape = facts.things[b].shape
-            relation = {"bowl": "in", "zone": "on"}.get(shape) or ASIDE[rng.integers(len(ASIDE))]
-            text = f"put {a} {relation} {b}"
-            claims[text] = parse(text)
-        return list(claims.values())
+        """Steps to judge: the one just tried, the next ones, and for every skill and relation true and false ones about
+        whatever is there, so that no relation is likely or unlikely in itself."""
+        things = list(facts.things.values())
+        movable = [t.name for t in things if t.movable]
+        texts = [f"pick {name}" for name in movable]
+        for a in movable:
+            texts.append(f"put {a} on table")
+            for b in things:
+                if b.name != a:
+                    relations = {"bowl": ("in",), "zone": ("on",)}.get(b.shape, ASIDE)
+                    texts += [f"put {a} {relation} {b.name}" for relation in relations]
+        if len(movable) > 2:
+            trios = [rng.permutation(movable)[:3] for _ in range(6)]
+            texts += [f"put {a} between {b} and {c}" for a, b, c in trios]
+        kept: dict[tuple[str, bool], list[Step]] = {}
+        for text in (texts[i] for i in rng.permutation(len(texts))):
+            one = parse(text)
+            relation = one.args[1] if one.skill == "put" else one.skill
+            kept.setdefault((relation, step_holds(one, facts)), []).append(one)
+        balanced = [
+            one
+            for (relation, true), found in kept.items()
+            for one in found[: 1 if true else int((relation, True) in kept or rng.random() < 0.2)]
+        ]
+        shuffled = [balanced[i] for i in rng.permutation(len(balanced))]
+        return list({s.text: s for s in [*recent, *steps[:2], *shuffled]}.values())
 
     def _questions(self, facts: Facts, seen: Mapping[str, Any], rng: np.random.Generator) -> dict[str, str]:
         """Questions with one short answer each, in the plan's words."""
         out = {"what is in the hand": facts.held or "nothing", "how many things are there": str(len(seen))}
-        names = list(seen)
-        for name in (names[i] for i in rng.permutation(len(names))[:2]):
+        names = [list(seen)[i] for i in rng.permutation(len(seen))]
+        laden = [name for name in names if self._covered(name, facts)]
+        for name in [*laden[:1], *names[:1]]:
             on_it = sorted(n for n in facts.things if n != name and support(facts, n) == name)
             out[f"what is on the {name}"] = " and ".join(on_it) or "nothing"
             if facts.things[name].movable:
@@ -241,7 +293,6 @@ class Moments:
 
 
 SHARD = 500  # moments
-SENTENCES = 3  # goals without a picture for every moment
 
 
 def write(shard: int, task: str, out: Path, seed: int) -> None:
@@ -263,8 +314,7 @@ def write(shard: int, task: str, out: Path, seed: int) -> None:
 def snapshots(out: Path, count: int, processes: int = 2, seed: int = 0, tasks: Sequence[str] = ()) -> None:
     """`count` moments in shards below `out`, tasks in turn (compound twice); finished shards of an earlier start are kept.
 
-    Besides the shards: sentences.jsonl (sim/sentences.py), corpus.txt (goals, for the vocabulary) and stats.json (the
-    arm's range as mean and spread).
+    Besides the shards: corpus.txt (goals, for the vocabulary) and stats.json (the arm's range as mean and spread).
     """
     names = list(tasks) or [*registry.choices("task"), "compound"]
     jobs = [(k, names[k % len(names)]) for k in range(-(-count // SHARD))]
@@ -276,8 +326,6 @@ def snapshots(out: Path, count: int, processes: int = 2, seed: int = 0, tasks: S
         for future in as_completed([pool.submit(write, k, task, out, seed) for k, task in todo]):
             future.result()
             bar.advance(row)
-    if not (out / "sentences.jsonl").exists():
-        sentences.write(out / "sentences.jsonl", max(1000, SENTENCES * count), seed)
     data = Snapshots(out)
     records = map(data.record, range(len(data)))
     goals = [goal for record in records if record.refusal != "unclear" for goal in record.goals]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,17 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import LlamaForCausalLM
 
-from embodied.data.snapshots import Record
+from embodied.data.snapshots import HELD, Record
 from embodied.errors import UserError
 from embodied.model.decode import Look
 from embodied.model.grammar import Grammar
-from embodied.model.lessons import Teacher, ask_check, ask_move, ask_plan, cells_of, collate, shifted
+from embodied.model.lessons import ALL, Teacher, ask_check, ask_move, ask_plan, cells_of, collate, listing, shifted
 from embodied.model.losses import losses, total
 from embodied.model.network import EmbodiedModel, ModelConfig, positions, visible
 from embodied.model.sentence import Objects, Picture, Prompt, Series, Text, embed, pad
-from embodied.model.tokens import Words, train_vocabulary
+from embodied.model.tokens import LINE, Words, train_vocabulary
 from embodied.model.weights import from_pretrained, save_pretrained
-from embodied.plan import read
+from embodied.plan import COLOURS, PLACES, SHAPES, locate, read
+from embodied.types import Point
 
 INPUTS = ("front", "wrist", "arm", "objects")
 ITEMS = ["red block", "blue bowl"]
@@ -186,6 +188,81 @@ def test_whatever_is_decoded_parses(seed: int) -> None:
         out.append(token)
     if out and out[0] not in (grammar.absent, grammar.unclear):
         assert 1 <= len(read(words.decode(out)).steps) <= 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_a_listing_is_what_the_grammar_of_listings_allows(seed: int) -> None:
+    words, rng = made_words(), np.random.default_rng(seed)
+    grammar = Grammar(words)
+    names = [f"{COLOURS[i]} {(SHAPES + PLACES)[j]}" for i, j in {tuple(rng.integers(0, 5, 2)) for _ in range(6)}]
+    at = {name: rng.random(2) for name in names}
+    lies = {name: f"on {below}" for name, below in pairwise(names) if rng.random() < 0.5}
+    held = {"white block": HELD} if rng.random() < 0.5 else {}
+    said = listing({n: locate(Point(*p)) for n, p in at.items()}, {n: p[0] for n, p in at.items()}, lies | held)
+    lines = said.split(LINE)
+    assert sorted(" ".join(line.split()[:2]) for line in lines) == sorted(
+        [*at, *held]
+    )  # each once, though they lie in chains
+    for name, where in lies.items():
+        assert any(line.startswith(name) and line.endswith(where) for line in lines)
+    tokens = [*words.encode(said), grammar.eos]
+    for k, token in enumerate(tokens):
+        assert token in grammar.things(tokens[:k])
+    again = [*tokens[:-1], words[LINE], *words.encode(" ".join(lines[-1].split()[:1]))]
+    assert words[lines[-1].split()[1]] not in grammar.things(again)  # no thing twice
+
+
+def test_things_lie_below_what_lies_on_them_in_the_order_of_the_picture() -> None:
+    across = {"red block": 0.7, "blue bowl": 0.2, "green brick": 0.1, "pink zone": 0.9}
+    lies = {"green brick": "on red block", "white block": HELD}
+    said = listing(dict.fromkeys(across, "@"), across, lies).split(LINE)
+    assert said == ["white block in hand", "blue bowl @", "red block @", "green brick @ on red block", "pink zone @"]
+
+
+def test_questions_go_on_from_what_was_noted_and_motion_does_not(model: EmbodiedModel) -> None:
+    look, grammar = Look(model, *seen(model)), Grammar(model.words)
+    before = look.move(ask_move("pick red block"), generator=torch.Generator().manual_seed(0))
+    alone = look.choose(ask_check("pick red block"), grammar.verdict)
+    look.note(ALL, lambda so_far: [model.words["red"]] if not so_far else [grammar.eos])
+    noted = look.choose(ask_check("pick red block"), grammar.verdict)
+    assert (alone - noted).abs().max() > 1e-5
+    torch.testing.assert_close(
+        look.move(ask_move("pick red block"), generator=torch.Generator().manual_seed(0)), before
+    )
+    once = (
+        look.model.words.encode(ALL)
+        + [model.words["red"], grammar.eos]
+        + model.words.encode(ask_check("pick red block"))
+    )
+    other = Look(model, *seen(model))
+    with torch.inference_mode():
+        whole = (other._read(once)[0, -1] @ model.backbone.embed_tokens.weight[grammar.verdict].T).softmax(-1)
+    torch.testing.assert_close(noted, whole, atol=1e-5, rtol=1e-4)
+
+
+def test_a_lesson_in_words_has_the_listing_for_a_picture(model: EmbodiedModel) -> None:
+    example, _ = record()
+    rng = np.random.default_rng(0)
+    batch = collate([Teacher(model.words).lesson(example, {}, {}, rng)], [1, 2, 3], model.words, model.grid())
+    prefix = batch.ids[0][batch.segment[0] == 0].tolist()
+    assert model.words.decode(prefix).startswith("<bos> <ask> things red block <x")
+    assert (batch.target[0][batch.segment[0] == 0] == -100).all()  # given, not asked for
+    assert not batch.images and {"text", "place"} == set(losses(model, batch))
+
+
+def test_a_lesson_in_seeing_alone_does_not_wake_the_language_model(model: EmbodiedModel) -> None:
+    example, arrays = record()
+    states = {"arm": np.zeros((8, 6), np.float32)}
+    lesson = Teacher(model.words).lesson(example, arrays, states, np.random.default_rng(0), asked=False)
+    batch = collate([lesson], model.prompt().ids(model.words), model.words, model.grid())
+    parts = losses(model, batch)
+    assert set(parts) == {"colour", "kind", "naming"}
+    model.zero_grad()
+    total(parts).backward()
+    assert model.backbone.layers[0].self_attn.q_proj.weight.grad is None
+    assert model.encoders["front"].merge.weight.grad is not None
+    model.zero_grad()
 
 
 def made_words(cache: list[Words] = []) -> Words:  # noqa: B006 - one vocabulary for all examples

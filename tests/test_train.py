@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from embodied import checkpoint, train
 from embodied.data.normalise import Normalisation
-from embodied.data.schedule import SceneLessons, Schedule, SentenceLessons
+from embodied.data.schedule import SceneLessons, Schedule
 from embodied.data.snapshots import Record, write_shard
 from embodied.errors import UserError
 from embodied.model.lessons import Teacher
@@ -35,7 +35,7 @@ def moment(k: int) -> Record:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two shards of noise with labels, sentences, statistics, and small weights to start from."""
+    """Two shards of noise with labels, statistics, and small weights to start from."""
     root, rng = tmp_path_factory.mktemp("snapshots"), np.random.default_rng(0)
     for shard in ("00000-pick", "00001-pick"):
         arrays = {
@@ -46,9 +46,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "arm": rng.normal(size=(MOMENTS, 8, 6)).astype(np.float32),
         }
         write_shard(root / shard, [moment(k) for k in range(MOMENTS)], arrays)
-    (root / "sentences.jsonl").write_text(
-        "".join(json.dumps([g, ["pick red block <x010><y010>"]]) + "\n" for g in GOALS)
-    )
     (root / "stats.json").write_text(json.dumps({"arm": ARM}))
     config = ModelConfig(layers=1, dim=48, heads=3, mlp=64, vit_depth=1, vit_channels=16, statistics={"arm": ARM})
     words = Words(train_vocabulary(GOALS * 2, [*config.cameras, *config.states, "objects"]))
@@ -144,11 +141,9 @@ def test_rate_warms_up_and_falls_to_a_tenth() -> None:
     assert rates[10:] == sorted(rates[10:], reverse=True)
 
 
-def test_missing_data_says_what_to_do(tmp_path: Path) -> None:
+def test_missing_data_says_what_to_do() -> None:
     with pytest.raises(UserError, match="kind=snapshots"):
         train.main(Settings())
-    with pytest.raises(UserError, match="text_share=0"):
-        SentenceLessons(tmp_path / "sentences.jsonl", Words(train_vocabulary(GOALS, [])))
 
 
 class Run:

@@ -1,4 +1,4 @@
-"""The command `embodied`: run, evaluate, record, train, weights, tasks.
+"""The command `embodied`: run, evaluate, ask, record, train, weights, tasks.
 
 Exit codes: 0 success, 1 the robot or the check failed, 2 bad input (one sentence, no traceback).
 """
@@ -16,6 +16,7 @@ from embodied.errors import UserError
 SUMMARIES = {
     "run": "one sentence -> plan -> motion -> video",
     "evaluate": "success of every task over many episodes, as a report",
+    "ask": "what the model sees on a table, and its answer to a question",
     "record": "episodes of the scripted experts as a dataset",
     "train": "train the model; without settings, the recipe of the shipped weights",
     "weights": "list or describe weights",

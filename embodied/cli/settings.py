@@ -83,6 +83,18 @@ class Suite:
 
 
 @dataclass
+class Ask:
+    """Say what lies where on a table, and answer a question about it."""
+
+    question: str = key("", "for example 'what is on the red block', 'what is in the hand', 'where is the green brick'")
+    task: str = key("compound", "whose scene to lay (see `embodied tasks`)")
+    seed: int = key(7, "which scene of that task")
+    split: str = key("seen", "seen, pairs, phrasings, compositions, distractors")
+    weights: str = key("tabletop", "name of shipped weights or a folder")
+    out: str = key("", "picture to write, with marks where the model says that things are; ends in .png")
+
+
+@dataclass
 class Weights:
     """List the weights that ship with the package, or describe one folder."""
 
@@ -117,6 +129,7 @@ COMMANDS = {
     "evaluate": Command(lambda: Evaluate, "embodied.cli.evaluate"),
     "record": Command(_outside("embodied.cli.record"), "embodied.cli.record"),
     "train": Command(_outside("embodied.train"), "embodied.cli.train"),
+    "ask": Command(lambda: Ask, "embodied.cli.ask"),
     "weights": Command(lambda: Weights, "embodied.cli.weights"),
     "tasks": Command(lambda: Tasks, "embodied.cli.tasks"),
 }

@@ -91,7 +91,8 @@ def run(
     replan: False carries out the first plan to its end whatever the checks say (to compare).
     confirm: when all steps are done, ask for a plan once more and go on if it has further steps.
     threshold: a step has succeeded when policy.check is at least this.
-    execute_rows: rows of each chunk to execute before asking for the next one; None: all.
+    execute_rows: rows of each chunk to execute before asking for the next one; None: what the policy's own `execute_rows`
+    says, and all where it says nothing.
     every_tick: observe after every command (recorders; real bodies); by default only when not in lockstep.
     A policy with a method `upcoming(chunk)` is told the rows still to be executed before each `act`.
 
@@ -211,7 +212,8 @@ class _Run:
             if self.rows.due(now) is None:  # the body has been waiting: nothing is late yet
                 chunk = ActionChunk(now, chunk.dt_s, chunk.actions)
             self.rows.add(chunk, now)
-            count = len(chunk.actions) if self.execute_rows is None else self.execute_rows
+            rows = getattr(self.policy, "execute_rows", None) if self.execute_rows is None else self.execute_rows
+            count = len(chunk.actions) if rows is None else rows
             for _ in range(count):
                 if not self._tick():
                     break

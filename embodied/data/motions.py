@@ -16,7 +16,7 @@ from embodied import plan as grammar
 from embodied.data.dataset import Dataset
 from embodied.data.normalise import Normalisation
 from embodied.data.windows import Windows
-from embodied.model.lessons import Lesson, ask_move
+from embodied.model.lessons import Lesson, ask_move, varied
 from embodied.model.tokens import Words
 from embodied.types import Point
 
@@ -73,10 +73,7 @@ class MotionLessons:
     def lesson(self, row: int, rng: np.random.Generator) -> Lesson:
         assert self.words is not None and self.normalisation is not None
         window, chunk, valid = self.chunk(row)
-        images = {}
-        for camera, image in window["images"].items():
-            gain = rng.uniform(0.9, 1.1) * rng.uniform(0.96, 1.04, 3)
-            images[camera] = np.clip(image * gain + rng.normal(0, 3, image.shape), 0, 255).astype(np.uint8)
+        images = {camera: varied(image, rng, 0.1) for camera, image in window["images"].items()}
         step = grammar.read_step(window["step"])
         noise = rng.normal(0, 0.006, (len(step.points), 2))
         points = tuple(Point(p.u + du, p.v + dv) for p, (du, dv) in zip(step.points, noise, strict=True))

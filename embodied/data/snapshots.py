@@ -18,6 +18,7 @@ import numpy as np
 from embodied.errors import UserError
 
 ROBOT, NOTHING = 254, 255
+HELD = "in hand"
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Record:
 
     goals: phrasings of one goal. done, plan: lines of steps with points. refusal: a thing that is named but absent,
     or "unclear". checks: (step text, whether it has just succeeded). things: name -> [u, v] of what can be seen.
+    lies: name -> where, for what is not on the bare table: "in hand", "on <thing>", "in <thing>".
     points: step text -> its points. asks: (question, answer).
     missing: names of things that are not there. others: further goals for the same moment, asked for with nothing done
     yet, and their plans.
@@ -43,6 +45,7 @@ class Record:
     asks: list[tuple[str, str]] = field(default_factory=list)
     others: list[tuple[str, list[str]]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    lies: dict[str, str] = field(default_factory=dict)
 
 
 def write_shard(folder: Path, records: list[Record], arrays: dict[str, np.ndarray]) -> None:

@@ -89,13 +89,22 @@ class Look:
         vectors, _, _ = model.look(images, states)
         self.reader = Reader(model.backbone)
         self.prefix = self.reader.read(embed(model.backbone.embed_tokens, torch.tensor([self.ids]), vectors)[0])[None]
+        self.known = len(self.ids)  # tokens that every question continues from
+        self.noted: list[int] = []
 
     def _read(self, ids: list[int]) -> Tensor:
         """Last hidden states (1, n, D) of the next tokens."""
         return self.reader.read(self.model.backbone.embed_tokens(torch.tensor(ids)))[None]
 
     def _forget(self) -> None:
-        self.reader.length = len(self.ids)
+        self.reader.length = self.known
+
+    @torch.inference_mode()
+    def note(self, text: str, allowed: Allowed) -> None:
+        """As say; question and answer are then part of what later questions continue from."""
+        self.noted, _ = self.say(text, allowed)
+        self._read([*self.model.words.encode(text), *self.noted, self.model.words[EOS]])
+        self.known = self.reader.length
 
     @torch.inference_mode()
     def say(self, text: str, allowed: Allowed, most: int = 160) -> tuple[list[int], float]:
@@ -144,7 +153,8 @@ class Look:
     def move(
         self, text: str, steps: int = 5, generator: torch.Generator | None = None, known: Tensor | None = None
     ) -> Tensor:
-        """A normalised action chunk (h, a) for the step that `text` names."""
+        """A normalised action chunk (h, a) for the step that `text` names, from the observation alone (no notes)."""
+        self.reader.length = len(self.ids)
         try:
             hidden = torch.cat([self.prefix, self._read(self.model.words.encode(text))], 1)
         finally:

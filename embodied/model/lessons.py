@@ -5,7 +5,7 @@ The texts of prompts are defined here once; the planner asks with the same funct
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from embodied import plan as grammar
-from embodied.data.snapshots import NOTHING, ROBOT, Record
+from embodied.data.snapshots import HELD, NOTHING, ROBOT, Record
 from embodied.model.tokens import (
     ABSENT,
     ASK,
@@ -39,6 +39,10 @@ from embodied.model.tokens import (
 from embodied.types import Point
 
 CELL = 8  # pixels of a stem cell
+SHAKE = 0.04  # how far locations of a lesson in words alone are moved together, shares of the picture
+LISTED = (
+    0.8  # share of the lessons whose questions are asked after the listing; the others are asked of the picture alone
+)
 
 
 def ask_plan(goal: str, done: Sequence[str] = ()) -> str:
@@ -58,6 +62,9 @@ def ask(question: str) -> str:
     return f"{ASK} {question}"
 
 
+ALL = ask("things")  # the question that is answered first: what lies where
+
+
 def ask_move(line: str) -> str:
     """`line` is a step with its points."""
     return f"{STEP} {line}"
@@ -67,14 +74,39 @@ def ask_move(line: str) -> str:
 class Lesson:
     """One training sentence. images[c] uint8 H W 3; states[s] normalised (t, d); cells[c] int64 (2, m): colour and kind.
 
+    scene: question and answer that all segments see, what lies where.
     chunk (h, a) normalised and valid (h,) when the last segment is a motion."""
 
     images: dict[str, np.ndarray]
     states: dict[str, np.ndarray]
     segments: list[tuple[list[int], list[int]]]
+    scene: tuple[list[int], list[int]] = ([], [])
     cells: dict[str, np.ndarray] = field(default_factory=dict)
     chunk: np.ndarray | None = None
     valid: np.ndarray | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Length in words; the continuous inputs add the same to every lesson."""
+        return sum(len(prompt) + len(answer) for prompt, answer in [self.scene, *self.segments])
+
+
+def listing(things: Mapping[str, str], across: Mapping[str, float], lies: Mapping[str, str]) -> str:
+    """What lies where, one thing a line, in the one order that a picture has: from left to right, each followed by what
+    lies on or in it; what the hand holds first.
+
+    things: name -> its location tokens.  across: name -> u.  lies: as in Record.
+    """
+    below = {name: lies[name].split(" ", 1)[1] for name in things if name in lies}
+    order = sorted(things, key=lambda name: across[name])
+
+    def lines(names: list[str]) -> Iterator[str]:
+        for name in names:
+            yield " ".join([name, things[name], lies.get(name, "")]).strip()
+            yield from lines([other for other in order if below.get(other) == name])
+
+    held = [f"{name} {where}" for name, where in lies.items() if where == HELD]
+    return LINE.join([*held, *lines([name for name in order if below.get(name) not in things])])
 
 
 def cells_of(segmentation: np.ndarray, items: Sequence[str]) -> np.ndarray:
@@ -99,6 +131,13 @@ def shifted(image: np.ndarray, dx: int, dy: int, fill: int | None = None) -> np.
     return padded[pad - dy : pad - dy + image.shape[0], pad - dx : pad - dx + image.shape[1]]
 
 
+def varied(image: np.ndarray, rng: np.random.Generator, light: float) -> np.ndarray:
+    """Another brightness (up to `light`, a share), another tint and some noise: what another lamp and camera would do."""
+    gain = (rng.uniform(1 - light, 1 + light) * rng.uniform(0.95, 1.05, 3)).astype(np.float32)
+    noise = rng.standard_normal(image.shape, dtype=np.float32)
+    return np.clip(image * gain + 3 * noise, 0, 255).astype(np.uint8)
+
+
 class Teacher:
     """Makes a Lesson of a Record: chooses questions, augments the picture, moves the points with it."""
 
@@ -112,23 +151,44 @@ class Teacher:
         states: dict[str, np.ndarray],
         rng: np.random.Generator,
         augment: bool = True,
+        asked: bool = True,
     ) -> Lesson:
+        """arrays: none of them for a lesson in words alone, where the listing stands for the picture.
+        asked: False for a lesson in seeing alone, of the main picture, without questions."""
+        if not asked:
+            arrays = {name: array for name, array in arrays.items() if name.startswith(self.main)}
         images, cells = {}, {}
-        move = {self.main: (0, 0)}
+        move = {self.main: (0.0, 0.0)}
+        if augment and not arrays:
+            move[self.main] = rng.uniform(-SHAKE, SHAKE, 2)
         for camera in [name for name in arrays if arrays[name].ndim == 3 and arrays[name].shape[-1] == 3]:
             image, seg = arrays[camera], arrays.get(f"{camera}_seg")
             if augment:
-                move[camera] = dx, dy = rng.integers(-self.jitter, self.jitter + 1, 2)
-                image = shifted(image, dx, dy)
-                gain = rng.uniform(0.88, 1.12) * rng.uniform(0.95, 1.05, 3)
-                image = np.clip(image * gain + rng.normal(0, 3, image.shape), 0, 255).astype(np.uint8)
+                dx, dy = rng.integers(-self.jitter, self.jitter + 1, 2)
+                move[camera] = (dx / image.shape[1], dy / image.shape[0])
+                image = varied(shifted(image, dx, dy), rng, 0.12)
                 seg = None if seg is None else shifted(seg, dx, dy, NOTHING)
             images[camera] = image
             if seg is not None:
                 cells[camera] = cells_of(seg, record.items)
-        height, width = images[self.main].shape[:2]
-        self._move = (move[self.main][0] / width, move[self.main][1] / height)
-        return Lesson(images, states, self._segments(record, rng), cells)
+        if not asked:
+            return Lesson(images, states, [], cells=cells)
+        self._move = move[self.main]
+        pairs = [self._pair(*one) for one in self._asked(record, rng, seen=bool(images))]
+        return Lesson(images, states, pairs, self._pair(*self._scene(record)), cells)
+
+    def _pair(self, prompt: str, answer: str) -> tuple[list[int], list[int]]:
+        return self.words.encode(prompt), [*self.words.encode(answer), self.words[EOS]]
+
+    def _inside(self, record: Record) -> dict[str, list[float]]:
+        """Points of what is still in the moved picture."""
+        du, dv = self._move
+        return {n: p for n, p in record.things.items() if 0 <= p[0] + du < 1 and 0 <= p[1] + dv < 1}
+
+    def _scene(self, record: Record) -> tuple[str, str]:
+        inside = self._inside(record)
+        points = {name: self._points([p]) for name, p in inside.items()}
+        return ALL, listing(points, {name: p[0] for name, p in inside.items()}, record.lies)
 
     def _line(self, line: str) -> str:
         step = grammar.read_step(line)
@@ -137,7 +197,10 @@ class Teacher:
     def _points(self, points: Sequence[Sequence[float]]) -> str:
         return " ".join(grammar.locate(Point(u + self._move[0], v + self._move[1])) for u, v in points)
 
-    def _segments(self, record: Record, rng: np.random.Generator) -> list[tuple[list[int], list[int]]]:
+    def _asked(self, record: Record, rng: np.random.Generator, seen: bool) -> list[tuple[str, str]]:
+        """Questions and answers; seen: whether there is a picture to ask about. Without one a lesson costs less, and most
+        of what can be asked hangs on the listing alone: then more is asked."""
+
         def pick(options: Sequence[Any], count: int) -> list[Any]:
             return [options[i] for i in rng.permutation(len(options))[:count]]
 
@@ -148,23 +211,24 @@ class Teacher:
             else:
                 answer = LINE.join(map(self._line, record.plan))
             asked.append((ask_plan(pick(record.goals, 1)[0], list(map(self._line, record.done))), answer))
-        asked += [(ask_plan(goal), LINE.join(map(self._line, lines))) for goal, lines in pick(record.others, 2)]
-        if record.checks:  # the first is about the step just tried; another one balances it
-            latest = record.checks[0]
-            against = [c for c in record.checks if c[1] != latest[1]]
-            asked += [(ask_check(step), YES if good else NO) for step, good in [latest, *pick(against, 1)]]
-        inside = {
-            n: p for n, p in record.things.items() if 0 <= p[0] + self._move[0] < 1 and 0 <= p[1] + self._move[1] < 1
-        }
-        listed = sorted(inside, key=lambda n: inside[n][0])
-        if rng.random() < 0.25:
-            asked.append((ask("things"), " ".join(f"{n} {self._points([inside[n]])}" for n in listed)))
-        asked += [(ask_points(what), self._points(points)) for what, points in pick(list(record.points.items()), 2)]
+        asked += [
+            (ask_plan(goal), LINE.join(map(self._line, lines))) for goal, lines in pick(record.others, 1 if seen else 3)
+        ]
+        # Only a picture tells where the hand is.
+        checks = [check for check in record.checks if seen or not check[0].startswith("reach")]
+        if checks:  # the first is about the step just tried; the others balance it
+            latest, rest = checks[0], checks[1:]
+            against, alike = ([c for c in rest if (c[1] == latest[1]) == same] for same in (False, True))
+            more = [*pick(against, 1 if seen else 2), *pick(alike, 0 if seen else 1)]
+            asked += [(ask_check(s), YES if good else NO) for s, good in [latest, *more]]
+        asked += [(ask(q), a) for q, a in pick(record.asks, int(rng.random() < 0.4))]
+        if not seen:
+            return asked
+        asked += [(ask_points(what), self._points(points)) for what, points in pick(list(record.points.items()), 1)]
         if record.missing and rng.random() < 0.3:
             asked.append((ask_points(pick(record.missing, 1)[0]), ABSENT))
-        asked += [(ask_points(name), self._points([inside[name]])) for name in pick(list(inside), 4)]
-        asked += [(ask(q), a) for q, a in pick(record.asks, int(rng.random() < 0.5))]
-        return [(self.words.encode(q), [*self.words.encode(a), self.words[EOS]]) for q, a in asked]
+        inside = self._inside(record)
+        return asked + [(ask_points(name), self._points([inside[name]])) for name in pick(list(inside), 1)]
 
 
 @dataclass
@@ -201,14 +265,18 @@ class Batch:
 def collate(lessons: Sequence[Lesson], prefix: list[int], words: Words, grid: tuple[int, int]) -> Batch:
     """Pack, pad and label. grid: rows and columns of the main picture's tokens.
 
-    Lessons without pictures have no prefix, and their locations, which nothing tells, are not asked for.
+    Lessons without pictures start with their listing, which nothing tells and which is therefore given, not asked for.
     """
     if not lessons[0].images:
         prefix = [words[BOS]]
     first_x, first_y = words[XS[0]], words[YS[0]]
     rows: list[tuple[list[int], list[int], list[int]]] = []
     for lesson in lessons:
-        ids, segment, target = list(prefix), [0] * len(prefix), [-100] * len(prefix)
+        prompt, answer = lesson.scene
+        ids = prefix + prompt + answer
+        segment, target = [0] * len(ids), [-100] * len(ids)
+        if lesson.images and answer:
+            target[-len(answer) - 1 : -1] = answer
         for k, (prompt, answer) in enumerate(lesson.segments, 1):
             if not answer:  # a motion: the head answers
                 ids, segment, target = ids + prompt, segment + [k] * len(prompt), target + [-100] * len(prompt)
@@ -226,9 +294,6 @@ def collate(lessons: Sequence[Lesson], prefix: list[int], words: Words, grid: tu
             tensor[i, : len(values)] = torch.tensor(values)
     x, y = target - first_x, target - first_y
     is_x, is_y = (x >= 0) & (x < BINS), (y >= 0) & (y < BINS)
-    if not lessons[0].images:
-        target[is_x | is_y] = -100
-        is_x, is_y = torch.zeros_like(is_x), torch.zeros_like(is_y)
     place = torch.where(is_x, (x + 0.5) / BINS, torch.where(is_y, (y + 0.5) / BINS, torch.nan))
     next_y = torch.roll(y, -1, 1).clamp(0, BINS - 1)
     patch = torch.where(is_x, next_y * grid[0] // BINS * grid[1] + x.clamp(0, BINS - 1) * grid[1] // BINS, -1)

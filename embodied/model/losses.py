@@ -17,11 +17,16 @@ SPREAD = 1.0 / BINS  # a location's label is a bell of one bin's width: near mis
 
 def losses(model: EmbodiedModel, batch: Batch, main: str = "front") -> dict[str, Tensor]:
     """Each loss by name, unweighted; those without labels in the batch are left out."""
-    vectors, cells, tokens = model.look(batch.images, batch.states) if batch.images else ({}, {}, {})
-    hidden = model(batch.ids, batch.segment, vectors)
-    out: dict[str, Tensor] = {}
     located = ~torch.isnan(batch.place)
     spoken = (batch.target >= 0) & ~located
+    out: dict[str, Tensor] = {}
+    if spoken.any() or batch.chunk is not None:
+        vectors, cells, tokens = model.look(batch.images, batch.states) if batch.images else ({}, {}, {})
+        hidden = model(batch.ids, batch.segment, vectors)
+    else:  # pictures without a question are looked at only: most of the work is the language model's
+        looks = {camera: model.encoders[camera](images) for camera, images in batch.images.items()}
+        cells, tokens = ({camera: look[k] for camera, look in looks.items()} for k in (0, 1))
+        hidden = torch.empty(0)
     if spoken.any():
         out["text"] = F.cross_entropy(model.logits(hidden[spoken]).float(), batch.target[spoken])
     if located.any():
@@ -33,12 +38,13 @@ def losses(model: EmbodiedModel, batch: Batch, main: str = "front") -> dict[str,
         bell = torch.softmax(-0.5 * ((centres - at[:, None]) / SPREAD).square(), -1)
         columns = first[:, None] + torch.arange(BINS, device=at.device)
         out["place"] = -(bell * logits.gather(1, columns)).sum(-1).mean() - _entropy(bell)
-        pointed = batch.patch >= 0
-        sample = pointed.nonzero()[:, 0]
-        query = model.pointer["query"](hidden[pointed])
-        key = model.pointer["key"](tokens[main])[sample]
-        scores = (key @ query[:, :, None])[..., 0].float() / query.shape[-1] ** 0.5
-        out["pointer"] = F.cross_entropy(scores, batch.patch[pointed])
+        if tokens:
+            pointed = batch.patch >= 0
+            sample = pointed.nonzero()[:, 0]
+            query = model.pointer["query"](hidden[pointed])
+            key = model.pointer["key"](tokens[main])[sample]
+            scores = (key @ query[:, :, None])[..., 0].float() / query.shape[-1] ** 0.5
+            out["pointer"] = F.cross_entropy(scores, batch.patch[pointed])
     for camera, labels in batch.cells.items():
         for k, (name, layer) in enumerate((("colour", model.cell_colour), ("kind", model.cell_kind))):
             logits = layer(cells[camera]).float().flatten(0, 1)

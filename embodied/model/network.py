@@ -32,7 +32,7 @@ class ModelConfig:
     heads: int = 3
     mlp: int = 512
     vit_depth: int = 2
-    vit_channels: int = 96
+    vit_channels: int = 128
     cameras: Mapping[str, tuple[int, int, int]] = field(
         default_factory=lambda: {"front": (96, 160, 16), "wrist": (96, 96, 32)}
     )

@@ -13,8 +13,8 @@ from embodied.plan import BINS
 @torch.no_grad()
 def scores(model: EmbodiedModel, batch: Batch) -> dict[str, tuple[float, float]]:
     """name -> (sum, count): words right, verdicts right, locations within 3 bins, location error in bins, and the share of
-    plans and answers whose every word is right and every location within 3 bins."""
-    vectors, _, _ = model.look(batch.images, batch.states)
+    plans and answers whose every word is right and every location within 3 bins, cells of things named right."""
+    vectors, cells, _ = model.look(batch.images, batch.states)
     logits = model.logits(model(batch.ids, batch.segment, vectors)).float()
     located, answered = ~torch.isnan(batch.place), batch.target >= 0
     spoken = answered & ~located
@@ -31,4 +31,11 @@ def scores(model: EmbodiedModel, batch: Batch) -> dict[str, tuple[float, float]]
     plan = batch.segment == 1  # the first question of every snapshot
     whole = plan.any(1) & (answered & plan).any(1)
     out["plans"] = ((good | ~plan).all(1)[whole].sum(), whole.sum())
+    for camera, labels in batch.cells.items():
+        things = labels[:, 0] > 0
+        seen = (model.cell_colour(cells[camera]).argmax(-1) == labels[:, 0]) & (
+            model.cell_kind(cells[camera]).argmax(-1) == labels[:, 1]
+        )
+        before = out.get("cells", (0, 0))
+        out["cells"] = (before[0] + seen[things].sum(), before[1] + things.sum())
     return {name: (float(a), float(b)) for name, (a, b) in out.items()}

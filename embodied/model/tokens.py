@@ -22,7 +22,7 @@ YES, NO, ABSENT, UNCLEAR = "<yes>", "<no>", "<absent>", "<unclear>"
 CONTROLS = (PAD, BOS, EOS, LINE, GOAL, DONE, PLAN, CHECK, POINT, ASK, STEP, YES, NO, ABSENT, UNCLEAR)
 XS = tuple(f"<x{i:03d}>" for i in range(BINS))
 YS = tuple(f"<y{i:03d}>" for i in range(BINS))
-_JOINTS = ("on", "in", "left", "right", "of", "behind", "front", "between", "and", "to", "table")
+_JOINTS = ("on", "in", "left", "right", "of", "behind", "front", "between", "and", "to", "table", "hand", "things")
 GRAMMAR_WORDS = (*SKILLS, *COLOURS, *SHAPES, *PLACES, *_JOINTS)
 
 
