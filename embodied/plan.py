@@ -85,6 +85,15 @@ def read_step(line: str) -> Step:
     return step(plain(line), located(line))
 
 
+def read_listing(text: str) -> dict[str, tuple[Point | None, str]]:
+    """What lies where (docs/model.md): name -> its point, None in the hand, and "", "in hand", "on <thing>" or "in <thing>"."""
+    found: dict[str, tuple[Point | None, str]] = {}
+    for line in text.splitlines():
+        colour, shape, *where = plain(line).split()
+        found[thing(colour, shape)] = (next(iter(located(line)), None), " ".join(where))
+    return found
+
+
 def write(steps: Iterable[Step]) -> str:
     """Steps -> text, one a line."""
     return "\n".join(map(write_step, steps))

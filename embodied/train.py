@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import math
@@ -40,10 +39,9 @@ class Settings:
     init: str = _setting("", "weights to start from: a folder or a shipped name")
     steps: int = _setting(5000, "optimiser steps")
     batch: int = _setting(32, "sentences a step and process")
-    parts: int = _setting(3, "short, middle and long sentences of a step go through the model apart: less padding")
-    motion_share: float = _setting(0.3, "share of the steps that learn motion, when there are demonstrations")
-    text_share: float = _setting(0.2, "share of the steps that learn from the snapshots in words alone")
-    sight_share: float = _setting(0.0, "share of the steps that learn what the pictures' cells show and nothing else")
+    motion_share: float = _setting(0.3, "share of a batch that is motion, when there are demonstrations")
+    text_share: float = _setting(0.2, "share that is snapshots in words alone (two for one: they are cheaper)")
+    sight_share: float = _setting(0.0, "share that is pictures without a question (four for one)")
     lr: float = _setting(1.5e-3, "peak learning rate (AdamW, linear warm-up, cosine to a tenth)")
     warmup: int = _setting(200, "warm-up steps")
     decay: float = _setting(0.02, "weight decay")
@@ -82,7 +80,7 @@ def main(settings: Settings) -> int:
     accelerator = Accelerator(
         mixed_precision=settings.precision,
         cpu=not torch.cuda.is_available(),
-        # A batch of scenes leaves the motion head without gradients, one of motions the others.
+        # A step without motion leaves the motion head without gradients, one of motion alone the others.
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
     set_seed(settings.seed)
@@ -179,11 +177,6 @@ class Training:
 
         return collate(lessons, self.prefix, self.model.words, self.model.grid())
 
-    def _parts(self, lessons: list[Any]) -> list[Batch]:
-        lessons = sorted(lessons, key=lambda one: one.tokens)
-        parts = np.array_split(np.arange(len(lessons)), self.settings.parts)
-        return [self._gather([lessons[i] for i in part]) for part in parts if len(part)]
-
     def _loader(self) -> torch.utils.data.DataLoader[Any]:
         """Batches of the steps that are left."""
         from torch.utils.data import DataLoader
@@ -203,8 +196,9 @@ class Training:
         if settings.sight_share:
             sources.append(self._scenes(questions=False))
             shares.append(settings.sight_share)
-        sources.append(self._scenes())
-        shares.append(1 - sum(shares))
+        if sum(shares) < 1:
+            sources.append(self._scenes())
+            shares.append(1 - sum(shares))
         process = self.accelerator.process_index
         schedule: Any = Schedule(sources, shares, settings.batch, settings.seed, self.start, settings.steps, process)
         return DataLoader(
@@ -212,7 +206,7 @@ class Training:
             batch_size=1,
             shuffle=False,
             num_workers=settings.workers,
-            collate_fn=lambda one: self._parts(one[0]),
+            collate_fn=lambda one: [self._gather(lessons) for lessons in one[0]],
             prefetch_factor=4 if settings.workers else None,
         )
 
@@ -233,12 +227,13 @@ class Training:
         with progress_bar(accelerator.is_main_process) as bar:
             task = bar.add_task("training", total=settings.steps, completed=self.start)
             for step, batches in enumerate(self.loader, self.start + 1):
-                parts, loss = self._learn(step, batches)
+                figures = self._learn(step, batches)
                 if not accelerator.is_main_process:
                     continue
                 samples = (step - self.start) * settings.batch * accelerator.num_processes
                 speed = samples / (time.monotonic() - began)
-                self.log.add(step, parts | {"samples/s": speed})
+                self.log.add(step, figures | {"samples/s": speed})
+                loss = sum(figures.values())
                 bar.update(task, completed=step, description=f"loss {loss:.2f}, {speed:.0f} samples/s")
                 last = step == settings.steps
                 if step % settings.validate_every == 0 or last:
@@ -252,8 +247,9 @@ class Training:
                     self.log.flush()
                     saved = time.monotonic()
 
-    def _learn(self, step: int, batches: list[Batch]) -> tuple[dict[str, float], float]:
-        """One optimiser step, the step-th (from 1): each loss, and their weighted sum, as means over the batches."""
+    def _learn(self, step: int, batches: list[Batch]) -> dict[str, float]:
+        """One optimiser step, the step-th (from 1), over one batch of each kind: each loss, a mean over the batches that
+        have it."""
         import torch
 
         from embodied.model.losses import total
@@ -262,16 +258,9 @@ class Training:
         torch.manual_seed((self.settings.seed * 1_000_003 + step) * 64 + self.accelerator.process_index)
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.lr * rate(step - 1, self.settings)
-        sums: dict[str, float] = {}
-        for k, batch in enumerate(batches, 1):
-            last = k == len(batches)
-            with contextlib.nullcontext() if last else self.accelerator.no_sync(self.losses):
-                with self.accelerator.autocast():
-                    parts = self.losses(batch.to(self.accelerator.device))
-                    loss = total(parts) / len(batches)
-                self.accelerator.backward(loss)
-            for name, value in (parts | {"loss": loss * len(batches)}).items():
-                sums[name] = sums.get(name, 0.0) + float(value.detach()) / len(batches)
+        with self.accelerator.autocast():
+            parts = self.losses([batch.to(self.accelerator.device) for batch in batches])
+        self.accelerator.backward(torch.stack([total(one) for one in parts]).sum())
         self.accelerator.clip_grad_norm_(self.named.values(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -279,7 +268,11 @@ class Training:
         now = [p.detach() for p in self.named.values()]
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.values()), now, 1 - keep)  # pyright: ignore[reportPrivateImportUsage]
-        return sums, sums.pop("loss")
+        figures: dict[str, list[float]] = {}
+        for one in parts:
+            for name, value in one.items():
+                figures.setdefault(name, []).append(float(value.detach()))
+        return {name: sum(values) / len(values) for name, values in figures.items()}
 
     def _validate(self) -> dict[str, float]:
         """Scores of the averaged weights on the exam; writes these weights to out/weights."""
@@ -324,7 +317,7 @@ def _losses_as_module(model: EmbodiedModel) -> torch.nn.Module:
             super().__init__()
             self.model = model
 
-        def forward(self, batch: Batch) -> dict[str, Any]:
-            return losses(self.model, batch)
+        def forward(self, batches: list[Batch]) -> list[dict[str, Any]]:
+            return [losses(self.model, batch) for batch in batches]
 
     return Losses()

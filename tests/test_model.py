@@ -18,7 +18,7 @@ from embodied.model.decode import Look
 from embodied.model.grammar import Grammar
 from embodied.model.lessons import ALL, Teacher, ask_check, ask_move, ask_plan, cells_of, collate, listing, shifted
 from embodied.model.losses import losses, total
-from embodied.model.network import EmbodiedModel, ModelConfig, positions, visible
+from embodied.model.network import EmbodiedModel, ModelConfig, before, positions, visible
 from embodied.model.sentence import Objects, Picture, Prompt, Series, Text, embed, pad
 from embodied.model.tokens import LINE, Words, train_vocabulary
 from embodied.model.weights import from_pretrained, save_pretrained
@@ -34,7 +34,10 @@ def made(head: str = "flow") -> EmbodiedModel:
     words = Words(train_vocabulary(["please pick up the red block and put it in the blue bowl"] * 2, INPUTS))
     scale = {name: {"mean": [0.0] * n, "std": [1.0] * n} for name, n in (("arm", 6), ("action", 6))}
     small = ModelConfig(layers=2, dim=96, heads=3, mlp=128, vit_depth=1, vit_channels=32, head=head, statistics=scale)
-    return EmbodiedModel(small, words).eval()
+    model = EmbodiedModel(small, words).eval()
+    for mix in (model.smear.one, model.smear.two):  # which starts as the identity
+        torch.nn.init.normal_(mix.weight, 0, 0.1)
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +91,10 @@ def test_sentence_path_equals_transformers_on_the_same_ids(model: EmbodiedModel)
     ids = torch.tensor([model.words.encode("please pick up the red block")])
     with torch.inference_mode():
         ours = model.logits(model(ids, torch.zeros_like(ids), {}))
-        torch.testing.assert_close(ours, reference(ids).logits, atol=1e-4, rtol=1e-4)
+        words = reference.model.embed_tokens(ids)
+        one, two = (torch.nn.functional.pad(words, (0, 0, k, 0))[:, : words.shape[1]] for k in (1, 2))
+        theirs = reference(inputs_embeds=model.smear(words, one, two)).logits
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
 def test_padding_and_neighbours_change_nothing_but_order_does(model: EmbodiedModel) -> None:
@@ -213,6 +219,29 @@ def test_a_listing_is_what_the_grammar_of_listings_allows(seed: int) -> None:
     assert words[lines[-1].split()[1]] not in grammar.things(again)  # no thing twice
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_a_plan_names_what_was_listed_where_it_was_listed(seed: int) -> None:
+    words, rng, out = made_words(), np.random.default_rng(seed), []
+    grammar = Grammar(words, most_steps=5)
+    text = "red block <x010><y020>\nblue bowl <x030><y040>\ngreen brick <x050><y060>\nwhite block in hand"
+    known = grammar.placed(words.encode(text))
+    while (token := int(rng.choice(grammar.plan(out, known)))) != grammar.eos:
+        out.append(token)
+    if not out or out[0] in (grammar.absent, grammar.unclear):
+        return
+    moved: set[str] = set()
+    for step in read(words.decode(out)).steps:
+        names = [arg for arg in step.args if " " in arg and arg.split()[1] in SHAPES + PLACES]
+        assert set(names) <= {"red block", "blue bowl", "green brick", "white block"}
+        meant = names[1:] if step.skill == "put" else names
+        for name, point in zip(meant, step.points, strict=False):
+            if name not in moved | {"white block"}:
+                assert locate(point) in text.split(name)[1].splitlines()[0]
+        if step.skill in ("put", "push"):
+            moved.add(names[0])
+
+
 def test_things_lie_below_what_lies_on_them_in_the_order_of_the_picture() -> None:
     across = {"red block": 0.7, "blue bowl": 0.2, "green brick": 0.1, "pink zone": 0.9}
     lies = {"green brick": "on red block", "white block": HELD}
@@ -269,6 +298,12 @@ def made_words(cache: list[Words] = []) -> Words:  # noqa: B006 - one vocabulary
     if not cache:
         cache.append(Words(train_vocabulary([], INPUTS)))
     return cache[0]
+
+
+def test_a_segment_follows_on_the_prefix_not_on_its_neighbour() -> None:
+    one, two = before(torch.tensor([[0, 0, 0, 1, 1, 2, 2, -1]]))
+    assert one[0, :7].tolist() == [8, 0, 1, 2, 3, 2, 5]
+    assert two[0, :7].tolist() == [8, 8, 0, 1, 2, 1, 2]
 
 
 def test_segments_see_the_prefix_and_themselves() -> None:

@@ -17,25 +17,29 @@ if TYPE_CHECKING:
 class Schedule:
     """Which records and which augmentation a step takes; it follows from (seed, step, process) alone.
 
-    All processes take the same kind of lesson in a step, so that none waits for another one's longer batch.
+    Every step takes lessons of every source, shares[k] * batch * source.times of the k-th: steps of one kind each, taken in
+    turn, pulled the weights to and fro, and learnt less.
     """
 
     def __init__(
         self, sources: list[Any], shares: list[float], batch: int, seed: int, start: int, stop: int, process: int = 0
     ) -> None:
-        self.sources, self.shares, self.batch, self.seed = sources, shares, batch, seed
+        self.sources, self.seed = sources, seed
+        self.counts = [
+            max(1, round(share * batch * source.times)) for source, share in zip(sources, shares, strict=True)
+        ]
         self.start, self.stop, self.process = start, stop, process
 
     def __len__(self) -> int:
         return self.stop - self.start
 
-    def __getitem__(self, k: int) -> list[Any]:
-        """All lessons of step start + k: one source a step, so that a batch is of one kind."""
-        step = self.start + k
-        kind = np.random.default_rng([self.seed, step]).choice(len(self.sources), p=self.shares)
-        source = self.sources[kind]
-        rng = np.random.default_rng([self.seed, step, self.process])
-        return [source.lesson(int(row), rng) for row in rng.integers(0, len(source), self.batch * source.times)]
+    def __getitem__(self, k: int) -> list[list[Any]]:
+        """The lessons of step start + k, a list for each source."""
+        rng = np.random.default_rng([self.seed, self.start + k, self.process])
+        return [
+            [source.lesson(int(row), rng) for row in rng.integers(0, len(source), count)]
+            for source, count in zip(self.sources, self.counts, strict=True)
+        ]
 
 
 class SceneLessons:

@@ -88,13 +88,20 @@ class Look:
         self.ids = model.prompt().ids(model.words)
         vectors, _, _ = model.look(images, states)
         self.reader = Reader(model.backbone)
-        self.prefix = self.reader.read(embed(model.backbone.embed_tokens, torch.tensor([self.ids]), vectors)[0])[None]
+        embeds = embed(model.backbone.embed_tokens, torch.tensor([self.ids]), vectors)[0]
+        self.embeds = embeds.new_zeros(2, embeds.shape[1])  # of all that was read, behind two empty ones
+        self.prefix = self._feed(embeds)
         self.known = len(self.ids)  # tokens that every question continues from
         self.noted: list[int] = []
 
     def _read(self, ids: list[int]) -> Tensor:
         """Last hidden states (1, n, D) of the next tokens."""
-        return self.reader.read(self.model.backbone.embed_tokens(torch.tensor(ids)))[None]
+        return self._feed(self.model.backbone.embed_tokens(torch.tensor(ids)))
+
+    def _feed(self, embeds: Tensor) -> Tensor:
+        start, n = self.reader.length, len(embeds)
+        self.embeds = x = torch.cat([self.embeds[: start + 2], embeds])
+        return self.reader.read(self.model.smear(embeds, x[start + 1 : start + 1 + n], x[start : start + n]))[None]
 
     def _forget(self) -> None:
         self.reader.length = self.known

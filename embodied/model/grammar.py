@@ -6,21 +6,27 @@ A state machine over the step grammar of embodied/plan.py, written as a hook in 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 from embodied.model.tokens import ABSENT, EOS, LINE, NO, UNCLEAR, XS, YES, YS, Words
-from embodied.plan import COLOURS, PLACES, SHAPES
+from embodied.plan import COLOURS, PLACES, SHAPES, SKILLS
 
 # One line of a plan as a graph: state -> [(words that may stand here, next state)]. A name in capitals is a slot.
 _GRAPH: dict[str, list[tuple[tuple[str, ...], str]]] = {
-    "line": [(("reach",), "A1"), (("pick",), "A1"), (("put",), "B1"), (("push",), "C1")],
+    "line": [(("reach",), "A1"), (("pick",), "P1"), (("put",), "B1"), (("push",), "C1")],
     "A1": [(COLOURS, "A2")],
     "A2": [(SHAPES + PLACES, "x-1")],
+    "P1": [(COLOURS, "P2")],
+    "P2": [(SHAPES, "x-1")],
     "B1": [(COLOURS, "B2")],
     "B2": [(SHAPES, "B3")],
     "B3": [(("on",), "on"), (("in",), "in"), (("left", "right"), "of"), (("behind",), "R1"), (("between",), "T1")],
-    "on": [(("table",), "x-1"), (COLOURS, "R2")],
-    "in": [(("front",), "of"), (COLOURS, "R2")],
+    "on": [(("table",), "x-1"), (COLOURS, "on2")],
+    "on2": [((*SHAPES, "zone"), "x-1")],
+    "in": [(("front",), "of"), (COLOURS, "in2")],
+    "in2": [(("bowl",), "x-1")],
     "of": [(("of",), "R1")],
     "R1": [(COLOURS, "R2")],
     "R2": [(SHAPES + PLACES, "x-1")],
@@ -33,7 +39,7 @@ _GRAPH: dict[str, list[tuple[tuple[str, ...], str]]] = {
     "C2": [(SHAPES, "to")],
     "to": [(("to",), "C3")],
     "C3": [(COLOURS, "C4")],
-    "C4": [(PLACES, "x-2")],
+    "C4": [(("zone",), "x-2")],
     "x-2": [(XS, "y-2")],
     "y-2": [(YS, "x-1")],
     "x-1": [(XS, "y-1")],
@@ -56,6 +62,21 @@ _THINGS: dict[str, list[tuple[tuple[str, ...], str]]] = {
 }
 
 
+ELSEWHERE = (-1, -1)  # the point of a thing that a plan has moved
+Name = tuple[int, int]  # the tokens of a thing's colour and shape
+
+
+@dataclass
+class Listed:
+    """What a listing says of a thing. point: its two location tokens, () in the hand. below: what it lies on or in."""
+
+    point: tuple[int, ...] = ()
+    below: Name | None = None
+
+
+Known = dict[Name, Listed]
+
+
 class Grammar:
     """Walks the graph. Call with the tokens decoded so far; returns the ids that may follow ([] when complete)."""
 
@@ -72,46 +93,96 @@ class Grammar:
         self.anything = list(range(len(words)))  # for answers that have no form
         self.verdict = [words[YES], words[NO]]
         self.xs, self.ys = [words[x] for x in XS], [words[y] for y in YS]
+        self.reach, self.pick, self.put, self.push = (words[skill] for skill in SKILLS)
+        self.on, self.on_in, self.front = words["on"], (words["on"], words["in"]), words["front"]
 
-    def plan(self, so_far: Sequence[int], known: Collection[tuple[int, int]] = ()) -> list[int]:
-        """A plan, or `<absent> colour shape`, or `<unclear>`. known: the things that a plan may name (see `named`); all if
-        empty."""
+    def plan(self, so_far: Sequence[int], known: Known | None = None) -> list[int]:
+        """A plan, or `<absent> colour shape`, or `<unclear>`.
+
+        known: what was listed (see `placed`). Then a plan names these things only, its steps are possible one after the
+        other, and the point of a thing that it has not moved yet is the listed one: what is known is not guessed again.
+        """
         if so_far and so_far[0] == self.unclear:
             return [self.eos]
         if so_far and so_far[0] == self.absent:
             return [list(self.thing), self.shapes, [self.eos]][len(so_far) - 1]
-        state, steps = "line", 0
-        for token in so_far:
+        state, steps, start = "line", 0, 0
+        table = {name: Listed(one.point, one.below) for name, one in (known or {}).items()}
+        for k, token in enumerate(so_far):
+            if state == "line":
+                start = k
             state = self.next[state][token]
-            steps += state == "end"
+            if state == "end":
+                steps += 1
+                self._apply(so_far[start:], table)
         allowed = list(self.next[state]) if not (state == "end" and steps >= self.most_steps) else []
         if known:
-            allowed = [token for token in allowed if self._nameable(token, state, so_far, known)] or allowed
+            line = so_far[start:] if state != "line" else []
+            allowed = [token for token in allowed if self._possible(token, state, line, table)] or allowed
+            if state[0] in "xy" and (point := self._point(line, table)):
+                allowed = [point[0] if state[0] == "x" else point[1]]
         if not so_far:
             allowed += [self.absent, self.unclear]
         # An empty plan says that nothing is left to do.
         return allowed + [self.eos] if state == "end" or not so_far else allowed
 
-    def _nameable(self, token: int, state: str, so_far: Sequence[int], known: Collection[tuple[int, int]]) -> bool:
-        """Whether a name may begin or end with this token; true of tokens that are no part of a name."""
+    def _names(self, line: Sequence[int]) -> list[Name]:
+        return [(a, b) for a, b in pairwise(line) if a in self.thing and b in self.shapes]
+
+    def _apply(self, line: Sequence[int], table: Known) -> None:
+        """What a step, when it works, does to the table: things go to the hand or elsewhere, where their place is no longer
+        the listed one."""
+        names = self._names(line)
+        if line[0] == self.reach or not names:
+            return
+        onto = line[0] != self.pick and len(names) == 2 and (line[0] == self.push or line[3] in self.on_in)
+        onto = onto and line[4] != self.front
+        table[names[0]] = Listed((), None) if line[0] == self.pick else Listed(ELSEWHERE, names[1] if onto else None)
+
+    def _point(self, line: Sequence[int], table: Known) -> tuple[int, ...]:
+        """The listed point that comes next in this line of a plan; () where nothing tells it."""
+        names = self._names(line)
+        meant = names[1:] if line[0] == self.put else names  # a put thing's points are those of its references
+        at = sum(token in self.ys for token in line)
+        point = table[meant[at]].point if at < len(meant) and meant[at] in table else ()
+        return () if point == ELSEWHERE else point
+
+    def _possible(self, token: int, state: str, line: Sequence[int], table: Known) -> bool:
+        """Whether this word of a step keeps it possible on this table: with a full hand only putting down is, a thing that
+        another one lies on can neither be taken nor built on, and a step names a thing once."""
+        held = {name for name, one in table.items() if not one.point}
+        if state == "line":
+            return (token == self.put) == bool(held)
+        if token not in self.thing and token not in self.shapes:
+            return True
+        said, words = self._names(line), line[:-1] if line[-1] in self.thing else line
+        clear = {name for name in table if all(one.below != name for one in table.values())} - held
+        if not said:
+            free = held if line[0] == self.put else clear
+        else:
+            free = (clear if words[-1] == self.on else set(table)) - set(said)
         if token in self.thing:
             behind = self.next[self.next[state][token]]
-            return any(colour == token and shape in behind for colour, shape in known)
-        return token not in self.shapes or (so_far[-1], token) in known
+            return any(colour == token and shape in behind for colour, shape in free)
+        return (line[-1], token) in free
 
-    def _listing(self, so_far: Sequence[int]) -> tuple[str, set[tuple[int, int]]]:
+    def _listing(self, so_far: Sequence[int]) -> tuple[str, Known]:
         """Where a listing has got to, and the things that it has listed."""
-        state, start, known = "line", 0, set[tuple[int, int]]()
+        state, name, colour, known = "line", (0, 0), 0, Known()
         for token in so_far:
-            if state == "line":
-                start = token
-            elif state == "shape":
-                known.add((start, token))
+            if state == "shape":
+                name = (colour, token)
+                known[name] = Listed()
+            elif state == "thing":
+                known[name].below = (colour, token)
+            elif token in self.xs or token in self.ys:
+                known[name].point = (*known[name].point, token)
+            colour = token
             state = self.listed[state][token]
         return state, known
 
-    def named(self, listing: Sequence[int]) -> set[tuple[int, int]]:
-        """Colour and shape tokens of all things that a listing names."""
+    def placed(self, listing: Sequence[int]) -> Known:
+        """All things that a listing names."""
         return self._listing(listing)[1]
 
     def things(self, so_far: Sequence[int]) -> list[int]:
@@ -124,17 +195,16 @@ class Grammar:
             allowed = [self.eos]
         return allowed + [self.eos] if state in ("lies", "end") or not so_far else allowed
 
-    def points(self, count: int):
-        """Exactly `count` points, nothing else; a thing that is not there is <absent>."""
-
-        def allowed(so_far: Sequence[int]) -> list[int]:
-            if len(so_far) >= 2 * count or (so_far and so_far[0] == self.absent):
-                return [self.eos]
-            if len(so_far) % 2:
-                return self.ys
-            return self.xs + ([self.absent] if not so_far else [])
-
-        return allowed
+    def points(self, so_far: Sequence[int], step: Sequence[int], count: int, known: Known) -> list[int]:
+        """The `count` points of a step (its tokens), those of listed things as listed; a thing that is not there is
+        <absent>."""
+        if len(so_far) >= 2 * count or (so_far and so_far[0] == self.absent):
+            return [self.eos]
+        if point := self._point([*step, *so_far], known):
+            return [point[len(so_far) % 2]]
+        if len(so_far) % 2:
+            return self.ys
+        return self.xs + ([self.absent] if not so_far else [])
 
     def yes_no(self, so_far: Sequence[int]) -> list[int]:
         return self.verdict if not so_far else [self.eos]
