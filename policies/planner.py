@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from embodied.model.decode import Look
+    from embodied.model.grammar import Known
 
 LONGEST = 400  # characters of a goal
 FOREIGN = 0.5  # share of unknown words above which a goal is not our language
@@ -70,6 +71,7 @@ class Planner:
 
     def reset(self) -> None:
         self._seen: tuple[Observation, Look] | None = None
+        self._met: Known = {}  # things listed since the start: they keep their names
         self._moving: tuple[Step, ActionChunk] | None = None
         self._step: tuple[Step, str, float] | None = None  # the current step, its line with points, when it began
         self._held = skills.Held()
@@ -84,7 +86,8 @@ class Planner:
         if not look.noted:
             from embodied.model.lessons import ALL
 
-            look.note(ALL, self.grammar.things)
+            look.note(ALL, partial(self.grammar.things, met=self._met), self._mended)
+            self._met = self.grammar.placed(look.noted) | self._met
         return look
 
     def _glance(self, obs: Observation) -> Look:
@@ -102,6 +105,17 @@ class Planner:
             states = {s: torch.from_numpy(self.normalisation.normalise(s, obs.states[s]))[None] for s in config.states}
             self._seen = (obs, Look(self.model, images, states))
         return self._seen[1]
+
+    def _mended(self, ids: list[int]) -> list[int]:
+        """A decoded listing with its piles put right and in order."""
+        from embodied.model.lessons import listing
+
+        words = self.model.words
+        found = grammar.upright(grammar.read_listing(words.decode(ids)))
+        points = {name: point for name, (point, _) in found.items() if point is not None}
+        lies = {name: where for name, (_, where) in found.items() if where}
+        places = {name: grammar.locate(point) for name, point in points.items()}
+        return words.encode(listing(places, {name: point.u for name, point in points.items()}, lies))
 
     def scene(self, obs: Observation) -> str:
         """What lies where, as the model sees it: one thing a line with its location and what it lies on."""
@@ -135,13 +149,27 @@ class Planner:
         look = self.look(obs)
         # What is not seen cannot be handled: a plan names listed things, by the names that they were listed by.
         allowed = partial(self.grammar.plan, known=self.grammar.placed(look.noted))
-        ids, _ = look.say(ask_plan(goal, list(map(grammar.write_step, done))), allowed)
+        question = ask_plan(goal, list(map(grammar.write_step, done)))
+        ids, _ = look.say(question, allowed)
+        if self._doubtful(ids, look):
+            ids, _ = look.say(question, lambda so_far: [i for i in allowed(so_far) if so_far or i != ids[0]])
         if ids and ids[0] == words[UNCLEAR]:
             return Plan(goal, done, len(done), refusal=unclear)
         if ids and ids[0] == words[ABSENT]:
             absent = f"I see no {words.decode(ids[1:])} on the table; name a thing that is there"
             return Plan(goal, done, len(done), refusal=absent)
         return Plan(goal, done + grammar.read(words.decode(ids)).steps, len(done))
+
+    def _doubtful(self, ids: list[int], look: Look) -> bool:
+        """Whether a refusal names as absent what may have been listed by another name: a shape is misread more often than
+        a thing is asked for that is not there."""
+        if len(ids) < 3 or ids[0] != self.grammar.absent:
+            return False
+        places = {self.model.words[place] for place in grammar.PLACES}
+        return any(
+            colour == ids[1] and (shape in places) == (ids[2] in places)
+            for colour, shape in self.grammar.placed(look.noted)
+        )
 
     def grounded(self, obs: Observation, step: Step) -> Step:
         """The step with its points found anew in this observation; its old points where the model says <absent>."""

@@ -22,12 +22,12 @@ def told(step: Step, listing: Mapping[str, tuple[Point | None, str]], camera: Ca
     the condition is about the hand's place). listing: as embodied.plan.read_listing gives it."""
     want = want_of(step)
     held = next((name for name, (_, lies) in listing.items() if lies == HELD), "")
-    if want.relation == "held" and held:
-        return held == want.a
+    if want.relation == "held":  # what was just grasped and is not on the table any more is in the hand
+        return held == want.a if held else want.a not in listing
     if want.relation == "reached" or any(name not in listing for name in (want.a, *want.b)):
         return None
     lies = listing[want.a][1]
-    if want.relation == "held" or lies == HELD:
+    if lies == HELD:
         return False
     if want.relation in ("on", "in", "pushed"):
         return lies.split(" ", 1)[1] == want.b[0] if lies and want.b else not lies and not want.b

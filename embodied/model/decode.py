@@ -107,9 +107,9 @@ class Look:
         self.reader.length = self.known
 
     @torch.inference_mode()
-    def note(self, text: str, allowed: Allowed) -> None:
-        """As say; question and answer are then part of what later questions continue from."""
-        self.noted, _ = self.say(text, allowed)
+    def note(self, text: str, allowed: Allowed, mend: Callable[[list[int]], list[int]] = list) -> None:
+        """As say; question and answer, mended, are then part of what later questions continue from."""
+        self.noted = mend(self.say(text, allowed)[0])
         self._read([*self.model.words.encode(text), *self.noted, self.model.words[EOS]])
         self.known = self.reader.length
 

@@ -185,14 +185,20 @@ class Grammar:
         """All things that a listing names."""
         return self._listing(listing)[1]
 
-    def things(self, so_far: Sequence[int]) -> list[int]:
-        """A listing of what lies where, each thing once."""
+    def things(self, so_far: Sequence[int], met: Known | None = None) -> list[int]:
+        """A listing of what lies where, each thing once. met: things listed before on this table, which keep their names: a
+        thing of a colour that was met is one of those."""
         state, known = self._listing(so_far)
         allowed = list(self.listed[state])
         if state == "shape":
             allowed = [shape for shape in allowed if (so_far[-1], shape) not in known]
-        elif state == "line" and len(known) >= self.most_steps:
-            allowed = [self.eos]
+        if state in ("shape", "thing") and met:
+            allowed = [shape for shape in allowed if (so_far[-1], shape) in met] or allowed
+        if state == "line":
+            every = {(colour, shape) for colour, _ in known for shape in self.shapes}
+            left = {colour for colour, shape in (met or every) if (colour, shape) not in known}
+            full = {colour for colour, _ in [*known, *(met or {})] if colour not in left}
+            allowed = [c for c in allowed if c not in full] if len(known) < self.most_steps else [self.eos]
         return allowed + [self.eos] if state in ("lies", "end") or not so_far else allowed
 
     def points(self, so_far: Sequence[int], step: Sequence[int], count: int, known: Known) -> list[int]:
