@@ -1,7 +1,7 @@
 """embodied run: one sentence, from the plan to the video.
 
 Success is the simulator's own test of the task when the goal is the task's own sentence; for a sentence of the user's,
-it is that the last condition of every thing that the plan moves holds in the simulator. plan.json says which was used.
+it is that the last condition of every thing that the first plan moves holds in the simulator. plan.json says which was used.
 """
 
 from __future__ import annotations
@@ -152,14 +152,15 @@ def _write(
     settings: Run, chosen: dict[str, str], body: Any, scene: Scene, outcome: Outcome, history: History, out: Path
 ) -> bool:
     """plan.json; returns whether the episode succeeded."""
-    conditions = [] if scene.own else parts.plan_test(outcome.plans, body)
+    # What the goal means is what the first plan says; a later plan must not make the goal easier.
+    conditions = [] if scene.own else parts.plan_test(outcome.plans[:1], body)
     success = bool(body.success()) if scene.own else bool(conditions) and all(held for _, held in conditions)
     for check, (_, true) in zip(history.checks, outcome.verdicts, strict=False):
         check["simulator"] = true
     story = {
         "goal": scene.goal,
         "success": success,
-        "test": "the task's own test" if scene.own else "the last condition of every thing that the plan moves",
+        "test": "the task's own test" if scene.own else "the last condition of every thing that the first plan moves",
         "conditions": [{"condition": text, "holds": held} for text, held in conditions],
         "end": outcome.reason,
         "error": outcome.error,
