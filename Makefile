@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 GOAL ?= put the red block in the blue bowl, then stack the green block on the yellow block
-SEED ?= 1
+SEED ?= 3
 # Two busy torch threads measured slower than one on a loaded machine; nothing is fetched at run time.
 export OMP_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE = 1
