@@ -38,7 +38,7 @@ def test_weights_are_small_and_hold_no_pickle() -> None:
 def test_the_main_job_from_sentence_to_film(tmp_path, capsys) -> None:
     assert main(["run", f"goal={GOAL}", "seed=3", f"out={tmp_path}"]) == 0
     told = json.loads((tmp_path / "plan.json").read_text())
-    assert PLAN == [step["text"] for step in told["plans"][0]["steps"]]
+    assert [step["text"] for step in told["plans"][0]["steps"]] == PLAN
     assert (tmp_path / "episode.mp4").stat().st_size > 10_000
 
 
