@@ -54,21 +54,25 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The recipe of embodied/weights/tabletop: data, then seeing, then everything together, then motion on what was learnt.
-# Every line goes on where it was stopped. PROCESSES=2 trains data-parallel on two cores (or GPUs).
+# The recipe of embodied/weights/tabletop: data, then seeing, then words and pictures together, then motion on what was
+# learnt. Every line goes on where it was stopped. PROCESSES=2 trains data-parallel on two cores (or GPUs). ENCODER, a folder
+# of a sentence encoder, makes the synonyms anew (embodied/model/synonyms.py); without it the shipped ones stay.
 WORK ?= runs/weights
 PROCESSES ?= 2
 TRAIN := $(BIN)/torchrun --standalone --nproc_per_node $(PROCESSES) -m embodied train snapshots=$(WORK)/snapshots
 weights: $(VENV)/.run
-	$(BIN)/embodied record kind=snapshots episodes=60000 seed=3 out=$(WORK)/snapshots
+	$(BIN)/embodied record kind=snapshots episodes=40000 seed=11 out=$(WORK)/snapshots
+	$(BIN)/embodied record kind=words episodes=100000 seed=21 out=$(WORK)/words
 	$(BIN)/embodied record task=pick,place-in-bowl,stack-two,push-to-zone,pick,stack-two,reach shake=0.02 episodes=600 \
 		seed=200000 out=$(WORK)/motions
-	$(TRAIN) sight_share=1 text_share=0 steps=1000 batch=16 lr=0.002 average=0.99 out=$(WORK)/see
-	$(TRAIN) motions=$(WORK)/motions init=$(WORK)/see/weights text_share=0.3 sight_share=0.2 motion_share=0.1 \
-		steps=6000 batch=16 parts=2 lr=0.0012 out=$(WORK)/all
-	$(TRAIN) motions=$(WORK)/motions init=$(WORK)/all/weights motion_share=1 text_share=0 freeze=backbone,encoders \
-		steps=3000 batch=32 lr=0.001 out=$(WORK)/move
-	cp $(WORK)/move/weights/* embodied/weights/tabletop/
+	$(TRAIN) sight_share=1 text_share=0 steps=2000 batch=8 lr=0.0015 average=0.99 out=$(WORK)/see
+	$(TRAIN) texts=$(WORK)/words,$(WORK)/snapshots init=$(WORK)/see/weights text_share=0.7 sight_share=0.1 \
+		steps=9000 batch=16 lr=0.0015 compile=true out=$(WORK)/all
+	$(TRAIN) motions=$(WORK)/motions init=$(WORK)/all/weights motion_share=1 text_share=0 \
+		freeze=backbone,smear,encoders,finders steps=3000 batch=32 lr=0.001 out=$(WORK)/move
+	cd $(WORK)/move/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/tabletop/
+	test -z "$(ENCODER)" || $(BIN)/python -m embodied.model.synonyms corpus=$(WORK)/snapshots/corpus.txt \
+		encoder=$(ENCODER) weights=embodied/weights/tabletop
 
 clean:
 	rm -rf .venv build dist runs *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -2,8 +2,8 @@
 
     python benchmarks/chunk_latency.py [weights=tabletop|FOLDER|random] [rounds=15] [threads=2]
 
-Needs lerobot 0.4.4 beside this project. Both get two pictures as uint8 and a state and give a chunk: ours encodes 160 x 96
-and 96 x 96 pixels, reads the step's text and takes five steps of the flow head; ACT (random weights, same cost) gets two
+Needs lerobot 0.4.4 beside this project. Both get two pictures as uint8 and a state and give a chunk: ours encodes 320 x 192
+and 192 x 192 pixels, reads the step's text and takes five steps of the flow head; ACT (random weights, same cost) gets two
 pictures of 224 x 224. They take turns, so that a busy machine slows both; figures are medians.
 """
 

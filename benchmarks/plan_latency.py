@@ -2,8 +2,8 @@
 
     python benchmarks/plan_latency.py [weights=tabletop|FOLDER] [seeds=3] [threads=2] [tasks=pick,stack-two,...]
 
-Prefix: encoding the pictures and the state, once per observation. The last row makes a plan of eight steps whatever the
-weights would say, so that its length does not depend on them.
+Prefix: encoding the pictures and the state, finding the things and reading their listing, once per
+observation. The last row makes a plan of eight steps whatever the weights would say, so that its length does not depend on them.
 """
 
 from __future__ import annotations

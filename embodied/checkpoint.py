@@ -11,23 +11,24 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from embodied.errors import UserError
+from embodied.optimizers import MOMENTS, moments, put
 
 
 def save(
     folder: Path,
     named: dict[str, torch.nn.Parameter],
     average: dict[str, torch.Tensor],
-    optimizer: torch.optim.Optimizer,
+    made: list[torch.optim.Optimizer],
     facts: dict[str, Any],
 ) -> None:
-    """Parameters, their running average, Adam's moments, and `facts` (step, seed, ...)."""
+    """Parameters, their running average, the optimisers' moments, and `facts` (step, seed, ...)."""
     part = folder.with_suffix(".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     tensors = {f"now.{name}": p.detach() for name, p in named.items()}
     tensors |= {f"average.{name}": t for name, t in average.items()}
     for name, p in named.items():
-        for key, value in optimizer.state.get(p, {}).items():
+        for key, value in moments(made, p).items():
             tensors[f"{key}.{name}"] = value.detach().reshape(value.shape or (1,))
     save_file({k: v.contiguous().clone() for k, v in tensors.items()}, part / "state.safetensors")
     (part / "facts.json").write_text(json.dumps(facts))
@@ -43,7 +44,7 @@ def load(
     folder: Path,
     named: dict[str, torch.nn.Parameter],
     average: dict[str, torch.Tensor],
-    optimizer: torch.optim.Optimizer,
+    made: list[torch.optim.Optimizer],
 ) -> dict[str, Any]:
     """Put a saved state back; returns its facts. A kill between the two renames of save leaves `.old`, which serves."""
     if not folder.exists() and folder.with_suffix(".old").exists():
@@ -55,7 +56,9 @@ def load(
         for name, p in named.items():
             p.copy_(tensors[f"now.{name}"])
             average[name].copy_(tensors[f"average.{name}"])
-            state = {k: tensors[f"{k}.{name}"].clone() for k in ("exp_avg", "exp_avg_sq") if f"{k}.{name}" in tensors}
+            state = {key: tensors[f"{key}.{name}"].clone() for key in MOMENTS if f"{key}.{name}" in tensors}
+            if "step" in state:
+                state["step"] = state["step"].reshape(())
             if state:
-                optimizer.state[p] = {"step": tensors[f"step.{name}"].clone().reshape(()), **state}
+                put(made, p, state)
     return json.loads((folder / "facts.json").read_text())

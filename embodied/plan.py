@@ -26,6 +26,7 @@ COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink",
 SHAPES = ("block", "cylinder", "brick")  # can be picked up
 PLACES = ("bowl", "zone")  # stay where they are
 RELATIONS = ("on", "in", "left of", "right of", "behind", "in front of", "between")
+HELD = "in hand"  # where a listing says a held thing is
 SKILLS = ("reach", "pick", "put", "push")
 
 _THING = rf"((?:{'|'.join(COLOURS)}) (?:{'|'.join(SHAPES + PLACES)}))"
@@ -92,31 +93,6 @@ def read_listing(text: str) -> dict[str, tuple[Point | None, str]]:
         colour, shape, *where = plain(line).split()
         found[thing(colour, shape)] = (next(iter(located(line)), None), " ".join(where))
     return found
-
-
-ABOVE = (0.02, 0.11)  # shares of the picture's height between a thing and one on it; things side by side are 0.15 apart
-BESIDE = 0.03  # share of the picture's width within which things stand on each other
-
-
-def upright(found: dict[str, tuple[Point | None, str]]) -> dict[str, tuple[Point | None, str]]:
-    """The same listing with piles as their points tell them: of two things at one place of the table, the one higher in the
-    picture lies on the other. Points are seen more surely than what carries what."""
-    things = {name: point for name, (point, _) in found.items() if point is not None and name.split()[1] in SHAPES}
-    lies = {name: where for name, (_, where) in found.items()}
-    for name, point in things.items():
-        under = {
-            other: at.v - point.v
-            for other, at in things.items()
-            if abs(at.u - point.u) < BESIDE
-            and ABOVE[0] < at.v - point.v < ABOVE[1]
-            and not lies[other].startswith("in ")
-        }
-        said = lies[name].split(" ", 1)[-1]
-        if under and not lies[name].startswith("in "):
-            lies[name] = f"on {min(under, key=lambda other: under[other])}"
-        elif said in things and things[said].v < point.v:
-            lies[name] = ""
-    return {name: (point, lies[name]) for name, (point, _) in found.items()}
 
 
 def write(steps: Iterable[Step]) -> str:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import torch
     from accelerate import Accelerator
 
-    from embodied.model.lessons import Batch
     from embodied.model.network import EmbodiedModel
+    from embodied.model.packing import Batch
 
 
 def _setting(default: Any, text: str) -> Any:
@@ -35,14 +35,15 @@ class Settings:
 
     out: str = _setting("runs/train", "folder of checkpoints, logs and the finished weights")
     snapshots: str = _setting("", "folder of snapshots (embodied record kind=snapshots)")
+    texts: str = _setting("", "folders of moments for lessons in words alone, with commas between; empty: snapshots")
     motions: str = _setting("", "LeRobotDataset of demonstrations (embodied record); empty: no motion loss")
     init: str = _setting("", "weights to start from: a folder or a shipped name")
     steps: int = _setting(5000, "optimiser steps")
     batch: int = _setting(32, "sentences a step and process")
     motion_share: float = _setting(0.3, "share of a batch that is motion, when there are demonstrations")
-    text_share: float = _setting(0.2, "share that is snapshots in words alone (two for one: they are cheaper)")
+    text_share: float = _setting(0.2, "share that is in words alone, from texts (two for one: they are cheaper)")
     sight_share: float = _setting(0.0, "share that is pictures without a question (four for one)")
-    lr: float = _setting(1.5e-3, "peak learning rate (AdamW, linear warm-up, cosine to a tenth)")
+    lr: float = _setting(1.5e-3, "peak learning rate (Muon and AdamW, linear warm-up, cosine to a tenth)")
     warmup: int = _setting(200, "warm-up steps")
     decay: float = _setting(0.02, "weight decay")
     average: float = _setting(0.998, "decay of the running average of the weights, which is what is saved")
@@ -71,6 +72,11 @@ def main(settings: Settings) -> int:
     """Train; returns the exit code. The finished weights are in out/weights."""
     if not settings.snapshots:
         raise UserError("train needs snapshots=FOLDER; make one with `embodied record kind=snapshots out=FOLDER`")
+    shares = {name: getattr(settings, name) for name in ("motion_share", "text_share", "sight_share")}
+    if not settings.motions:
+        shares["motion_share"] = 0.0
+    if min(shares.values()) < 0 or sum(shares.values()) > 1 + 1e-9:
+        raise UserError(f"{shares} are shares of a batch; give numbers from 0 that add up to 1 at most")
     import torch
     from accelerate import Accelerator
     from accelerate.utils import DistributedDataParallelKwargs, set_seed
@@ -90,7 +96,10 @@ def main(settings: Settings) -> int:
 
 def read_statistics(settings: Settings) -> dict[str, Any]:
     """Scales of the arm's state (from the snapshots) and of relative actions (from the demonstrations)."""
-    found = json.loads((Path(settings.snapshots) / "stats.json").read_text())
+    at = Path(settings.snapshots) / "stats.json"
+    if not at.is_file():
+        raise UserError(f"{at} is missing; run `embodied record kind=snapshots out={settings.snapshots}` to its end")
+    found = json.loads(at.read_text())
     Normalisation.from_stats(found, ["arm"])  # says what is wrong with them
     kept = {"arm": found["arm"]}
     if settings.motions:
@@ -122,6 +131,8 @@ class Training:
     """A run: the model, the running average of its weights, the optimiser and the data; all from (settings, checkpoint)."""
 
     def __init__(self, settings: Settings, accelerator: Accelerator) -> None:
+        from embodied.optimizers import optimizers
+
         self.settings, self.accelerator = settings, accelerator
         self.out = Path(settings.out)
         self.model = make_model(settings, read_statistics(settings)).to(accelerator.device)
@@ -132,7 +143,7 @@ class Training:
             parameter.requires_grad_(not (frozen and name.startswith(frozen)))
         self.named = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         self.average = {name: p.detach().clone() for name, p in self.named.items()}
-        self.optimizer = self._optimizer()
+        self.optimizers = optimizers(self.named, settings.lr, settings.decay)
         self.start = self._resumed()
         self.loader = self._loader()
         self.exam = self._exam()
@@ -143,18 +154,6 @@ class Training:
             self.log = Log(self.out, self.start)
             (self.out / "settings.json").write_text(json.dumps(dataclasses.asdict(settings), indent=1))
 
-    def _optimizer(self) -> torch.optim.Optimizer:
-        """AdamW; biases, norms and other vectors are not decayed."""
-        import torch
-
-        matrices = [p for p in self.named.values() if p.ndim >= 2]
-        vectors = [p for p in self.named.values() if p.ndim < 2]
-        groups = [
-            {"params": matrices, "weight_decay": self.settings.decay},
-            {"params": vectors, "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW(groups, lr=self.settings.lr, betas=(0.9, 0.98))
-
     def _resumed(self) -> int:
         """The step to go on from; 0 without a checkpoint."""
         from embodied import checkpoint
@@ -162,18 +161,20 @@ class Training:
         state = self.out / "state"
         if not (state.exists() or state.with_suffix(".old").exists()):
             return 0
-        start = checkpoint.load(state, self.named, self.average, self.optimizer)["step"]
+        start = checkpoint.load(state, self.named, self.average, self.optimizers)["step"]
         self.accelerator.print(f"resuming at step {start}")
         return start
 
-    def _scenes(self, validation: bool = False, pictures: bool = True, questions: bool = True) -> SceneLessons:
+    def _scenes(
+        self, root: str, validation: bool = False, pictures: bool = True, questions: bool = True
+    ) -> SceneLessons:
         from embodied.model.lessons import Teacher
 
         teacher = Teacher(self.model.words)
-        return SceneLessons(self.settings.snapshots, teacher, self.normalisation, validation, pictures, questions)
+        return SceneLessons(root, teacher, self.normalisation, validation, pictures, questions)
 
     def _gather(self, lessons: list[Any]) -> Batch:
-        from embodied.model.lessons import collate
+        from embodied.model.packing import collate
 
         return collate(lessons, self.prefix, self.model.words, self.model.grid())
 
@@ -191,14 +192,17 @@ class Training:
             sources.append(MotionLessons(settings.motions, self.model.words, self.normalisation, horizon))
             shares.append(settings.motion_share)
         if settings.text_share:
-            sources.append(self._scenes(pictures=False))
-            shares.append(settings.text_share)
+            folders = [one.strip() for one in (settings.texts or settings.snapshots).split(",") if one.strip()]
+            sources += [self._scenes(folder, pictures=False) for folder in folders]
+            shares += [settings.text_share / len(folders)] * len(folders)
         if settings.sight_share:
-            sources.append(self._scenes(questions=False))
+            sources.append(self._scenes(settings.snapshots, questions=False))
             shares.append(settings.sight_share)
-        if sum(shares) < 1:
-            sources.append(self._scenes())
-            shares.append(1 - sum(shares))
+        if (rest := 1 - sum(shares)) > 1e-9:
+            sources.append(self._scenes(settings.snapshots))
+            shares.append(rest)
+        from embodied.model.packing import halves
+
         process = self.accelerator.process_index
         schedule: Any = Schedule(sources, shares, settings.batch, settings.seed, self.start, settings.steps, process)
         return DataLoader(
@@ -206,13 +210,13 @@ class Training:
             batch_size=1,
             shuffle=False,
             num_workers=settings.workers,
-            collate_fn=lambda one: [self._gather(lessons) for lessons in one[0]],
+            collate_fn=lambda one: [self._gather(part) for lessons in one[0] for part in halves(lessons)],
             prefetch_factor=4 if settings.workers else None,
         )
 
     def _exam(self) -> list[Batch]:
         """At most 256 held-out moments, always the same, without augmentation."""
-        held_out = self._scenes(validation=True)
+        held_out = self._scenes(self.settings.snapshots, validation=True)
         rng = np.random.default_rng(0)
         parts = np.array_split(rng.permutation(len(held_out))[:256], 8)
         return [self._gather([held_out.lesson(int(i), rng) for i in part]) for part in parts if len(part)]
@@ -243,7 +247,7 @@ class Training:
                     bar.console.print(f"step {step} {speed:.0f}/s {said}")
                     self.log.plot()
                 if last or time.monotonic() - saved > settings.save_every_s:
-                    checkpoint.save(self.out / "state", self.named, self.average, self.optimizer, {"step": step})
+                    checkpoint.save(self.out / "state", self.named, self.average, self.optimizers, {"step": step})
                     self.log.flush()
                     saved = time.monotonic()
 
@@ -256,14 +260,15 @@ class Training:
 
         # Noise follows from the step, so that a resumed run draws what an uninterrupted one would have drawn.
         torch.manual_seed((self.settings.seed * 1_000_003 + step) * 64 + self.accelerator.process_index)
-        for group in self.optimizer.param_groups:
+        for group in [group for one in self.optimizers for group in one.param_groups]:
             group["lr"] = self.settings.lr * rate(step - 1, self.settings)
         with self.accelerator.autocast():
             parts = self.losses([batch.to(self.accelerator.device) for batch in batches])
         self.accelerator.backward(torch.stack([total(one) for one in parts]).sum())
         self.accelerator.clip_grad_norm_(self.named.values(), 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for one in self.optimizers:
+            one.step()
+            one.zero_grad(set_to_none=True)
         keep = min(self.settings.average, (1 + step) / (10 + step))
         now = [p.detach() for p in self.named.values()]
         with torch.no_grad():

@@ -78,7 +78,7 @@ def ground(step: Step, facts: Facts, camera: CameraSpec, spot: NDArray[np.float6
         where = spot_for(step, facts) if spot is None else spot
         at = [np.array([where[0], where[1], 0.0])]
     else:
-        at = [_mark(facts.things[name]) for name in names]
+        at = [mark(facts.things[name]) for name in names]
     seen = geometry.project(camera, camera.parent_from_cam, np.array(at))
     return Step(step.text, step.skill, step.args, tuple(Point(float(u), float(v)) for u, v, _ in seen))
 
@@ -129,8 +129,12 @@ class Expert:
 
     def plan(self, obs: Observation, goal: str, done: tuple[Step, ...] = ()) -> Plan:
         """`done`, then symbolic.remaining with grounded points."""
-        facts, wants = self.world.facts(), self.world.episode.wants
-        return Plan(goal, done + tuple(grounded(remaining(wants, facts), facts, self.world.spec, wants)), len(done))
+        facts, wants, camera = self.world.facts(), self.world.episode.wants, self.world.spec.cameras["front"]
+        return Plan(
+            goal,
+            done + tuple(grounded(remaining(wants, facts), facts, camera, wants)),
+            len(done),
+        )
 
     def act(self, obs: Observation, plan: Plan) -> ActionChunk:
         """The whole motion of the current step once, then an empty chunk when it is over."""
@@ -155,10 +159,9 @@ class Expert:
         return float(step_holds(step, self.world.facts()))
 
 
-def grounded(steps: Iterable[Step], facts: Facts, spec: BodySpec, wants: tuple[Want, ...] = ()) -> list[Step]:
+def grounded(steps: Iterable[Step], facts: Facts, camera: CameraSpec, wants: tuple[Want, ...] = ()) -> list[Step]:
     """Steps of one plan with their points in the front camera; every `on table` gets a free spot of its own."""
     out = []
-    camera = spec.cameras["front"]
     for step in steps:
         spot = None
         if step.args[-1] == "table":
@@ -174,7 +177,7 @@ def grounded(steps: Iterable[Step], facts: Facts, spec: BodySpec, wants: tuple[W
     return out
 
 
-def _mark(thing: Thing) -> NDArray[np.float64]:
+def mark(thing: Thing) -> NDArray[np.float64]:
     """The point (3,) that grounds a thing."""
     x, y, z = map(float, thing.position)
     return np.array([x, y, {"bowl": z, "zone": 0.0}.get(thing.shape, thing.top)])

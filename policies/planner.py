@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from embodied.model.decode import Look
-    from embodied.model.grammar import Known
 
 LONGEST = 400  # characters of a goal
 FOREIGN = 0.5  # share of unknown words above which a goal is not our language
@@ -71,7 +70,7 @@ class Planner:
 
     def reset(self) -> None:
         self._seen: tuple[Observation, Look] | None = None
-        self._met: Known = {}  # things listed since the start: they keep their names
+        self._met: frozenset[str] = frozenset()  # things listed since the start: they keep their names
         self._moving: tuple[Step, ActionChunk] | None = None
         self._step: tuple[Step, str, float] | None = None  # the current step, its line with points, when it began
         self._held = skills.Held()
@@ -80,14 +79,16 @@ class Planner:
         self._noise = self._torch.Generator().manual_seed(self.seed)
 
     def look(self, obs: Observation) -> Look:
-        """The model's reading of this observation, shared by all questions about it, which it begins by saying what lies
-        where: plans and verdicts then hang on words that can be read, not on the picture alone."""
+        """The model's reading of this observation, shared by all questions about it, which begins with the listing of
+        what was found: plans and verdicts then hang on words that can be read, not on the picture alone."""
         look = self._glance(obs)
-        if not look.noted:
-            from embodied.model.lessons import ALL
+        if not look.told:
+            from embodied.model.finder import lies
+            from embodied.model.lessons import ALL, listing
 
-            look.note(ALL, partial(self.grammar.things, met=self._met), self._mended)
-            self._met = self.grammar.placed(look.noted) | self._met
+            found = look.find(self._met)
+            self._met |= {one.name for one in found}
+            look.note(ALL, listing({one.name: one.point for one in found}, lies(found)))
         return look
 
     def _glance(self, obs: Observation) -> Look:
@@ -105,17 +106,6 @@ class Planner:
             states = {s: torch.from_numpy(self.normalisation.normalise(s, obs.states[s]))[None] for s in config.states}
             self._seen = (obs, Look(self.model, images, states))
         return self._seen[1]
-
-    def _mended(self, ids: list[int]) -> list[int]:
-        """A decoded listing with its piles put right and in order."""
-        from embodied.model.lessons import listing
-
-        words = self.model.words
-        found = grammar.upright(grammar.read_listing(words.decode(ids)))
-        points = {name: point for name, (point, _) in found.items() if point is not None}
-        lies = {name: where for name, (_, where) in found.items() if where}
-        places = {name: grammar.locate(point) for name, point in points.items()}
-        return words.encode(listing(places, {name: point.u for name, point in points.items()}, lies))
 
     def scene(self, obs: Observation) -> str:
         """What lies where, as the model sees it: one thing a line with its location and what it lies on."""
@@ -149,7 +139,7 @@ class Planner:
         look = self.look(obs)
         # What is not seen cannot be handled: a plan names listed things, by the names that they were listed by.
         allowed = partial(self.grammar.plan, known=self.grammar.placed(look.noted))
-        question = ask_plan(goal, list(map(grammar.write_step, done)))
+        question = ask_plan(words.familiar(goal), list(map(grammar.write_step, done)))
         ids, _ = look.say(question, allowed)
         if self._doubtful(ids, look):
             ids, _ = look.say(question, lambda so_far: [i for i in allowed(so_far) if so_far or i != ids[0]])
@@ -195,7 +185,12 @@ class Planner:
         from policies.told import told
 
         p = float(self.look(obs).choose(ask_check(step.text), self.grammar.verdict)[0])
-        said = told(step, grammar.read_listing(self.scene(obs)), self.body.spec.cameras[perceive.CAMERA])
+        said = told(
+            step,
+            grammar.read_listing(self.scene(obs)),
+            self.body.spec.cameras[perceive.CAMERA],
+            obs.states["arm"][-1, :3],
+        )
         return p if said is None or not self.words_decide else (p + 2 * said) / 3
 
     def act(self, obs: Observation, plan: Plan) -> ActionChunk:

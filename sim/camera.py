@@ -13,7 +13,7 @@ FRONT_TARGET = (0.455, 0.0, 0.0)
 # The workspace, and towers of four on it, fill a 5:3 picture also when the pose jitters (sim/randomise.py).
 FRONT_FOV_DEG = 41.0
 WRIST_FOV_DEG = 74.0
-SIZES = {"front": (160, 96), "wrist": (96, 96)}  # pixels, width and height
+SIZES = {"front": (320, 192), "wrist": (192, 192)}  # pixels, width and height
 
 
 def pinhole(

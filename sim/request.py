@@ -22,6 +22,9 @@ _TINTS = {tint: colour for colour, tints in language.TINTS.items() for tint in t
 _TINT = "|".join(sorted(_TINTS, key=len, reverse=True))
 _NOUN = "|".join(sorted([*_SHAPES, *language.GENERIC], key=len, reverse=True))
 _MENTION = re.compile(rf"\b({_TINT})(?:[- ]colou?red)? ({_NOUN})\b|\b({_NOUN}) (?:that|which) is ({_TINT})\b")
+_ASIDE = re.compile(
+    r"\b(?:off|from|out of|(?:that|which) (?:is|lies|stands|sits) [a-z ]{2,14})(?: (?:the|a|that|this))? $"
+)
 _EXAMPLE = "'put the red block in the blue bowl'"
 
 
@@ -32,6 +35,13 @@ def mentioned(goal: str) -> list[tuple[str, str]]:
         colour, noun = _TINTS[one[1] or one[4]], one[2] or one[3]
         found.append((colour, _SHAPES.get(noun, "")))
     return list(dict.fromkeys(found))
+
+
+def wanted(goal: str) -> list[tuple[str, str]]:
+    """As mentioned, without things that only say where another one is taken from or which one is meant."""
+    text = " ".join(goal.lower().split())
+    by_the_way = {m for one in _MENTION.finditer(text) if _ASIDE.search(text[: one.start()]) for m in mentioned(one[0])}
+    return [one for one in mentioned(goal) if one not in by_the_way]
 
 
 @cache

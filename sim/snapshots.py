@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,11 +18,12 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from embodied import geometry, registry
-from embodied.data.snapshots import HELD, NOTHING, ROBOT, Record, Snapshots, write_shard
-from embodied.plan import COLOURS, PLACES, SHAPES, thing, write_step
+from embodied.data.snapshots import NOTHING, ROBOT, Record, Snapshots, write_shard
+from embodied.plan import COLOURS, HELD, PLACES, SHAPES, thing, write_step
 from embodied.plan import step as parse
-from embodied.types import Step
-from policies.expert import grounded, job_of
+from embodied.spec import CameraSpec
+from embodied.types import Point, Step
+from policies.expert import grounded, job_of, mark
 from policies.judge import step_holds
 from policies.places import WORKSPACE
 from policies.symbolic import Facts, Thing, remaining, support
@@ -31,15 +32,41 @@ from sim.body import SimBody
 from sim.hindsight import another
 from sim.nonsense import nonsense
 from sim.scene import HELD_OUT
-from sim.task import EPISODES, retell, seed_of
+from sim.task import EPISODES, Episode, retell, seed_of
 
-VISIBLE = 10  # pixels of the front picture that make a thing seen
+VISIBLE = 40  # pixels of the front picture that make a thing seen
 PHRASINGS = 4  # stored for every goal
 NAMES = [thing(c, s) for c in COLOURS for s in SHAPES + PLACES if thing(c, s) not in HELD_OUT]
 ASIDE = ("on", "left of", "right of", "behind", "in front of")
 OTHERS = 5  # further goals tried for every moment
 FAILS = 0.35  # share of steps that fail
 HEAPS = 0.4  # share of episodes that start with things put on or into others
+
+
+def marks(facts: Facts, camera: CameraSpec) -> dict[str, Point]:
+    """Where the things that are not held are seen: the middle of a thing's top, of a bowl, of a zone."""
+    things = [thing for thing in facts.things.values() if thing.name != facts.held]
+    seen = [geometry.project(camera, camera.parent_from_cam, mark(thing)) for thing in things]
+    return {thing.name: Point(float(u), float(v)) for thing, (u, v, _) in zip(things, seen, strict=True)}
+
+
+def lies(facts: Facts, names: Iterable[str]) -> dict[str, str]:
+    """Where those of the named things are, and the held one, that do not stand on the bare table."""
+    out = {facts.held: HELD} if facts.held else {}
+    for name in names:
+        below = support(facts, name) if facts.things[name].movable else "table"
+        if below not in ("", "table"):
+            out[name] = f"{'in' if facts.things[below].shape == 'bowl' else 'on'} {below}"
+    return out
+
+
+def nonsensical(record: Record, episode: Episode, rng: np.random.Generator) -> None:
+    """Now and then a goal that has to be refused takes the place of the goal."""
+    if rng.random() < 0.08:
+        goal, name = language.absent(rng, episode)
+        record.goals, record.refusal, record.done = [goal], name, []
+    elif rng.random() < 0.03:
+        record.goals, record.refusal, record.done = [nonsense(rng) for _ in range(PHRASINGS)], "unclear", []
 
 
 class Moments:
@@ -64,7 +91,7 @@ class Moments:
         for _ in range(12):
             facts = body.facts()
             steps = remaining(body.episode.wants, facts)
-            steps = grounded(steps, facts, body.spec, body.episode.wants)
+            steps = grounded(steps, facts, body.spec.cameras["front"], body.episode.wants)
             yield self._moment(goals, done, steps, recent, facts, rng)
             if not steps:
                 return
@@ -205,24 +232,13 @@ class Moments:
             arrays[f"{camera}_seg"] = np.where(seg == -2, ROBOT, np.where(seg < 0, NOTHING, seg)).astype(np.uint8)
         camera = body.spec.cameras["front"]
         items = [item.name for item in body.episode.items]
-        counts = np.bincount(arrays["front_seg"].ravel(), minlength=256)
-        marks = {
-            t.name: [*t.position[:2], {"bowl": float(t.position[2]), "zone": 0.0}.get(t.shape, t.top)]
-            for t in facts.things.values()
-        }
-        seen = {}
-        for k, name in enumerate(items):
-            u, v, _ = geometry.project(camera, camera.parent_from_cam, np.array(marks[name]))
-            if counts[k] >= VISIBLE and 0 <= u < 1 and 0 <= v < 1 and name != facts.held:
-                seen[name] = [round(float(u), 4), round(float(v), 4)]
+        inside = {n: p for n, p in marks(facts, camera).items() if 0 <= p.u < 1 and 0 <= p.v < 1}
+        counts = dict(zip(items, np.bincount(arrays["front_seg"].ravel(), minlength=256), strict=False))
+        seen = {n: [round(p.u, 4), round(p.v, 4)] for n, p in inside.items() if counts[n] >= VISIBLE}
         plan = list(map(write_step, steps))
         record = Record(self.task.registered_name, goals, list(done), plan, items=items, things=seen)
-        record.lies = self._lies(seen, facts)
-        if rng.random() < 0.08:
-            goal, name = language.absent(rng, body.episode)
-            record.goals, record.refusal, record.done = [goal], name, []
-        elif rng.random() < 0.03:
-            record.goals, record.refusal, record.done = [nonsense(rng) for _ in range(PHRASINGS)], "unclear", []
+        record.lies = lies(facts, seen)
+        nonsensical(record, body.episode, rng)
         record.checks = [(s.text, bool(step_holds(s, facts))) for s in self._claims(recent, steps, facts, rng)]
         record.points = {s.text: [[round(p.u, 4), round(p.v, 4)] for p in s.points] for s in steps if s.points}
         record.others = self._others(facts, rng)
@@ -231,22 +247,13 @@ class Moments:
         record.asks = list(self._questions(facts, seen, rng).items())
         return record, arrays
 
-    def _lies(self, seen: Mapping[str, Any], facts: Facts) -> dict[str, str]:
-        """Where things are that do not stand on the bare table."""
-        out = {facts.held: HELD} if facts.held else {}
-        for name in seen:
-            below = support(facts, name) if facts.things[name].movable else "table"
-            if below not in ("", "table"):
-                out[name] = f"{'in' if facts.things[below].shape == 'bowl' else 'on'} {below}"
-        return out
-
     def _others(self, facts: Facts, rng: np.random.Generator) -> list[tuple[str, list[str]]]:
         """Further goals and their plans; see sim/hindsight.py."""
         made = []
         for episode in (another(self.body.episode.items, facts, rng) for _ in range(OTHERS)):
             if episode is None:
                 continue
-            steps = grounded(remaining(episode.wants, facts), facts, self.body.spec, episode.wants)
+            steps = grounded(remaining(episode.wants, facts), facts, self.body.spec.cameras["front"], episode.wants)
             if 0 < len(steps) <= 8:
                 made.append((episode.goal, list(map(write_step, steps))))
         return made

@@ -101,7 +101,8 @@ def test_a_tick_is_looked_at_once_and_shared(body):
 
 def test_a_large_picture_has_the_same_view(body):
     body.load(table(item("red block", 0.5, 0.1)))
-    large = body.picture(480, 288)
-    assert large.shape == (288, 480, 3)
-    small = large.reshape(96, 3, 160, 3, 3).mean(axis=(1, 3))
+    (height, width, _), times = body.frame("front").shape, 3
+    large = body.picture(times * width, times * height)
+    assert large.shape == (times * height, times * width, 3)
+    small = large.reshape(height, times, width, times, 3).mean(axis=(1, 3))
     assert np.mean(np.abs(small - body.frame("front"))) < 2.0

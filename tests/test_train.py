@@ -20,6 +20,7 @@ from embodied.model.lessons import Teacher
 from embodied.model.network import EmbodiedModel, ModelConfig
 from embodied.model.tokens import Words, train_vocabulary
 from embodied.model.weights import save_pretrained
+from embodied.optimizers import moments, optimizers
 from embodied.train import Settings, rate
 
 GOALS = ["put the red block in the blue bowl", "pick up the red block"]
@@ -47,7 +48,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         write_shard(root / shard, [moment(k) for k in range(MOMENTS)], arrays)
     (root / "stats.json").write_text(json.dumps({"arm": ARM}))
-    config = ModelConfig(layers=1, dim=48, heads=3, mlp=64, vit_depth=1, vit_channels=16, statistics={"arm": ARM})
+    config = ModelConfig(
+        layers=1, dim=48, heads=3, mlp=64, vit_depth=1, vit_channels=16, statistics={"arm": ARM},
+        cameras={"front": (96, 160, 32), "wrist": (96, 96, 32)},
+    )  # fmt: skip
     words = Words(train_vocabulary(GOALS * 2, [*config.cameras, *config.states, "objects"]))
     torch.manual_seed(0)
     save_pretrained(EmbodiedModel(config, words), root / "small")
@@ -150,25 +154,29 @@ class Run:
     def __init__(self, seed: int) -> None:
         torch.manual_seed(seed)
         layer = torch.nn.Linear(3, 2)
-        self.named = dict(layer.named_parameters())
+        self.named = {
+            f"smear.{name}": p for name, p in layer.named_parameters()
+        }  # a matrix for Muon, a vector for AdamW
         self.average = {name: torch.randn_like(p) for name, p in self.named.items()}
-        self.optimizer = torch.optim.AdamW(layer.parameters(), lr=0.1)
+        self.made = optimizers(self.named, 0.1, 0.0)
         self.layer = layer
 
     def step(self) -> None:
-        self.optimizer.zero_grad()
+        for optimizer in self.made:
+            optimizer.zero_grad()
         self.layer(torch.ones(1, 3)).square().sum().backward()
-        self.optimizer.step()
+        for optimizer in self.made:
+            optimizer.step()
 
     def tensors(self) -> list[torch.Tensor]:
-        moments = [t for p in self.named.values() for _, t in sorted(self.optimizer.state[p].items())]
-        return [*self.named.values(), *self.average.values(), *moments]
+        kept = [t for p in self.named.values() for _, t in sorted(moments(self.made, p).items())]
+        return [*self.named.values(), *self.average.values(), *kept]
 
     def save(self, folder: Path, **facts: int) -> None:
-        checkpoint.save(folder, self.named, self.average, self.optimizer, facts)
+        checkpoint.save(folder, self.named, self.average, self.made, facts)
 
     def load(self, folder: Path) -> dict[str, Any]:
-        return checkpoint.load(folder, self.named, self.average, self.optimizer)
+        return checkpoint.load(folder, self.named, self.average, self.made)
 
 
 def same(one: Run, other: Run) -> bool:
@@ -186,7 +194,7 @@ def test_checkpoint_is_exact_and_training_goes_on_from_it(tmp_path: Path) -> Non
     assert same(one, other)
     stranger = {"another": torch.nn.Parameter(torch.zeros(1))}
     with pytest.raises(UserError, match="of another model"):
-        checkpoint.load(tmp_path / "state", stranger, {}, one.optimizer)
+        checkpoint.load(tmp_path / "state", stranger, {}, one.made)
 
 
 @pytest.mark.parametrize("killed_at", [0, 1])

@@ -1,4 +1,4 @@
-"""embodied ask: what the model sees on a table, in its own words, and its answer to a question about it."""
+"""embodied ask: what the model finds on a table, and its answer to a question about it."""
 
 from __future__ import annotations
 

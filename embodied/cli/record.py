@@ -1,4 +1,4 @@
-"""embodied record: demonstrations of the scripted expert as a LeRobotDataset, or labelled snapshots between steps.
+"""embodied record: demonstrations of the scripted expert as a LeRobotDataset, or labelled moments between steps.
 
 Killed at any moment, every finished episode is intact, and the same command goes on from there.
 """
@@ -14,7 +14,7 @@ from embodied.cli import parts
 from embodied.cli.settings import key
 from embodied.errors import UserError
 
-KINDS = ("demonstrations", "snapshots")
+KINDS = ("demonstrations", "snapshots", "words")
 
 
 @dataclass
@@ -22,9 +22,12 @@ class Settings:
     """Write episodes of the scripted expert as a dataset; resumable."""
 
     out: str = key("", "folder of the dataset (must be given); an unfinished one is resumed")
-    kind: str = key("demonstrations", "demonstrations (20 Hz, LeRobotDataset v3) or snapshots (moments between steps)")
-    task: str = key("", "tasks to take in turn, separated by commas; empty: all")
-    episodes: int = key(100, "how many episodes (demonstrations) or moments (snapshots) the dataset shall hold")
+    kind: str = key(
+        "demonstrations",
+        "demonstrations (20 Hz, LeRobotDataset v3), snapshots (moments between steps) or words (the same without pictures)",
+    )
+    task: str = key("", "tasks to take in turn, separated by commas; empty: all (not for words)")
+    episodes: int = key(100, "how many episodes (demonstrations) or moments (snapshots, words) the dataset shall hold")
     disturb: float = key(0.0, "probability that an episode is disturbed (demonstrations)")
     shake: float = key(
         0.0, "size of random pushes that the hand recovers from, m (demonstrations); 0.02 teaches recovery"
@@ -44,9 +47,16 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
     tasks = [name.strip() for name in settings.task.split(",")] if settings.task else registry.choices("task")
     for name in tasks:
         registry.part("task", name)
+    if settings.kind == "words" and settings.task:
+        raise UserError(
+            f"task={settings.task!r} cannot be chosen for kind=words, which takes long plans most; leave it out"
+        )
     processes = settings.processes or len(os.sched_getaffinity(0))
     if settings.kind == "snapshots":
         parts.outside("sim.snapshots").snapshots(Path(settings.out), settings.episodes, processes, settings.seed, tasks)
+    elif settings.kind == "words":
+        parts.outside("sim.words").words(Path(settings.out), settings.episodes, processes, settings.seed)
+    if settings.kind != "demonstrations":
         print(f"{settings.out} holds {settings.episodes} moments or more")
         return 0
     made = parts.outside("sim.demonstrate").demonstrations(

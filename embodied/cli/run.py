@@ -1,13 +1,15 @@
 """embodied run: one sentence, from the plan to the video.
 
 Success is the simulator's own test of the task when the goal is the task's own sentence; for a sentence of the user's,
-it is that the last condition of every thing that the first plan moves holds in the simulator. plan.json says which was used.
+it is that the first plan has to do with every thing that is wanted, and that the last condition of every thing that it
+moves holds in the simulator. plan.json says which was used.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -148,19 +150,32 @@ def _watched(settings: Run, body: Any, policy: Any, scene: Scene, out: Path) -> 
     return outcome, history
 
 
+def _said(goal: str, plans: Sequence[Plan]) -> list[tuple[str, bool]]:
+    """Whether each thing that the goal names occurs in the plan: a thing left out would make success easy."""
+    named = {arg for plan in plans for step in plan.steps for arg in step.args}
+    return [
+        (f"the plan has to do with the {colour} {shape or 'thing'}", any(
+            arg.startswith(colour + " ") and arg.endswith(shape) for arg in named
+        ))
+        for colour, shape in parts.outside("sim.request").wanted(goal)
+    ]  # fmt: skip
+
+
 def _write(
     settings: Run, chosen: dict[str, str], body: Any, scene: Scene, outcome: Outcome, history: History, out: Path
 ) -> bool:
     """plan.json; returns whether the episode succeeded."""
     # What the goal means is what the first plan says; a later plan must not make the goal easier.
-    conditions = [] if scene.own else parts.plan_test(outcome.plans[:1], body)
+    conditions = [] if scene.own else _said(scene.goal, outcome.plans[:1]) + parts.plan_test(outcome.plans[:1], body)
     success = bool(body.success()) if scene.own else bool(conditions) and all(held for _, held in conditions)
     for check, (_, true) in zip(history.checks, outcome.verdicts, strict=False):
         check["simulator"] = true
     story = {
         "goal": scene.goal,
         "success": success,
-        "test": "the task's own test" if scene.own else "the last condition of every thing that the first plan moves",
+        "test": "the task's own test"
+        if scene.own
+        else "all that is wanted is in the first plan, and what it moves is where it says last",
         "conditions": [{"condition": text, "holds": held} for text, held in conditions],
         "end": outcome.reason,
         "error": outcome.error,

@@ -9,6 +9,7 @@ import numpy as np
 
 from embodied.data.normalise import Normalisation
 from embodied.data.snapshots import Snapshots
+from embodied.errors import UserError
 
 if TYPE_CHECKING:
     from embodied.model.lessons import Lesson, Teacher
@@ -64,6 +65,8 @@ class SceneLessons:
         self.rows = [i for i, held in enumerate(held_out) if held == validation]
         self.teacher, self.normalisation, self.augment = teacher, normalisation, not validation
         self.pictures, self.questions = pictures, questions
+        if pictures and not all(self.data.arrays):
+            raise UserError(f"{root} holds moments in words alone; give a folder made with kind=snapshots")
         self.times = (1 if questions else 4) if pictures else 2
 
     def __len__(self) -> int:

@@ -1,7 +1,7 @@
 """Snapshots: labelled moments of a scene, the planner's training data. One folder a shard.
 
-<root>/<shard>/front.npy   uint8 (N, 128, 128, 3)      <camera>.npy for every camera
-<root>/<shard>/front_seg.npy uint8 (N, 128, 128)       index into the record's "items"; 254 robot, 255 nothing
+<root>/<shard>/front.npy   uint8 (N, H, W, 3)          <camera>.npy for every camera; none for moments in words alone
+<root>/<shard>/front_seg.npy uint8 (N, H, W)           index into the record's "items"; 254 robot, 255 nothing
 <root>/<shard>/arm.npy     float32 (N, 8, 6)           <state>.npy for every state
 <root>/<shard>/records.jsonl                           one Record a line; written last: a shard without it is unfinished
 """
@@ -18,7 +18,6 @@ import numpy as np
 from embodied.errors import UserError
 
 ROBOT, NOTHING = 254, 255
-HELD = "in hand"
 
 
 @dataclass

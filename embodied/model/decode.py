@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, cast
 
 import torch
@@ -10,9 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import LlamaModel
 
+from embodied.model.finder import Found
 from embodied.model.network import EmbodiedModel
 from embodied.model.sentence import embed
-from embodied.model.tokens import EOS
+from embodied.model.tokens import BOS, EOS
+from embodied.plan import HELD
 
 Allowed = Callable[[Sequence[int]], list[int]]
 ROOM = 256  # tokens; doubles when a sentence is longer
@@ -79,20 +81,21 @@ def _norm(norm: Any, x: Tensor) -> Tensor:
 class Look:
     """The model's state after it has seen one observation (batch of one).
 
-    images[camera] uint8 (1, H, W, 3); states[name] (1, t, d), normalised.
+    images[camera] uint8 (1, H, W, 3); states[name] (1, t, d), normalised; both empty: what is asked hangs on notes alone.
     """
 
     @torch.inference_mode()
     def __init__(self, model: EmbodiedModel, images: dict[str, Tensor], states: dict[str, Tensor]) -> None:
         self.model = model
-        self.ids = model.prompt().ids(model.words)
-        vectors, _, _ = model.look(images, states)
+        self.ids = model.prompt().ids(model.words) if images else [model.words[BOS]]
+        vectors, self.features, _ = model.look(images, states) if images else ({}, {}, {})
         self.reader = Reader(model.backbone)
         embeds = embed(model.backbone.embed_tokens, torch.tensor([self.ids]), vectors)[0]
         self.embeds = embeds.new_zeros(2, embeds.shape[1])  # of all that was read, behind two empty ones
         self.prefix = self._feed(embeds)
         self.known = len(self.ids)  # tokens that every question continues from
-        self.noted: list[int] = []
+        self.noted: list[int] = []  # the answer that was noted
+        self.told = ""  # and its question
 
     def _read(self, ids: list[int]) -> Tensor:
         """Last hidden states (1, n, D) of the next tokens."""
@@ -107,9 +110,24 @@ class Look:
         self.reader.length = self.known
 
     @torch.inference_mode()
-    def note(self, text: str, allowed: Allowed, mend: Callable[[list[int]], list[int]] = list) -> None:
-        """As say; question and answer, mended, are then part of what later questions continue from."""
-        self.noted = mend(self.say(text, allowed)[0])
+    def find(self, met: Collection[str] = ()) -> list[Found]:
+        """What the first camera's finder finds on the table and, from the others, what surest hangs in the hand (its point is
+        not one of the first picture). met as in Finder.find."""
+        seen = {
+            camera: cast(Any, finder).find(cast(Any, self.model.encoders[camera]).cells(self.features[camera]), met)
+            for camera, finder in self.model.finders.items()
+        }
+        table, *others = seen.values()
+        hanging = [one for found in others for one in found if one.carried == HELD]
+        if not hanging:
+            return table
+        held = max(hanging, key=lambda one: one.p)
+        return [*(one for one in table if one.name != held.name), held]
+
+    @torch.inference_mode()
+    def note(self, text: str, answer: str) -> None:
+        """Read a question and its answer, which are then part of what later questions continue from."""
+        self.told, self.noted = text, self.model.words.encode(answer)
         self._read([*self.model.words.encode(text), *self.noted, self.model.words[EOS]])
         self.known = self.reader.length
 

@@ -48,20 +48,6 @@ _GRAPH: dict[str, list[tuple[tuple[str, ...], str]]] = {
 }
 
 
-# One line of the listing of what lies where.
-_THINGS: dict[str, list[tuple[tuple[str, ...], str]]] = {
-    "line": [(COLOURS, "shape")],
-    "shape": [(SHAPES + PLACES, "place")],
-    "place": [(("in",), "hand"), (XS, "y")],
-    "hand": [(("hand",), "end")],
-    "y": [(YS, "lies")],
-    "lies": [(("on", "in"), "colour"), ((LINE,), "line")],
-    "colour": [(COLOURS, "thing")],
-    "thing": [(SHAPES + PLACES, "end")],
-    "end": [((LINE,), "line")],
-}
-
-
 ELSEWHERE = (-1, -1)  # the point of a thing that a plan has moved
 Name = tuple[int, int]  # the tokens of a thing's colour and shape
 
@@ -78,23 +64,26 @@ Known = dict[Name, Listed]
 
 
 class Grammar:
-    """Walks the graph. Call with the tokens decoded so far; returns the ids that may follow ([] when complete)."""
+    """Walks the graph. Call with the tokens decoded so far; returns the ids that may follow."""
 
     def __init__(self, words: Words, most_steps: int = 16) -> None:
         self.eos = words[EOS]
         self.most_steps = most_steps
-        self.next, self.listed = (
-            {state: {words[word]: to for choices, to in edges for word in choices} for state, edges in graph.items()}
-            for graph in (_GRAPH, _THINGS)
-        )
-        self.thing = {words[c]: "shape" for c in COLOURS}
+        self.next = {
+            state: {words[word]: to for choices, to in edges for word in choices} for state, edges in _GRAPH.items()
+        }
+        self.colours = [words[c] for c in COLOURS]
         self.shapes = [words[s] for s in SHAPES + PLACES]
-        self.absent, self.unclear = words[ABSENT], words[UNCLEAR]
+        self.absent, self.unclear, self.line = words[ABSENT], words[UNCLEAR], words[LINE]
         self.anything = list(range(len(words)))  # for answers that have no form
         self.verdict = [words[YES], words[NO]]
         self.xs, self.ys = [words[x] for x in XS], [words[y] for y in YS]
         self.reach, self.pick, self.put, self.push = (words[skill] for skill in SKILLS)
-        self.on, self.on_in, self.front = words["on"], (words["on"], words["in"]), words["front"]
+        self.on, self.inside, self.front, self.to, self.between, self.both, self.table, self.bowl, self.zone = (
+            words[word] for word in ("on", "in", "front", "to", "between", "and", "table", "bowl", "zone")
+        )
+        self.beside = [words.encode(relation) for relation in ("left of", "right of", "behind", "in front of")]
+        self.movable = {words[shape] for shape in SHAPES}
 
     def plan(self, so_far: Sequence[int], known: Known | None = None) -> list[int]:
         """A plan, or `<absent> colour shape`, or `<unclear>`.
@@ -105,7 +94,7 @@ class Grammar:
         if so_far and so_far[0] == self.unclear:
             return [self.eos]
         if so_far and so_far[0] == self.absent:
-            return [list(self.thing), self.shapes, [self.eos]][len(so_far) - 1]
+            return [self.colours, self.shapes, [self.eos]][len(so_far) - 1]
         state, steps, start = "line", 0, 0
         table = {name: Listed(one.point, one.below) for name, one in (known or {}).items()}
         for k, token in enumerate(so_far):
@@ -115,19 +104,23 @@ class Grammar:
             if state == "end":
                 steps += 1
                 self._apply(so_far[start:], table)
-        allowed = list(self.next[state]) if not (state == "end" and steps >= self.most_steps) else []
-        if known:
-            line = so_far[start:] if state != "line" else []
-            allowed = [token for token in allowed if self._possible(token, state, line, table)] or allowed
-            if state[0] in "xy" and (point := self._point(line, table)):
+        allowed = list(self.next[state])
+        line = so_far[start:] if state not in ("line", "end") else []
+        if state == "end" and (steps >= self.most_steps or (known is not None and not self._steps(table))):
+            allowed = []
+        elif known is not None and state[0] in "xy":
+            if point := self._point(line, table):
                 allowed = [point[0] if state[0] == "x" else point[1]]
+        elif known is not None and state != "end":
+            begun = [step[len(line)] for step in self._steps(table) if step[: len(line)] == tuple(line)]
+            allowed = [token for token in allowed if token in begun]
         if not so_far:
             allowed += [self.absent, self.unclear]
         # An empty plan says that nothing is left to do.
         return allowed + [self.eos] if state == "end" or not so_far else allowed
 
     def _names(self, line: Sequence[int]) -> list[Name]:
-        return [(a, b) for a, b in pairwise(line) if a in self.thing and b in self.shapes]
+        return [(a, b) for a, b in pairwise(line) if a in self.colours and b in self.shapes]
 
     def _apply(self, line: Sequence[int], table: Known) -> None:
         """What a step, when it works, does to the table: things go to the hand or elsewhere, where their place is no longer
@@ -135,7 +128,7 @@ class Grammar:
         names = self._names(line)
         if line[0] == self.reach or not names:
             return
-        onto = line[0] != self.pick and len(names) == 2 and (line[0] == self.push or line[3] in self.on_in)
+        onto = line[0] != self.pick and len(names) == 2 and (line[0] == self.push or line[3] in (self.on, self.inside))
         onto = onto and line[4] != self.front
         table[names[0]] = Listed((), None) if line[0] == self.pick else Listed(ELSEWHERE, names[1] if onto else None)
 
@@ -147,59 +140,35 @@ class Grammar:
         point = table[meant[at]].point if at < len(meant) and meant[at] in table else ()
         return () if point == ELSEWHERE else point
 
-    def _possible(self, token: int, state: str, line: Sequence[int], table: Known) -> bool:
-        """Whether this word of a step keeps it possible on this table: with a full hand only putting down is, a thing that
-        another one lies on can neither be taken nor built on, and a step names a thing once."""
-        held = {name for name, one in table.items() if not one.point}
-        if state == "line":
-            return (token == self.put) == bool(held)
-        if token not in self.thing and token not in self.shapes:
-            return True
-        said, words = self._names(line), line[:-1] if line[-1] in self.thing else line
-        clear = {name for name in table if all(one.below != name for one in table.values())} - held
-        if not said:
-            free = held if line[0] == self.put else clear
-        else:
-            free = (clear if words[-1] == self.on else set(table)) - set(said)
-        if token in self.thing:
-            behind = self.next[self.next[state][token]]
-            return any(colour == token and shape in behind for colour, shape in free)
-        return (line[-1], token) in free
-
-    def _listing(self, so_far: Sequence[int]) -> tuple[str, Known]:
-        """Where a listing has got to, and the things that it has listed."""
-        state, name, colour, known = "line", (0, 0), 0, Known()
-        for token in so_far:
-            if state == "shape":
-                name = (colour, token)
-                known[name] = Listed()
-            elif state == "thing":
-                known[name].below = (colour, token)
-            elif token in self.xs or token in self.ys:
-                known[name].point = (*known[name].point, token)
-            colour = token
-            state = self.listed[state][token]
-        return state, known
+    def _steps(self, table: Known) -> list[tuple[int, ...]]:
+        """The words of every step that is possible on this table: with a full hand only putting down is, a thing that another
+        one lies on can neither be taken nor built on, and a step names a thing once."""
+        held = next((name for name, one in table.items() if not one.point), None)
+        others = [name for name in table if name != held]
+        clear = [name for name in others if all(one.below != name for one in table.values())]
+        if held is None:
+            zones = [name for name in others if name[1] == self.zone]
+            take = [name for name in clear if name[1] in self.movable]
+            pushes = [(self.push, *a, self.to, *zone) for a in take for zone in zones]
+            return [*((self.reach, *a) for a in clear), *((self.pick, *a) for a in take), *pushes]
+        ends = [(*self.beside[k], *b) for k in range(len(self.beside)) for b in others]
+        ends += [
+            (self.inside, *b) if b[1] == self.bowl else (self.on, *b) for b in others if b[1] == self.bowl or b in clear
+        ]
+        ends += [(self.between, *b, self.both, *c) for b in others for c in others if b != c]
+        return [(self.put, *held, *end) for end in [(self.on, self.table), *ends]]
 
     def placed(self, listing: Sequence[int]) -> Known:
         """All things that a listing names."""
-        return self._listing(listing)[1]
-
-    def things(self, so_far: Sequence[int], met: Known | None = None) -> list[int]:
-        """A listing of what lies where, each thing once. met: things listed before on this table, which keep their names: a
-        thing of a colour that was met is one of those."""
-        state, known = self._listing(so_far)
-        allowed = list(self.listed[state])
-        if state == "shape":
-            allowed = [shape for shape in allowed if (so_far[-1], shape) not in known]
-        if state in ("shape", "thing") and met:
-            allowed = [shape for shape in allowed if (so_far[-1], shape) in met] or allowed
-        if state == "line":
-            every = {(colour, shape) for colour, _ in known for shape in self.shapes}
-            left = {colour for colour, shape in (met or every) if (colour, shape) not in known}
-            full = {colour for colour, _ in [*known, *(met or {})] if colour not in left}
-            allowed = [c for c in allowed if c not in full] if len(known) < self.most_steps else [self.eos]
-        return allowed + [self.eos] if state in ("lies", "end") or not so_far else allowed
+        known, line = Known(), list[int]()
+        for token in [*listing, self.line]:
+            if token != self.line:
+                line.append(token)
+                continue
+            names, point = self._names(line), tuple(t for t in line if t in self.xs or t in self.ys)
+            known |= {name: Listed(point, names[1] if len(names) > 1 else None) for name in names[:1]}
+            line = []
+        return known
 
     def points(self, so_far: Sequence[int], step: Sequence[int], count: int, known: Known) -> list[int]:
         """The `count` points of a step (its tokens), those of listed things as listed; a thing that is not there is

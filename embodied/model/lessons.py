@@ -6,43 +6,35 @@ The texts of prompts are defined here once; the planner asks with the same funct
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from embodied import plan as grammar
-from embodied.data.snapshots import HELD, NOTHING, ROBOT, Record
+from embodied.data.snapshots import NOTHING, ROBOT, Record
+from embodied.model.encoders.vit import CELL
+from embodied.model.finder import CARRIED, GROUPS
 from embodied.model.tokens import (
     ABSENT,
     ASK,
-    BINS,
-    BOS,
     CHECK,
     DONE,
     EOS,
     GOAL,
     LINE,
     NO,
-    PAD,
     PLAN,
     POINT,
     STEP,
     UNCLEAR,
-    XS,
     YES,
-    YS,
     Words,
 )
 from embodied.types import Point
 
-CELL = 8  # pixels of a stem cell
+LEAST = 40  # pixels of a thing in the hand that can be found
 SHAKE = 0.04  # how far locations of a lesson in words alone are moved together, shares of the picture
-LISTED = (
-    0.8  # share of the lessons whose questions are asked after the listing; the others are asked of the picture alone
-)
 
 
 def ask_plan(goal: str, done: Sequence[str] = ()) -> str:
@@ -62,7 +54,7 @@ def ask(question: str) -> str:
     return f"{ASK} {question}"
 
 
-ALL = ask("things")  # the question that is answered first: what lies where
+ALL = ask("things")  # what the listing of what lies where follows
 
 
 def ask_move(line: str) -> str:
@@ -74,7 +66,7 @@ def ask_move(line: str) -> str:
 class Lesson:
     """One training sentence. images[c] uint8 H W 3; states[s] normalised (t, d); cells[c] int64 (2, m): colour and kind.
 
-    scene: question and answer that all segments see, what lies where.
+    scene: what all segments see: ALL and the listing.  marks[c] (k, 6): what its finder shall find.
     chunk (h, a) normalised and valid (h,) when the last segment is a motion."""
 
     images: dict[str, np.ndarray]
@@ -82,6 +74,7 @@ class Lesson:
     segments: list[tuple[list[int], list[int]]]
     scene: tuple[list[int], list[int]] = ([], [])
     cells: dict[str, np.ndarray] = field(default_factory=dict)
+    marks: dict[str, np.ndarray] = field(default_factory=dict)
     chunk: np.ndarray | None = None
     valid: np.ndarray | None = None
 
@@ -91,22 +84,22 @@ class Lesson:
         return sum(len(prompt) + len(answer) for prompt, answer in [self.scene, *self.segments])
 
 
-def listing(things: Mapping[str, str], across: Mapping[str, float], lies: Mapping[str, str]) -> str:
+def listing(points: Mapping[str, Point], lies: Mapping[str, str]) -> str:
     """What lies where, one thing a line, in the one order that a picture has: from left to right, each followed by what
     lies on or in it; what the hand holds first.
 
-    things: name -> its location tokens.  across: name -> u.  lies: as in Record.
+    points: of the things in the picture, by name.  lies: as in Record.
     """
+    things = sorted((name for name in points if lies.get(name) != grammar.HELD), key=lambda name: points[name].u)
     below = {name: lies[name].split(" ", 1)[1] for name in things if name in lies}
-    order = sorted(things, key=lambda name: across[name])
 
     def lines(names: list[str]) -> Iterator[str]:
         for name in names:
-            yield " ".join([name, things[name], lies.get(name, "")]).strip()
-            yield from lines([other for other in order if below.get(other) == name])
+            yield " ".join([name, grammar.locate(points[name]), lies.get(name, "")]).strip()
+            yield from lines([other for other in things if below.get(other) == name])
 
-    held = [f"{name} {where}" for name, where in lies.items() if where == HELD]
-    return LINE.join([*held, *lines([name for name in order if below.get(name) not in things])])
+    held = [f"{name} {where}" for name, where in lies.items() if where == grammar.HELD]
+    return LINE.join([*held, *lines([name for name in things if below.get(name) not in things])])
 
 
 def cells_of(segmentation: np.ndarray, items: Sequence[str]) -> np.ndarray:
@@ -131,17 +124,36 @@ def shifted(image: np.ndarray, dx: int, dy: int, fill: int | None = None) -> np.
     return padded[pad - dy : pad - dy + image.shape[0], pad - dx : pad - dx + image.shape[1]]
 
 
+_NOISE = 3 * np.random.default_rng(0).standard_normal(
+    1 << 20, np.float32
+)  # drawing it anew took most of a lesson's time
+
+
 def varied(image: np.ndarray, rng: np.random.Generator, light: float) -> np.ndarray:
     """Another brightness (up to `light`, a share), another tint and some noise: what another lamp and camera would do."""
     gain = (rng.uniform(1 - light, 1 + light) * rng.uniform(0.95, 1.05, 3)).astype(np.float32)
-    noise = rng.standard_normal(image.shape, dtype=np.float32)
-    return np.clip(image * gain + 3 * noise, 0, 255).astype(np.uint8)
+    start = int(rng.integers(len(_NOISE) - image.size))  # more than a million numbers: room for 700 x 480 pixels
+    out = image * gain
+    out += _NOISE[start : start + image.size].reshape(image.shape)
+    return np.clip(out, 0, 255, out=out).astype(np.uint8)
+
+
+def _marked(at: Mapping[str, tuple[float, float]], lies: Mapping[str, str]) -> np.ndarray:
+    """Rows group, u, v, colour, kind, carried, as embodied/model/finder.py takes them."""
+    marks = []
+    for name, (u, v) in at.items():
+        colour, shape = name.split()
+        group = next(g for g, kinds in enumerate(GROUPS) if shape in kinds)
+        where = lies.get(name, "")
+        carried = CARRIED.index(where if where in CARRIED else where.split()[0])
+        marks.append([group, u, v, grammar.COLOURS.index(colour), GROUPS[group].index(shape), carried])
+    return np.array(marks, np.float32).reshape(-1, 6)
 
 
 class Teacher:
     """Makes a Lesson of a Record: chooses questions, augments the picture, moves the points with it."""
 
-    def __init__(self, words: Words, main: str = "front", jitter: int = 6) -> None:
+    def __init__(self, words: Words, main: str = "front", jitter: int = 12) -> None:
         self.words, self.main, self.jitter = words, main, jitter
 
     def lesson(
@@ -154,10 +166,8 @@ class Teacher:
         asked: bool = True,
     ) -> Lesson:
         """arrays: none of them for a lesson in words alone, where the listing stands for the picture.
-        asked: False for a lesson in seeing alone, of the main picture, without questions."""
-        if not asked:
-            arrays = {name: array for name, array in arrays.items() if name.startswith(self.main)}
-        images, cells = {}, {}
+        asked: False for a lesson in seeing alone, without questions."""
+        images, cells, marks = {}, {}, {}
         move = {self.main: (0.0, 0.0)}
         if augment and not arrays:
             move[self.main] = rng.uniform(-SHAKE, SHAKE, 2)
@@ -171,11 +181,30 @@ class Teacher:
             images[camera] = image
             if seg is not None:
                 cells[camera] = cells_of(seg, record.items)
-        if not asked:
-            return Lesson(images, states, [], cells=cells)
+                marks[camera] = self._in_hand(record, seg) if camera != self.main else np.zeros((0, 6), np.float32)
         self._move = move[self.main]
+        if self.main in marks:
+            marks[self.main] = self._marks(record)
+        if not asked:
+            return Lesson(images, states, [], cells=cells, marks=marks)
         pairs = [self._pair(*one) for one in self._asked(record, rng, seen=bool(images))]
-        return Lesson(images, states, pairs, self._pair(*self._scene(record)), cells)
+        return Lesson(images, states, pairs, self._pair(*self._scene(record)), cells, marks)
+
+    def _in_hand(self, record: Record, seg: np.ndarray) -> np.ndarray:
+        """The mark of what can be seen of the thing in the hand, at its middle: (0 or 1, 6)."""
+        held = next((name for name, where in record.lies.items() if where == grammar.HELD), "")
+        rows, cols = np.nonzero(seg == record.items.index(held)) if held else ([], [])
+        at = (
+            {held: ((np.mean(cols) + 0.5) / seg.shape[1], (np.mean(rows) + 0.5) / seg.shape[0])}
+            if len(rows) >= LEAST
+            else {}
+        )
+        return _marked(at, record.lies)
+
+    def _marks(self, record: Record) -> np.ndarray:
+        """The marks of all that lies in the moved picture (k, 6)."""
+        du, dv = self._move
+        return _marked({name: (p[0] + du, p[1] + dv) for name, p in self._inside(record).items()}, record.lies)
 
     def _pair(self, prompt: str, answer: str) -> tuple[list[int], list[int]]:
         return self.words.encode(prompt), [*self.words.encode(answer), self.words[EOS]]
@@ -186,9 +215,8 @@ class Teacher:
         return {n: p for n, p in record.things.items() if 0 <= p[0] + du < 1 and 0 <= p[1] + dv < 1}
 
     def _scene(self, record: Record) -> tuple[str, str]:
-        inside = self._inside(record)
-        points = {name: self._points([p]) for name, p in inside.items()}
-        return ALL, listing(points, {name: p[0] for name, p in inside.items()}, record.lies)
+        (du, dv), inside = self._move, self._inside(record)
+        return ALL, listing({name: Point(p[0] + du, p[1] + dv) for name, p in inside.items()}, record.lies)
 
     def _line(self, line: str) -> str:
         step = grammar.read_step(line)
@@ -212,15 +240,14 @@ class Teacher:
                 answer = LINE.join(map(self._line, record.plan))
             asked.append((ask_plan(pick(record.goals, 1)[0], list(map(self._line, record.done))), answer))
         asked += [
-            (ask_plan(goal), LINE.join(map(self._line, lines))) for goal, lines in pick(record.others, 1 if seen else 3)
+            (ask_plan(goal), LINE.join(map(self._line, lines))) for goal, lines in pick(record.others, 1 if seen else 4)
         ]
         # Only a picture tells where the hand is.
         checks = [check for check in record.checks if seen or not check[0].startswith("reach")]
         if checks:  # the first is about the step just tried; the others balance it
             latest, rest = checks[0], checks[1:]
-            against, alike = ([c for c in rest if (c[1] == latest[1]) == same] for same in (False, True))
-            more = [*pick(against, 1 if seen else 2), *pick(alike, 0 if seen else 1)]
-            asked += [(ask_check(s), YES if good else NO) for s, good in [latest, *more]]
+            against = [check for check in rest if check[1] != latest[1]]
+            asked += [(ask_check(s), YES if good else NO) for s, good in [latest, *pick(against, 1)]]
         asked += [(ask(q), a) for q, a in pick(record.asks, int(rng.random() < 0.4))]
         if not seen:
             return asked
@@ -229,84 +256,3 @@ class Teacher:
             asked.append((ask_points(pick(record.missing, 1)[0]), ABSENT))
         inside = self._inside(record)
         return asked + [(ask_points(name), self._points([inside[name]])) for name in pick(list(inside), 1)]
-
-
-@dataclass
-class Batch:
-    """Tensors of b sentences. target (b, n): the token to predict after each position, -100 none.
-
-    place (b, n): the coordinate in [0, 1] where the target is a location token, NaN elsewhere. patch (b, n): index of the
-    main picture's token that holds the point whose <x> comes next, -1 none.
-    """
-
-    ids: Tensor
-    segment: Tensor
-    target: Tensor
-    place: Tensor
-    patch: Tensor
-    images: dict[str, Tensor]
-    states: dict[str, Tensor]
-    cells: dict[str, Tensor]
-    chunk: Tensor | None = None
-    valid: Tensor | None = None
-    moving: Tensor | None = None  # (b, n) bool: what the motion head may see
-
-    def to(self, device: torch.device | str) -> Batch:
-        """The same batch on another device."""
-
-        def moved(value: Any) -> Any:
-            if isinstance(value, dict):
-                return {name: moved(part) for name, part in value.items()}
-            return value.to(device) if isinstance(value, Tensor) else value
-
-        return Batch(**{one.name: moved(getattr(self, one.name)) for one in fields(self)})
-
-
-def collate(lessons: Sequence[Lesson], prefix: list[int], words: Words, grid: tuple[int, int]) -> Batch:
-    """Pack, pad and label. grid: rows and columns of the main picture's tokens.
-
-    Lessons without pictures start with their listing, which nothing tells and which is therefore given, not asked for.
-    """
-    if not lessons[0].images:
-        prefix = [words[BOS]]
-    first_x, first_y = words[XS[0]], words[YS[0]]
-    rows: list[tuple[list[int], list[int], list[int]]] = []
-    for lesson in lessons:
-        prompt, answer = lesson.scene
-        ids = prefix + prompt + answer
-        segment, target = [0] * len(ids), [-100] * len(ids)
-        if lesson.images and answer:
-            target[-len(answer) - 1 : -1] = answer
-        for k, (prompt, answer) in enumerate(lesson.segments, 1):
-            if not answer:  # a motion: the head answers
-                ids, segment, target = ids + prompt, segment + [k] * len(prompt), target + [-100] * len(prompt)
-                continue
-            ids += prompt + answer[:-1]
-            segment += [k] * (len(prompt) + len(answer) - 1)
-            target += [-100] * (len(prompt) - 1) + answer
-        rows.append((ids, segment, target))
-    n = -(-max(len(r[0]) for r in rows) // 16) * 16
-    ids = torch.full((len(rows), n), words[PAD])
-    segment = torch.full((len(rows), n), -1)
-    target = torch.full((len(rows), n), -100)
-    for i, row in enumerate(rows):
-        for tensor, values in zip((ids, segment, target), row, strict=True):
-            tensor[i, : len(values)] = torch.tensor(values)
-    x, y = target - first_x, target - first_y
-    is_x, is_y = (x >= 0) & (x < BINS), (y >= 0) & (y < BINS)
-    place = torch.where(is_x, (x + 0.5) / BINS, torch.where(is_y, (y + 0.5) / BINS, torch.nan))
-    next_y = torch.roll(y, -1, 1).clamp(0, BINS - 1)
-    patch = torch.where(is_x, next_y * grid[0] // BINS * grid[1] + x.clamp(0, BINS - 1) * grid[1] // BINS, -1)
-    names = lessons[0].images
-    batch = Batch(
-        ids, segment, target, place.float(), patch,
-        {c: torch.from_numpy(np.stack([a.images[c] for a in lessons])) for c in names},
-        {s: torch.from_numpy(np.stack([a.states[s] for a in lessons])).float() for s in lessons[0].states},
-        {c: torch.from_numpy(np.stack([a.cells[c] for a in lessons])) for c in lessons[0].cells},
-    )  # fmt: skip
-    if lessons[0].chunk is not None:
-        batch.chunk = torch.from_numpy(np.stack([a.chunk for a in lessons])).float()
-        batch.valid = torch.from_numpy(np.stack([a.valid for a in lessons])).float()
-        last = segment.max(1, keepdim=True).values
-        batch.moving = (segment == 0) | (segment == last)
-    return batch

@@ -6,12 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from embodied.model.lessons import Batch
 from embodied.model.network import KINDS, EmbodiedModel
+from embodied.model.packing import Batch
 from embodied.model.tokens import XS, YS
 from embodied.plan import BINS, COLOURS, PLACES, SHAPES
 
-WEIGHTS = {"text": 1.0, "place": 1.0, "colour": 0.3, "kind": 0.3, "naming": 1.0, "pointer": 1.0, "motion": 1.0}
+WEIGHTS = {
+    "text": 1.0, "place": 1.0, "colour": 0.3, "kind": 0.3, "naming": 1.0, "pointer": 1.0, "motion": 1.0,
+    "centre": 0.5, "offset": 1.0, "found colour": 1.0, "found kind": 1.0, "found carried": 0.5,
+}  # fmt: skip
 SPREAD = 1.0 / BINS  # a location's label is a bell of one bin's width: near misses teach nearly the same
 
 
@@ -21,11 +24,11 @@ def losses(model: EmbodiedModel, batch: Batch, main: str = "front") -> dict[str,
     spoken = (batch.target >= 0) & ~located
     out: dict[str, Tensor] = {}
     if spoken.any() or batch.chunk is not None:
-        vectors, cells, tokens = model.look(batch.images, batch.states) if batch.images else ({}, {}, {})
+        vectors, features, tokens = model.look(batch.images, batch.states) if batch.images else ({}, {}, {})
         hidden = model(batch.ids, batch.segment, vectors)
     else:  # pictures without a question are looked at only: most of the work is the language model's
         looks = {camera: model.encoders[camera](images) for camera, images in batch.images.items()}
-        cells, tokens = ({camera: look[k] for camera, look in looks.items()} for k in (0, 1))
+        features, tokens = ({camera: look[k] for camera, look in looks.items()} for k in (0, 1))
         hidden = torch.empty(0)
     if spoken.any():
         out["text"] = F.cross_entropy(model.logits(hidden[spoken]).float(), batch.target[spoken])
@@ -46,8 +49,12 @@ def losses(model: EmbodiedModel, batch: Batch, main: str = "front") -> dict[str,
             scores = (key @ query[:, :, None])[..., 0].float() / query.shape[-1] ** 0.5
             out["pointer"] = F.cross_entropy(scores, batch.patch[pointed])
     for camera, labels in batch.cells.items():
+        cells = model.encoders[camera].cells(features[camera])
+        for name, value in model.finders[camera].losses(cells, batch.marks[camera]).items():
+            out[name] = out.get(name, 0) + value
+        cells = cells.flatten(2).transpose(1, 2)
         for k, (name, layer) in enumerate((("colour", model.cell_colour), ("kind", model.cell_kind))):
-            logits = layer(cells[camera]).float().flatten(0, 1)
+            logits = layer(cells).float().flatten(0, 1)
             weight = torch.where(labels[:, k].flatten() == 0, 0.2, 1.0)  # most cells are bare table
             each = F.cross_entropy(logits, labels[:, k].flatten(), reduction="none")
             out[name] = out.get(name, 0) + (each * weight).sum() / weight.sum()

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaModel
 
 from embodied.errors import UserError
+from embodied.model.finder import Finder
 from embodied.model.sentence import Picture, Prompt, Series, Text, embed
 from embodied.model.tokens import BOS, XS, YS, Words
 from embodied.plan import BINS, COLOURS, PLACES, SHAPES
@@ -34,7 +35,7 @@ class ModelConfig:
     vit_depth: int = 2
     vit_channels: int = 128
     cameras: Mapping[str, tuple[int, int, int]] = field(
-        default_factory=lambda: {"front": (96, 160, 16), "wrist": (96, 96, 32)}
+        default_factory=lambda: {"front": (192, 320, 32), "wrist": (192, 192, 64)}
     )
     states: Mapping[str, tuple[int, int]] = field(default_factory=lambda: {"arm": (8, 6)})
     state_tokens: int = 2
@@ -87,10 +88,11 @@ class EmbodiedModel(nn.Module):
             )
         )  # fmt: skip
         self.smear = Smear(dim)
+        self.finders = nn.ModuleDict({camera: Finder(config.vit_channels // 2) for camera in config.cameras})
         self.head = build("head", config.head, horizon=config.horizon, actions=config.actions, context=dim)
         # Training-only heads; labels from the simulator's segmentation. See embodied/model/losses.py.
-        self.cell_colour = nn.Linear(config.vit_channels, len(COLOURS) + 1)
-        self.cell_kind = nn.Linear(config.vit_channels, len(KINDS))
+        self.cell_colour = nn.Linear(config.vit_channels // 2, len(COLOURS) + 1)
+        self.cell_kind = nn.Linear(config.vit_channels // 2, len(KINDS))
         self.pointer = nn.ModuleDict({"query": nn.Linear(dim, dim), "key": nn.Linear(dim, dim)})
         self._start_near()
 
@@ -132,24 +134,27 @@ class EmbodiedModel(nn.Module):
 
     def look(
         self, images: Mapping[str, Tensor], states: Mapping[str, Tensor]
-    ) -> tuple[dict[int, Tensor], dict[str, Tensor], dict[str, Tensor]]:
+    ) -> tuple[dict[int, Tensor], dict[str, Any], dict[str, Tensor]]:
         """Encode. images[camera] uint8 (b, H, W, 3), states[name] (b, t, d) normalised.
 
-        Returns vectors by placeholder id (b * n, D), cells by camera (b, m, C) and tokens by camera (b, n, D).
+        Returns vectors by placeholder id (b * n, D), features by camera (for its encoder's `cells`) and tokens by camera (b, n, D).
         """
         vectors: dict[int, Tensor] = {}
-        cells: dict[str, Tensor] = {}
+        features: dict[str, Any] = {}
         tokens: dict[str, Tensor] = {}
         for camera in self.config.cameras:
             if camera not in images:
                 raise UserError(f"camera {camera!r} is missing; the model needs {', '.join(self.config.cameras)}")
-            cells[camera], tokens[camera] = self.encoders[camera](images[camera])
+            (height, width, _), given = self.config.cameras[camera], tuple(images[camera].shape[1:3])
+            if given != (height, width):
+                raise UserError(f"pictures of {camera!r} are {given[1]}x{given[0]}, the model needs {width}x{height}")
+            features[camera], tokens[camera] = self.encoders[camera](images[camera])
             vectors[self.words[f"<{camera}>"]] = tokens[camera].flatten(0, 1)
         for name in self.config.states:
             if name not in states:
                 raise UserError(f"state {name!r} is missing; the model needs {', '.join(self.config.states)}")
             vectors[self.words[f"<{name}>"]] = self.encoders[name](states[name]).flatten(0, 1)
-        return vectors, cells, tokens
+        return vectors, features, tokens
 
     def forward(self, ids: Tensor, segment: Tensor, vectors: Mapping[int, Tensor]) -> Tensor:
         """ids, segment (b, n) -> last hidden states (b, n, D)."""

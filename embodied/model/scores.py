@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import torch
 
-from embodied.model.lessons import Batch
+from embodied.model.finder import CARRIED, GROUPS
 from embodied.model.network import EmbodiedModel
+from embodied.model.packing import Batch
 from embodied.model.tokens import NO, XS, YES, YS
-from embodied.plan import BINS
+from embodied.plan import BINS, COLOURS, thing
 
 
 @torch.no_grad()
 def scores(model: EmbodiedModel, batch: Batch) -> dict[str, tuple[float, float]]:
     """name -> (sum, count): words right, verdicts right, locations within 3 bins, location error in bins, and the share of
-    plans and answers whose every word is right and every location within 3 bins, cells of things named right."""
-    vectors, cells, _ = model.look(batch.images, batch.states)
+    plans and answers whose every word is right and every location within 3 bins, cells of things named right, and
+    pictures in which all is found that the camera is to find."""
+    vectors, features, _ = model.look(batch.images, batch.states)
     logits = model.logits(model(batch.ids, batch.segment, vectors)).float()
     located, answered = ~torch.isnan(batch.place), batch.target >= 0
     spoken = answered & ~located
@@ -33,9 +35,26 @@ def scores(model: EmbodiedModel, batch: Batch) -> dict[str, tuple[float, float]]
     out["plans"] = ((good | ~plan).all(1)[whole].sum(), whole.sum())
     for camera, labels in batch.cells.items():
         things = labels[:, 0] > 0
-        seen = (model.cell_colour(cells[camera]).argmax(-1) == labels[:, 0]) & (
-            model.cell_kind(cells[camera]).argmax(-1) == labels[:, 1]
+        cells = model.encoders[camera].cells(features[camera]).flatten(2).transpose(1, 2)
+        seen = (model.cell_colour(cells).argmax(-1) == labels[:, 0]) & (
+            model.cell_kind(cells).argmax(-1) == labels[:, 1]
         )
         before = out.get("cells", (0, 0))
         out["cells"] = (before[0] + seen[things].sum(), before[1] + things.sum())
+    for camera, marked in batch.marks.items():
+        cells = model.encoders[camera].cells(features[camera])
+        whole = [
+            {(one.name, one.carried) for one in model.finders[camera].find(seen)} == _there(marks)
+            for seen, marks in zip(cells.split(1), marked, strict=True)
+        ]
+        out[f"found in {camera}"] = (sum(whole), len(whole))
     return {name: (float(a), float(b)) for name, (a, b) in out.items()}
+
+
+def _there(marks: torch.Tensor) -> set[tuple[str, str]]:
+    """Names of the marked things (k, 6), and how they are carried."""
+    return {
+        (thing(COLOURS[int(colour)], GROUPS[int(group)][int(kind)]), CARRIED[int(carried)])
+        for group, _, _, colour, kind, carried in marks.tolist()
+        if group >= 0
+    }

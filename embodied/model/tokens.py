@@ -6,9 +6,11 @@ of becoming one unknown. Location tokens follow PaliGemma (arXiv 2407.07726) wit
 
 from __future__ import annotations
 
+import json
+import re
 import string
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
@@ -23,6 +25,7 @@ CONTROLS = (PAD, BOS, EOS, LINE, GOAL, DONE, PLAN, CHECK, POINT, ASK, STEP, YES,
 XS = tuple(f"<x{i:03d}>" for i in range(BINS))
 YS = tuple(f"<y{i:03d}>" for i in range(BINS))
 _JOINTS = ("on", "in", "left", "right", "of", "behind", "front", "between", "and", "to", "table", "hand", "things")
+SYNONYMS = "synonyms.json"
 GRAMMAR_WORDS = (*SKILLS, *COLOURS, *SHAPES, *PLACES, *_JOINTS)
 
 
@@ -51,10 +54,10 @@ def train_vocabulary(corpus: Iterable[str], placeholders: Iterable[str], least: 
 
 
 class Words:
-    """Encode and decode text; newlines are the token <line>."""
+    """Encode and decode text; newlines are the token <line>. synonyms: unknown word -> known word of like meaning."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self.tokenizer = tokenizer
+    def __init__(self, tokenizer: Tokenizer, synonyms: Mapping[str, str] | None = None) -> None:
+        self.tokenizer, self.synonyms = tokenizer, synonyms or {}
         self.tokenizer.no_padding()
         self.tokenizer.no_truncation()
 
@@ -76,20 +79,34 @@ class Words:
             )
         return found
 
+    def knows(self, word: str) -> bool:
+        return self.tokenizer.token_to_id(word) is not None
+
+    def familiar(self, text: str) -> str:
+        """The text with words that it does not know replaced by synonyms that it knows."""
+
+        def known(word: str) -> str:
+            return word if self.knows(word) else self.synonyms.get(word, word)
+
+        return re.sub(r"[a-z]+", lambda found: known(found[0]), text.lower())
+
     def spelled(self, text: str) -> float:
-        """Share of the words of `text` that the vocabulary lacks (0 all known, 1 none): how foreign a goal is."""
-        pieces = self.tokenizer.encode(text, add_special_tokens=False)
+        """Share of the words of `text` that mean nothing to it (0 all known, 1 none): how foreign a goal is."""
+        pieces = self.tokenizer.encode(self.familiar(text), add_special_tokens=False)
         words = zip(pieces.word_ids, pieces.tokens, strict=True)
         unknown = {w for w, piece in words if piece.startswith("##") or piece == "[UNK]"}
         total = {w for w in pieces.word_ids if w is not None}
         return len(unknown) / max(1, len(total))
 
     def save(self, path: Path) -> None:
+        """Write `path` and, beside it, synonyms.json."""
         self.tokenizer.save(str(path))
+        (path.parent / SYNONYMS).write_text(json.dumps(self.synonyms, indent=0) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Words:
+        beside = path.parent / SYNONYMS
         try:
-            return cls(Tokenizer.from_file(str(path)))
+            return cls(Tokenizer.from_file(str(path)), json.loads(beside.read_text()) if beside.exists() else None)
         except Exception as error:  # the library raises bare Exception
             raise UserError(f"tokenizer {path} cannot be read ({error}); copy the weights folder again") from error

@@ -1,4 +1,5 @@
-"""Weights on disk: model.safetensors, config.json (with the normalisation statistics), tokenizer.json. No pickle."""
+"""Weights on disk: model.safetensors, config.json (with the normalisation statistics), tokenizer.json and synonyms.json. No
+pickle."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 
 
 def save_pretrained(model: EmbodiedModel, folder: Path, dtype: torch.dtype = torch.float16) -> None:
-    """Write the three files. Shared tensors are written once; floats as `dtype` (16 bits halve the download)."""
+    """Write the four files. Shared tensors are written once; floats as `dtype` (16 bits halve the download)."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, torch.Tensor] = {}
     seen: set[int] = set()

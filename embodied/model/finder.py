@@ -1,0 +1,173 @@
+"""What is where, found in a picture: each thing as a centre, a colour, a shape and what carries it. The first camera finds
+what lies on the table, any other one, which is on the hand, what hangs in it.
+
+Centres as in "Objects as Points" (arXiv 1904.07850); colour and shape are told apart from each other, so that a pair never
+seen in training is found like any other. The listing made of this (docs/model.md) is what the language model reads: the
+object words of PaLM-E (arXiv 2303.03378, section 4), written out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from embodied.plan import COLOURS, HELD, PLACES, SHAPES, thing
+from embodied.types import Point
+
+GROUPS = (SHAPES, PLACES)  # found apart, because a thing stands in the middle of its place
+CARRIED = ("", HELD, "on", "in")  # what a thing of SHAPES can lie on: the table, the hand, a thing or zone, a bowl
+WIDTHS = tuple(3 + len(COLOURS) + len(kinds) + (len(CARRIED) if kinds is SHAPES else 0) for kinds in GROUPS)
+SPREAD = 0.6  # cells, of the bell around a centre
+SURE = 0.4  # of a centre that counts
+NEW = 0.05  # how likely a thing has another name than those of its colour that were met
+SAME, ONE = 1.2, 0.8  # cells within which two centres of one colour, or of any, are one thing
+
+
+@dataclass(frozen=True)
+class Found:
+    """point: in the picture. carried: one of CARRIED. p: how surely something is there."""
+
+    name: str
+    point: Point
+    carried: str
+    p: float
+
+
+class Finder(nn.Module):
+    """cells (b, C, rows, cols) -> a map (b, WIDTHS[g], rows, cols) for each group: centre, offset x y (cells), colours,
+    kinds, and for things that can be moved what carries them."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        last = nn.Conv2d(2 * channels, sum(WIDTHS), 1)
+        self.read = nn.Sequential(
+            nn.GroupNorm(max(1, channels // 16), channels), nn.GELU(), nn.Conv2d(channels, 2 * channels, 1), nn.GELU(), last
+        )  # fmt: skip
+        bias = torch.zeros(sum(WIDTHS))
+        bias[[0, WIDTHS[0]]] = -4.0  # hardly any cell is a centre
+        last.bias = nn.Parameter(bias)
+
+    def forward(self, cells: Tensor) -> tuple[Tensor, ...]:
+        # contiguous: torch 2.13's group norm crashes in backward on channels-last input that needs no gradient
+        return self.read(cells.contiguous()).split(WIDTHS, 1)
+
+    def losses(self, cells: Tensor, marks: Tensor) -> dict[str, Tensor]:
+        """marks (b, k, 6): group (-1: none), u, v, and indices of colour, kind and carried of each thing there is."""
+        out: dict[str, Tensor] = {}
+        rows, cols = cells.shape[2:]
+        x, y = marks[..., 1] * cols - 0.5, marks[..., 2] * rows - 0.5  # in cells, counted from a cell's middle
+        col, row = (at.round().clamp(0, size - 1) for at, size in ((x, cols), (y, rows)))
+        at_x, at_y = torch.arange(cols, device=marks.device), torch.arange(rows, device=marks.device)
+        # Bells around the cells that hold a centre: exactly one there (penalty-reduced focal loss, section 3).
+        far = (at_x[None, None, None] - col[..., None, None]) ** 2 + (
+            at_y[None, None, :, None] - row[..., None, None]
+        ) ** 2
+        bells = torch.exp(-far / (2 * SPREAD**2))
+        for group, maps in enumerate(self(cells)):
+            maps = maps.float()
+            here = marks[..., 0] == group
+            want = (bells * here[..., None, None]).amax(1)
+            centre = maps[:, 0]
+            p = centre.sigmoid()
+            hit = -((1 - p) ** 2) * F.logsigmoid(centre)
+            miss = -((1 - want) ** 4) * p**2 * F.logsigmoid(-centre)
+            count = here.sum().clamp(min=1)
+            out["centre"] = out.get("centre", 0) + torch.where(want == 1, hit, miss).sum() / count
+            sample, k = here.nonzero(as_tuple=True)
+            if len(sample) == 0:
+                continue
+            read = maps[sample, :, row[sample, k].long(), col[sample, k].long()]
+            offset = torch.stack([x - col, y - row], -1)[sample, k]
+            out["offset"] = out.get("offset", 0) + F.smooth_l1_loss(read[:, 1:3], offset, beta=0.2)
+            parts = read[:, 3:].split(
+                [len(COLOURS), len(GROUPS[group]), read.shape[1] - 3 - len(COLOURS) - len(GROUPS[group])], 1
+            )
+            labels = marks[sample, k, 3:].long()
+            for j, name in enumerate(("colour", "kind", "carried")):
+                if parts[j].shape[1]:
+                    out[f"found {name}"] = out.get(f"found {name}", 0) + F.cross_entropy(parts[j], labels[:, j])
+        return out
+
+    @torch.no_grad()
+    def find(self, cells: Tensor, met: Collection[str] = ()) -> list[Found]:
+        """All things in a picture (cells of a batch of one), each name once, the surest first.
+
+        met: names found before on this table, which a thing of such a colour most likely has.
+        """
+        rows, cols = cells.shape[2:]
+        out: list[Found] = []
+        for kinds, maps in zip(GROUPS, self(cells), strict=True):
+            flat = maps[0].float().flatten(1)  # channels, cells
+            p = flat[0].sigmoid()
+            colours = flat[3 : 3 + len(COLOURS)].softmax(0)
+            shapes = flat[3 + len(COLOURS) :][: len(kinds)].softmax(0)
+            carried = flat[3 + len(COLOURS) + len(kinds) :]
+            likely = torch.tensor([[_likely(thing(c, s), met, kinds) for s in kinds] for c in COLOURS])
+            chances = p * colours[:, None] * (shapes * 0.98 + 0.02 / len(kinds))[None] * likely[..., None].to(p)
+            options = [
+                (float(chances[c, s, at]), int(at), c, s)
+                for at in (p >= SURE).nonzero()[:, 0] for c in range(len(COLOURS)) for s in range(len(kinds))
+            ]  # fmt: skip
+            taken: dict[str, tuple[float, float]] = {}
+            for chance, at, c, s in sorted(options, reverse=True):
+                if chance < 1e-3:
+                    break
+                name = thing(COLOURS[c], kinds[s])
+                x, y = at % cols + float(flat[1, at].clamp(-1, 1)), at // cols + float(flat[2, at].clamp(-1, 1))
+                near = any(
+                    (x - a) ** 2 + (y - b) ** 2 < (SAME if other.startswith(COLOURS[c]) else ONE) ** 2
+                    for other, (a, b) in taken.items()
+                )
+                if near or name in taken:
+                    continue
+                taken[name] = (x, y)
+                on = CARRIED[int(carried[:, at].argmax())] if len(carried) else ""
+                out.append(Found(name, Point((x + 0.5) / cols, (y + 0.5) / rows), on, float(p[at])))
+        return sorted(out, key=lambda one: -one.p)
+
+
+def _likely(name: str, met: Collection[str], kinds: Collection[str]) -> float:
+    """How likely a name is beforehand: a shape is misread more often than a new thing of a known colour comes up."""
+    colour = name.split()[0]
+    same = [other for other in met if other.startswith(colour + " ") and other.split()[1] in kinds]
+    return 1.0 if not same or name in same else NEW
+
+
+PILE = ((-0.03, 0.03), (0.02, 0.11))  # where below a thing, in shares of the picture, lies another that it is on
+BOWL = ((-0.085, 0.085), (0.0, 0.17))
+ZONE = ((-0.085, 0.085), (-0.04, 0.17))
+
+
+def lies(found: Collection[Found]) -> dict[str, str]:
+    """Where the things are that do not lie on the bare table: name -> "in hand", "on <thing>" or "in <thing>". One thing
+    can be in the hand; of what may carry a thing, the nearest does."""
+    held = next((one.name for one in found if one.carried == HELD), None)
+    out = {held: HELD} if held else {}
+    rest = [one for one in found if one.name != held]
+    for one in rest:
+        if one.name.split()[1] in PLACES or not one.carried:
+            continue
+        for kinds, box, word in ((("bowl",), BOWL, "in"), (SHAPES, PILE, "on"), (("zone",), ZONE, "on")):
+            if word == "in" and one.carried != "in":
+                continue
+            if below := _below(one, [other for other in rest if other.name.split()[1] in kinds], box):
+                out[one.name] = f"{word} {below}"
+                break
+    return out
+
+
+def _below(one: Found, others: Collection[Found], box: tuple[tuple[float, float], ...]) -> str:
+    """The nearest of the others in the box below one, by name; "" when none is."""
+    at = {
+        other.name: (other.point.u - one.point.u, other.point.v - one.point.v) for other in others if other is not one
+    }
+    near = {
+        name: abs(d[0]) + abs(d[1])
+        for name, d in at.items()
+        if all(lo <= x <= hi for x, (lo, hi) in zip(d, box, strict=True))
+    }
+    return min(near, key=lambda name: near[name], default="")
