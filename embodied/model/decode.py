@@ -88,7 +88,8 @@ class Look:
     def __init__(self, model: EmbodiedModel, images: dict[str, Tensor], states: dict[str, Tensor]) -> None:
         self.model = model
         self.ids = model.prompt().ids(model.words) if images else [model.words[BOS]]
-        vectors, self.features, _ = model.look(images, states) if images else ({}, {}, {})
+        self.images = images
+        vectors = model.look(images, states)[0] if images else {}
         self.reader = Reader(model.backbone)
         embeds = embed(model.backbone.embed_tokens, torch.tensor([self.ids]), vectors)[0]
         self.embeds = embeds.new_zeros(2, embeds.shape[1])  # of all that was read, behind two empty ones
@@ -113,11 +114,10 @@ class Look:
     def find(self, met: Collection[str] = ()) -> list[Found]:
         """What the first camera's finder finds on the table and, from the others, what surest hangs in the hand (its point is
         not one of the first picture). met as in Finder.find."""
-        seen = {
-            camera: cast(Any, finder).find(cast(Any, self.model.encoders[camera]).cells(self.features[camera]), met)
+        table, *others = (
+            cast(Any, finder).find(cast(Any, self.model.encoders[camera]).recoloured(self.images[camera]), met)
             for camera, finder in self.model.finders.items()
-        }
-        table, *others = seen.values()
+        )
         hanging = [one for found in others for one in found if one.carried == HELD]
         if not hanging:
             return table

@@ -23,6 +23,7 @@ CARRIED = ("", HELD, "on", "in")  # what a thing of SHAPES can lie on: the table
 WIDTHS = tuple(3 + len(COLOURS) + len(kinds) + (len(CARRIED) if kinds is SHAPES else 0) for kinds in GROUPS)
 SPREAD = 0.6  # cells, of the bell around a centre
 SURE = 0.4  # of a centre that counts
+OWN = 0.2  # weight of what the picture in its own colours says of a shape
 NEW = 0.05  # how likely a thing has another name than those of its colour that were met
 SAME, ONE = 1.2, 0.8  # cells within which two centres of one colour, or of any, are one thing
 
@@ -94,17 +95,22 @@ class Finder(nn.Module):
 
     @torch.no_grad()
     def find(self, cells: Tensor, met: Collection[str] = ()) -> list[Found]:
-        """All things in a picture (cells of a batch of one), each name once, the surest first.
+        """All things in a picture, each name once, the surest first.
+
+        cells: of the picture and, behind it, of the same with its colour channels exchanged. A network knows by heart which
+        shapes a colour has in training; what is the shape of a thing of any colour, it says of the recoloured pictures.
 
         met: names found before on this table, which a thing of such a colour most likely has.
         """
         rows, cols = cells.shape[2:]
         out: list[Found] = []
         for kinds, maps in zip(GROUPS, self(cells), strict=True):
-            flat = maps[0].float().flatten(1)  # channels, cells
+            every = maps.float().flatten(2)  # pictures, channels, cells
+            flat = every[0]
             p = flat[0].sigmoid()
             colours = flat[3 : 3 + len(COLOURS)].softmax(0)
-            shapes = flat[3 + len(COLOURS) :][: len(kinds)].softmax(0)
+            said = every[:, 3 + len(COLOURS) :][:, : len(kinds)].log_softmax(1)
+            shapes = (OWN * said[0] + said[1:].mean(0)).softmax(0) if len(said) > 1 else said[0].exp()
             carried = flat[3 + len(COLOURS) + len(kinds) :]
             likely = torch.tensor([[_likely(thing(c, s), met, kinds) for s in kinds] for c in COLOURS])
             chances = p * colours[:, None] * (shapes * 0.98 + 0.02 / len(kinds))[None] * likely[..., None].to(p)

@@ -54,10 +54,12 @@ Name = tuple[int, int]  # the tokens of a thing's colour and shape
 
 @dataclass
 class Listed:
-    """What a listing says of a thing. point: its two location tokens, () in the hand. below: what it lies on or in."""
+    """What a listing says of a thing. point: its two location tokens, () in the hand. below: what it lies on or in; first:
+    the same when it was listed."""
 
     point: tuple[int, ...] = ()
     below: Name | None = None
+    first: Name | None = None
 
 
 Known = dict[Name, Listed]
@@ -96,7 +98,7 @@ class Grammar:
         if so_far and so_far[0] == self.absent:
             return [self.colours, self.shapes, [self.eos]][len(so_far) - 1]
         state, steps, start = "line", 0, 0
-        table = {name: Listed(one.point, one.below) for name, one in (known or {}).items()}
+        table = {name: Listed(one.point, one.below, one.below) for name, one in (known or {}).items()}
         for k, token in enumerate(so_far):
             if state == "line":
                 start = k
@@ -130,7 +132,9 @@ class Grammar:
             return
         onto = line[0] != self.pick and len(names) == 2 and (line[0] == self.push or line[3] in (self.on, self.inside))
         onto = onto and line[4] != self.front
-        table[names[0]] = Listed((), None) if line[0] == self.pick else Listed(ELSEWHERE, names[1] if onto else None)
+        first = table[names[0]].first if names[0] in table else None
+        now = ((), None) if line[0] == self.pick else (ELSEWHERE, names[1] if onto else None)
+        table[names[0]] = Listed(*now, first)
 
     def _point(self, line: Sequence[int], table: Known) -> tuple[int, ...]:
         """The listed point that comes next in this line of a plan; () where nothing tells it."""
@@ -142,7 +146,8 @@ class Grammar:
 
     def _steps(self, table: Known) -> list[tuple[int, ...]]:
         """The words of every step that is possible on this table: with a full hand only putting down is, a thing that another
-        one lies on can neither be taken nor built on, and a step names a thing once."""
+        one lies on can neither be taken nor built on, a step names a thing once, and nothing goes back to where it was taken
+        from, unless that has moved."""
         held = next((name for name, one in table.items() if not one.point), None)
         others = [name for name in table if name != held]
         clear = [name for name in others if all(one.below != name for one in table.values())]
@@ -152,8 +157,9 @@ class Grammar:
             pushes = [(self.push, *a, self.to, *zone) for a in take for zone in zones]
             return [*((self.reach, *a) for a in clear), *((self.pick, *a) for a in take), *pushes]
         ends = [(*self.beside[k], *b) for k in range(len(self.beside)) for b in others]
+        free = [b for b in others if b != table[held].first or table[b].point == ELSEWHERE]
         ends += [
-            (self.inside, *b) if b[1] == self.bowl else (self.on, *b) for b in others if b[1] == self.bowl or b in clear
+            (self.inside, *b) if b[1] == self.bowl else (self.on, *b) for b in free if b[1] == self.bowl or b in clear
         ]
         ends += [(self.between, *b, self.both, *c) for b in others for c in others if b != c]
         return [(self.put, *held, *end) for end in [(self.on, self.table), *ends]]

@@ -7,6 +7,7 @@ tokens that a language model can afford, without throwing that away.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from embodied.registry import register
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CELL = 8  # pixels
+
+
+def _scaled(images: Tensor) -> Tensor:
+    """uint8 (b, H, W, 3) -> (b, 3, H, W) in [-1, 1]."""
+    return images.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 @register("encoder", "vit")
@@ -65,7 +71,7 @@ def vit(
             self.norm = nn.LayerNorm(dim)
 
         def forward(self, images: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
-            features = self.stem(images.permute(0, 3, 1, 2).float() / 127.5 - 1)
+            features = self.stem(_scaled(images))
             b, c, _, _ = features[1].shape
             (rows, cols), side = self.grid, patch // 16
             patches = features[1].reshape(b, c, rows, side, cols, side).permute(0, 2, 4, 3, 5, 1)
@@ -76,5 +82,10 @@ def vit(
 
         def cells(self, features: tuple[Tensor, Tensor]) -> Tensor:
             return self.stem.cells(*features)
+
+        def recoloured(self, images: Tensor) -> Tensor:
+            """uint8 (1, H, W, 3) -> cells of the picture and of the five others that exchanging its colour channels makes."""
+            pictures = torch.cat([images[..., list(order)] for order in itertools.permutations(range(3))])
+            return self.stem.cells(*self.stem(_scaled(pictures)))
 
     return ViT()
