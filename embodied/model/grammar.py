@@ -105,7 +105,7 @@ class Grammar:
             state = self.next[state][token]
             if state == "end":
                 steps += 1
-                self._apply(so_far[start:], table)
+                self._apply(so_far[start : k + 1], table)
         allowed = list(self.next[state])
         line = so_far[start:] if state not in ("line", "end") else []
         if state == "end" and (steps >= self.most_steps or (known is not None and not self._steps(table))):
