@@ -205,7 +205,8 @@ def test_thinking_beside_control_goes_on_with_the_chunk_then_holds():
             return super().act(obs, plan)
 
     body = ToyBody()
-    result = run(body, Slow(chunks=2), "tidy", lockstep=False, execute_rows=3, clock=SimulatedClock(), confirm=False)
+    beside = {"lockstep": False, "max_ticks": 10**7}  # simulated time may run far ahead of a thread that has to wait
+    result = run(body, Slow(chunks=2), "tidy", execute_rows=3, clock=SimulatedClock(), confirm=False, **beside)
     assert result.reason == "finished"
     assert body.sent[:4] == [0.0] * 4, "no chunk yet: held"
     first = next(k for k, x in enumerate(body.sent) if x > 0)
