@@ -92,6 +92,6 @@ def main(arguments: list[str]) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except UserError as error:
+    except (UserError, ValueError) as error:
         print(error)
         sys.exit(2)

@@ -25,7 +25,6 @@ BINS = 128
 COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink", "white", "black")
 SHAPES = ("block", "cylinder", "brick")  # can be picked up
 PLACES = ("bowl", "zone")  # stay where they are
-RELATIONS = ("on", "in", "left of", "right of", "behind", "in front of", "between")
 HELD = "in hand"  # where a listing says a held thing is
 SKILLS = ("reach", "pick", "put", "push")
 

@@ -180,7 +180,7 @@ class Planner:
 
     def check(self, obs: Observation, step: Step) -> float:
         """Two opinions of the same look: the answer to the question, and what the listing says where it tells; the words
-        decide, because they were measured to be right more often, and the answer says how surely."""
+        decide, and the answer says how surely."""
         from embodied.model.lessons import ask_check
         from policies.told import told
 

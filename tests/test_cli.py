@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,21 @@ def test_broken_folder_for_results(
     (tmp_path / "file").write_text("")
     assert main(["run", f"goal={GOAL}", f"out={tmp_path / 'file' / 'x'}"]) == 2
     assert "cannot make the folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["ask", f"question={'what ' * 1000}"], "5,000|4,999"),
+        (["record", "out=/proc/none/x", "episodes=1"], "cannot make the folder"),
+        (["record", "kind=words", "task=pick", "out=x"], "leave it out"),
+        (["train", "snapshots=/nowhere"], "is missing"),
+        (["train", "snapshots=/nowhere", "text_share=0.9", "sight_share=0.4"], "add up to 1"),
+    ],
+)
+def test_tired_input_is_one_sentence(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert re.search(says, said := capsys.readouterr().err) and len(said.strip().splitlines()) == 1
 
 
 # --- goals of a user's own

@@ -9,18 +9,22 @@ from embodied.cli import parts
 from embodied.cli.settings import Ask
 from embodied.errors import UserError
 
+LONGEST = 200  # characters of a question
+
 
 def main(settings: Ask, chosen: dict[str, str]) -> int:
     """0; UserError for bad input."""
     if settings.out and not settings.out.endswith(".png"):
         raise UserError(f"out={settings.out!r} is no picture; give a path that ends in .png")
+    question = " ".join(settings.question.split()).rstrip(" ?")
+    if len(question) > LONGEST:
+        raise UserError(f"the question has {len(question):,} characters; ask it in at most {LONGEST}")
     body = parts.body(settings.task, split=settings.split)
     try:
         obs = body.reset(parts.seed_of(settings.split, settings.seed))
         policy = parts.policy("planner", {}, body, "skills", settings.weights, settings.seed)
         scene = policy.scene(obs)
         print("\n".join(["sees", *(f"  {line}" for line in scene.splitlines())]))
-        question = " ".join(settings.question.split()).rstrip(" ?")
         answer = policy.answer(obs, question) if question else ""
         if question:
             print(f"{question}? {answer}")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from embodied import registry
 from embodied.cli import parts
+from embodied.cli.run import folder
 from embodied.cli.settings import key
 from embodied.errors import UserError
 
@@ -51,6 +52,7 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
         raise UserError(
             f"task={settings.task!r} cannot be chosen for kind=words, which takes long plans most; leave it out"
         )
+    folder(settings.out)
     processes = settings.processes or len(os.sched_getaffinity(0))
     if settings.kind == "snapshots":
         parts.outside("sim.snapshots").snapshots(Path(settings.out), settings.episodes, processes, settings.seed, tasks)

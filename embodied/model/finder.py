@@ -1,9 +1,9 @@
 """What is where, found in a picture: each thing as a centre, a colour, a shape and what carries it. The first camera finds
 what lies on the table, any other one, which is on the hand, what hangs in it.
 
-Centres as in "Objects as Points" (arXiv 1904.07850); colour and shape are told apart from each other, so that a pair never
-seen in training is found like any other. The listing made of this (docs/model.md) is what the language model reads: the
-object words of PaLM-E (arXiv 2303.03378, section 4), written out.
+Centres as in "Objects as Points" (arXiv 1904.07850). Colour and shape are told apart from each other, so that a pair never
+seen in training has a name; how well such a pair is found stands in docs/model.md. The listing made of this is what the
+language model reads: the object words of PaLM-E (arXiv 2303.03378, section 4), written out.
 """
 
 from __future__ import annotations

@@ -186,6 +186,3 @@ class Grammar:
         if len(so_far) % 2:
             return self.ys
         return self.xs + ([self.absent] if not so_far else [])
-
-    def yes_no(self, so_far: Sequence[int]) -> list[int]:
-        return self.verdict if not so_far else [self.eos]

@@ -35,17 +35,16 @@ def scores(model: EmbodiedModel, batch: Batch) -> dict[str, tuple[float, float]]
     out["plans"] = ((good | ~plan).all(1)[whole].sum(), whole.sum())
     for camera, labels in batch.cells.items():
         things = labels[:, 0] > 0
-        cells = model.encoders[camera].cells(features[camera]).flatten(2).transpose(1, 2)
+        seen_cells = model.encoders[camera].cells(features[camera])
+        cells = seen_cells.flatten(2).transpose(1, 2)
         seen = (model.cell_colour(cells).argmax(-1) == labels[:, 0]) & (
             model.cell_kind(cells).argmax(-1) == labels[:, 1]
         )
         before = out.get("cells", (0, 0))
         out["cells"] = (before[0] + seen[things].sum(), before[1] + things.sum())
-    for camera, marked in batch.marks.items():
-        cells = model.encoders[camera].cells(features[camera])
         whole = [
-            {(one.name, one.carried) for one in model.finders[camera].find(seen)} == _there(marks)
-            for seen, marks in zip(cells.split(1), marked, strict=True)
+            {(one.name, one.carried) for one in model.finders[camera].find(one_picture)} == _there(marks)
+            for one_picture, marks in zip(seen_cells.split(1), batch.marks[camera], strict=True)
         ]
         out[f"found in {camera}"] = (sum(whole), len(whole))
     return {name: (float(a), float(b)) for name, (a, b) in out.items()}
