@@ -9,20 +9,19 @@ tells a misread sentence from a misread picture, and takes a tenth of a second a
 from __future__ import annotations
 
 import sys
-from functools import partial
 
 import numpy as np
 import torch
 
-from embodied import plan as grammar
 from embodied import registry
 from embodied.errors import UserError
 from embodied.model.decode import Look
 from embodied.model.grammar import Grammar
-from embodied.model.lessons import ALL, ask_plan, listing
+from embodied.model.lessons import ALL, listing
 from embodied.model.network import EmbodiedModel
 from embodied.model.weights import from_pretrained
 from embodied.types import Step
+from policies import goals
 from policies.symbolic import Facts, holds
 from sim.camera import front
 from sim.scene import facts
@@ -42,10 +41,11 @@ def planned(model: EmbodiedModel, allowed: Grammar, goal: str, table: Facts) -> 
     """The model's plan for an exactly listed table, without pictures; None when it refuses."""
     look = Look(model, {}, {})
     look.note(ALL, written(table))
-    ids, _ = look.say(ask_plan(model.words.familiar(goal)), partial(allowed.plan, known=allowed.placed(look.noted)))
-    if ids and ids[0] in (allowed.absent, allowed.unclear):
+    try:
+        wanted = goals.jobs(look, allowed, goal)
+    except goals.Refused:
         return None
-    return grammar.read(model.words.decode(ids)).steps
+    return tuple(goals.steps(look, allowed, wanted, CAMERA))
 
 
 def reached(model: EmbodiedModel, allowed: Grammar, episode: Episode) -> tuple[bool, str]:

@@ -43,6 +43,7 @@ class Settings:
     motion_share: float = _setting(0.3, "share of a batch that is motion, when there are demonstrations")
     text_share: float = _setting(0.2, "share that is in words alone, from texts (two for one: they are cheaper)")
     sight_share: float = _setting(0.0, "share that is pictures without a question (four for one)")
+    finding_share: float = _setting(0.0, "share that teaches the finder alone (four for one)")
     lr: float = _setting(1.5e-3, "peak learning rate (Muon and AdamW, linear warm-up, cosine to a tenth)")
     warmup: int = _setting(200, "warm-up steps")
     decay: float = _setting(0.02, "weight decay")
@@ -72,7 +73,8 @@ def main(settings: Settings) -> int:
     """Train; returns the exit code. The finished weights are in out/weights."""
     if not settings.snapshots:
         raise UserError("train needs snapshots=FOLDER; make one with `embodied record kind=snapshots out=FOLDER`")
-    shares = {name: getattr(settings, name) for name in ("motion_share", "text_share", "sight_share")}
+    kinds = ("motion_share", "text_share", "sight_share", "finding_share")
+    shares = {name: getattr(settings, name) for name in kinds}
     if not settings.motions:
         shares["motion_share"] = 0.0
     if min(shares.values()) < 0 or sum(shares.values()) > 1 + 1e-9:
@@ -110,19 +112,27 @@ def read_statistics(settings: Settings) -> dict[str, Any]:
 
 
 def make_model(settings: Settings, statistics: dict[str, Any]) -> EmbodiedModel:
-    """A new model with a vocabulary of the snapshots' goals, or the one of settings.init with these statistics."""
+    """A new model with a vocabulary of the goals in the data, or the one of settings.init with these statistics and the
+    words that it lacks."""
     from embodied.model.network import EmbodiedModel, ModelConfig
     from embodied.model.tokens import Words, train_vocabulary
-    from embodied.model.weights import from_pretrained
+    from embodied.model.weights import from_pretrained, grown
 
+    corpus = [
+        line
+        for folder in dict.fromkeys([settings.snapshots, *settings.texts.split(",")])
+        if (at := Path(folder.strip()) / "corpus.txt").is_file()
+        for line in at.read_text().splitlines()
+    ]
     if settings.init:
         model = from_pretrained(settings.init)
+        if settings.text_share:
+            model = grown(model, corpus)
         # A motion head that is already trained keeps the scale it was trained in.
         scales = statistics | {name: scale for name, scale in model.config.statistics.items() if name == "action"}
         model.config = dataclasses.replace(model.config, statistics=scales)
         return model
     config = ModelConfig(head=settings.head, statistics=statistics)
-    corpus = (Path(settings.snapshots) / "corpus.txt").read_text().splitlines()
     words = Words(train_vocabulary(corpus, [*config.cameras, *config.states, "objects"]))
     return EmbodiedModel(config, words)
 
@@ -165,13 +175,10 @@ class Training:
         self.accelerator.print(f"resuming at step {start}")
         return start
 
-    def _scenes(
-        self, root: str, validation: bool = False, pictures: bool = True, questions: bool = True
-    ) -> SceneLessons:
+    def _scenes(self, root: str, kind: str, validation: bool = False) -> SceneLessons:
         from embodied.model.lessons import Teacher
 
-        teacher = Teacher(self.model.words)
-        return SceneLessons(root, teacher, self.normalisation, validation, pictures, questions)
+        return SceneLessons(root, Teacher(self.model.words), self.normalisation, validation, kind)
 
     def _gather(self, lessons: list[Any]) -> Batch:
         from embodied.model.packing import collate
@@ -193,13 +200,14 @@ class Training:
             shares.append(settings.motion_share)
         if settings.text_share:
             folders = [one.strip() for one in (settings.texts or settings.snapshots).split(",") if one.strip()]
-            sources += [self._scenes(folder, pictures=False) for folder in folders]
+            sources += [self._scenes(folder, "words") for folder in folders]
             shares += [settings.text_share / len(folders)] * len(folders)
-        if settings.sight_share:
-            sources.append(self._scenes(settings.snapshots, questions=False))
-            shares.append(settings.sight_share)
+        for kind, share in (("sight", settings.sight_share), ("finding", settings.finding_share)):
+            if share:
+                sources.append(self._scenes(settings.snapshots, kind))
+                shares.append(share)
         if (rest := 1 - sum(shares)) > 1e-9:
-            sources.append(self._scenes(settings.snapshots))
+            sources.append(self._scenes(settings.snapshots, "scenes"))
             shares.append(rest)
         from embodied.model.packing import halves
 
@@ -215,11 +223,19 @@ class Training:
         )
 
     def _exam(self) -> list[Batch]:
-        """At most 256 held-out moments, always the same, without augmentation."""
-        held_out = self._scenes(self.settings.snapshots, validation=True)
-        rng = np.random.default_rng(0)
-        parts = np.array_split(rng.permutation(len(held_out))[:256], 8)
-        return [self._gather([held_out.lesson(int(i), rng) for i in part]) for part in parts if len(part)]
+        """At most 256 held-out moments of each kind that is learnt, always the same, without augmentation."""
+        settings = self.settings
+        kinds = ["finding"] if settings.finding_share else []
+        if settings.finding_share < 1:
+            kinds.append("words" if settings.text_share == 1 else "scenes")
+        root = (settings.texts.split(",")[0] if kinds == ["words"] else "") or settings.snapshots
+        out: list[Batch] = []
+        for kind in kinds:
+            held_out = self._scenes(root, kind, validation=True)
+            rng = np.random.default_rng(0)
+            parts = np.array_split(rng.permutation(len(held_out))[:256], 8)
+            out += [self._gather([held_out.lesson(int(i), rng) for i in part]) for part in parts if len(part)]
+        return out
 
     def run(self) -> None:
         """All steps that are left, with validations and checkpoints on the way."""

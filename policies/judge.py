@@ -20,6 +20,15 @@ def want_of(step: Step) -> Want:
     return Want(relation, thing, tuple(r for r in references if r != "table"))
 
 
+def job_of(want: Want) -> str:
+    """The want in the words of a step, whose condition it is."""
+    if want.relation in ("reached", "held"):
+        return f"{'reach' if want.relation == 'reached' else 'pick'} {want.a}"
+    if want.relation == "pushed":
+        return f"push {want.a} to {want.b[0]}"
+    return f"put {want.a} {want.relation} {' and '.join(want.b or ('table',))}"
+
+
 def step_holds(step: Step, facts: Facts) -> bool:
     """Whether the step's condition is true of the table now; False when it names a thing that is not there."""
     want = want_of(step)

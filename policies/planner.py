@@ -14,6 +14,7 @@ from embodied.protocols import Body
 from embodied.registry import register
 from embodied.types import ActionChunk, Floats, Observation, Plan, Step
 from policies import perceive, skills
+from policies.foresee import Listing, after
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,7 +71,9 @@ class Planner:
 
     def reset(self) -> None:
         self._seen: tuple[Observation, Look] | None = None
+        self._goal, self._wanted = "", list[str]()  # the goal, and the jobs that it comes to
         self._met: frozenset[str] = frozenset()  # things listed since the start: they keep their names
+        self._table: Listing = {}  # what lies where, as seen last or, of what is hidden, as it was left
         self._moving: tuple[Step, ActionChunk] | None = None
         self._step: tuple[Step, str, float] | None = None  # the current step, its line with points, when it began
         self._held = skills.Held()
@@ -84,11 +87,19 @@ class Planner:
         look = self._glance(obs)
         if not look.told:
             from embodied.model.finder import lies
-            from embodied.model.lessons import ALL, listing
+            from embodied.model.lessons import ALL
+            from policies.foresee import remembered
+            from policies.goals import write
 
             found = look.find(self._met)
             self._met |= {one.name for one in found}
-            look.note(ALL, listing({one.name: one.point for one in found}, lies(found)))
+            where = lies(found)
+            seen = {
+                one.name: (None if where.get(one.name) == grammar.HELD else one.point, where.get(one.name, ""))
+                for one in found
+            }
+            self._table = remembered(seen, self._table)
+            look.note(ALL, write(self._table))
         return look
 
     def _glance(self, obs: Observation) -> Look:
@@ -104,7 +115,12 @@ class Planner:
                     raise UserError(f"camera {camera!r} is missing from the observation; it has {there}")
                 images[camera] = torch.from_numpy(np.ascontiguousarray(obs.images[camera]))[None]
             states = {s: torch.from_numpy(self.normalisation.normalise(s, obs.states[s]))[None] for s in config.states}
-            self._seen = (obs, Look(self.model, images, states))
+            depth = {
+                camera: torch.from_numpy(np.ascontiguousarray(obs.depth[camera]))[None]
+                for camera in config.cameras
+                if camera in obs.depth
+            }
+            self._seen = (obs, Look(self.model, images, states, depth))
         return self._seen[1]
 
     def scene(self, obs: Observation) -> str:
@@ -121,45 +137,29 @@ class Planner:
         return words.decode(ids)
 
     def plan(self, obs: Observation, goal: str, done: tuple[Step, ...] = ()) -> Plan:
-        from embodied.model.lessons import ask_plan
-        from embodied.model.tokens import ABSENT, UNCLEAR
+        from policies import goals
 
         goal = " ".join(goal.split())
         if not goal:
             raise UserError("the goal is empty; say what to do, for example 'put the red block in the blue bowl'")
         if len(goal) > LONGEST:
             raise UserError(f"the goal has {len(goal)} characters, the most is {LONGEST}; say it shorter")
-        words = self.model.words
         unclear = (
             f"I do not understand {goal[:60]!r}; ask in English for things on the table, "
             "for example 'pick the red block'"
         )
-        if words.spelled(goal) > FOREIGN:
+        if self.model.words.spelled(goal) > FOREIGN:
             return Plan(goal, done, len(done), refusal=unclear)
         look = self.look(obs)
-        # What is not seen cannot be handled: a plan names listed things, by the names that they were listed by.
-        allowed = partial(self.grammar.plan, known=self.grammar.placed(look.noted))
-        question = ask_plan(words.familiar(goal), list(map(grammar.write_step, done)))
-        ids, _ = look.say(question, allowed)
-        if self._doubtful(ids, look):
-            ids, _ = look.say(question, lambda so_far: [i for i in allowed(so_far) if so_far or i != ids[0]])
-        if ids and ids[0] == words[UNCLEAR]:
-            return Plan(goal, done, len(done), refusal=unclear)
-        if ids and ids[0] == words[ABSENT]:
-            absent = f"I see no {words.decode(ids[1:])} on the table; name a thing that is there"
-            return Plan(goal, done, len(done), refusal=absent)
-        return Plan(goal, done + grammar.read(words.decode(ids)).steps, len(done))
-
-    def _doubtful(self, ids: list[int], look: Look) -> bool:
-        """Whether a refusal names as absent what may have been listed by another name: a shape is misread more often than
-        a thing is asked for that is not there."""
-        if len(ids) < 3 or ids[0] != self.grammar.absent:
-            return False
-        places = {self.model.words[place] for place in grammar.PLACES}
-        return any(
-            colour == ids[1] and (shape in places) == (ids[2] in places)
-            for colour, shape in self.grammar.placed(look.noted)
-        )
+        if self._goal != goal:  # what a sentence asks for stays the same, whatever becomes of the table
+            try:
+                self._wanted = goals.jobs(look, self.grammar, goal)
+            except goals.Refused as why:
+                absent = f"I see no {why} on the table; name a thing that is there"
+                return Plan(goal, done, len(done), refusal=absent if str(why) else unclear)
+            self._goal = goal
+        steps = goals.steps(look, self.grammar, self._wanted, self.body.spec.cameras[perceive.CAMERA])
+        return Plan(goal, (*done, *steps), len(done))
 
     def grounded(self, obs: Observation, step: Step) -> Step:
         """The step with its points found anew in this observation; its old points where the model says <absent>."""
@@ -184,6 +184,8 @@ class Planner:
         from embodied.model.lessons import ask_check
         from policies.told import told
 
+        if self._seen is None or self._seen[0] is not obs:  # what is not seen any more is where the step has put it
+            self._table = after(self._table, [step], self.body.spec.cameras[perceive.CAMERA])
         p = float(self.look(obs).choose(ask_check(step.text), self.grammar.verdict)[0])
         said = told(
             step,

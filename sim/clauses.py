@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from policies.symbolic import DIRECTIONS, Want
+from sim.phrasings import clause
 from sim.scene import Crowded, Layout
 
 FLAT = ("block", "cylinder")  # things can be stacked on these
@@ -17,6 +18,21 @@ WORDS = {
     "in front of": "[in front of|in front of|in front of|at the front of]",
     "between": "[between|in between|in the middle between|halfway between|in the middle of]",
 }
+
+
+OWN = {
+    "in bowl": "[put|place|drop|set|move] {a} [in|into|inside] {b}",
+    "on thing": "[stack|put|place|set] {a} [on|on top of|onto] {b}",
+    "on zone": "[put|place|set|move] {a} [on|onto|in] {b}",
+    "beside": "[put|place|set|move] {a} {relation} {b}",
+    "push": "[push|slide|shove] {a} [to|onto|into|on] {b}",
+}
+
+
+def said(kind: str, a: str, b: str, relation: str = "") -> str:
+    """How training says a small job about the placeholders a and b, as a template that begins with the verb."""
+    text = clause(kind.replace(" ", "-"), OWN[kind]).replace("{a}", f"{{{a}}}").replace("{b}", f"{{{b}}}")
+    return text.replace("{relation}", WORDS.get(relation, ""))
 
 
 @dataclass(frozen=True)
@@ -31,7 +47,7 @@ class Clause:
 def in_bowl(layout: Layout, a: str, b: str) -> Clause:
     layout.put(bowl := layout.name(("bowl",)))
     layout.put(thing := layout.name())
-    phrase = f"[put|place|drop|set|move] {{{a}}} [in|into|inside] {{{b}}}"
+    phrase = said("in bowl", a, b)
     if layout.split == "phrasings":
         phrase = f"[deposit|stow|tuck|get|leave] {{{a}}} [in|inside|within] {{{b}}}"
     return Clause(Want("in", thing, (bowl,)), {a: thing, b: bowl}, phrase)
@@ -40,7 +56,7 @@ def in_bowl(layout: Layout, a: str, b: str) -> Clause:
 def stacked(layout: Layout, a: str, b: str) -> Clause:
     layout.put(below := layout.name(FLAT), x=STACK_X)
     layout.put(thing := layout.name())
-    phrase = f"[stack|put|place|set] {{{a}}} [on|on top of|onto] {{{b}}}"
+    phrase = said("on thing", a, b)
     if layout.split == "phrasings":
         phrase = f"[rest|perch|leave|mount] {{{a}}} [on|on top of|upon] {{{b}}}"
     return Clause(Want("on", thing, (below,)), {a: thing, b: below}, phrase)
@@ -49,7 +65,7 @@ def stacked(layout: Layout, a: str, b: str) -> Clause:
 def on_zone(layout: Layout, a: str, b: str) -> Clause:
     layout.put(zone := layout.name(("zone",)))
     layout.put(thing := layout.name())
-    phrase = f"[put|place|set|move] {{{a}}} [on|onto|in] {{{b}}}"
+    phrase = said("on zone", a, b)
     if layout.split == "phrasings":
         phrase = f"[leave|rest|deposit] {{{a}}} [on|upon] {{{b}}}"
     return Clause(Want("on", thing, (zone,)), {a: thing, b: zone}, phrase)
@@ -60,7 +76,7 @@ def beside(layout: Layout, a: str, b: str) -> Clause:
     reference = layout.put(layout.name())
     layout.beside(relation, reference)
     layout.put(thing := layout.name())
-    phrase = f"[put|place|set|move] {{{a}}} {WORDS[relation]} {{{b}}}"
+    phrase = said("beside", a, b, relation)
     if layout.split == "phrasings":
         phrase = f"[leave|bring|position] {{{a}}} {WORDS[relation]} {{{b}}}"
     return Clause(Want(relation, thing, (reference.name,)), {a: thing, b: reference.name}, phrase)
@@ -73,7 +89,7 @@ def pushed(layout: Layout, a: str, b: str) -> Clause:
     if not 0.12 <= ((thing.position[0] - x) ** 2 + (thing.position[1] - y) ** 2) ** 0.5 <= 0.25:
         raise Crowded
     layout.lane(thing, zone)
-    phrase = f"[push|slide|shove] {{{a}}} [to|onto|into|on] {{{b}}}"
+    phrase = said("push", a, b)
     if layout.split == "phrasings":
         phrase = f"[nudge|sweep|push] {{{a}}} [across to|over to|towards] {{{b}}}"
     return Clause(Want("pushed", thing.name, (zone.name,)), {a: thing.name, b: zone.name}, phrase)

@@ -14,16 +14,16 @@ import numpy as np
 from embodied import registry
 from policies.symbolic import DIRECTIONS, Facts, Want, on_top_of
 from sim import language
-from sim.clauses import FLAT, WORDS
+from sim.clauses import FLAT, WORDS, said
 from sim.scene import Item
 from sim.task import Episode
 
-_CLAUSES = {  # relation -> how the imperative says it, as in sim/clauses.py
-    "in": "[put|place|drop|set|move] {%s} [in|into|inside] {%s}",
-    "on": "[stack|put|place|set] {%s} [on|on top of|onto] {%s}",
-    "pushed": "[push|slide|shove] {%s} [to|onto|into|on] {%s}",
-    **{relation: "[put|place|set|move] {%s} " + WORDS[relation] + " {%s}" for relation in DIRECTIONS},
-}
+
+def _kind(want: Want) -> str:
+    """Which of the small jobs (sim/clauses.py) a want is."""
+    if want.relation == "on":
+        return "on zone" if want.b[0].endswith("zone") else "on thing"
+    return {"in": "in bowl", "pushed": "push"}.get(want.relation, "beside")
 
 
 def another(items: Sequence[Item], facts: Facts, rng: np.random.Generator) -> Episode | None:
@@ -105,7 +105,7 @@ def another(items: Sequence[Item], facts: Facts, rng: np.random.Generator) -> Ep
             return None
         task, names, wants = "compound", first[1] | second[1], (first[0], second[0])
         phrases = {
-            key: _CLAUSES[want.relation] % tuple(letters)
+            key: said(_kind(want), letters[0], letters[1], want.relation)
             for key, (want, _), letters in (("first", first, "ab"), ("second", second, "cd"))
         }
         phrases |= {f"doing_{key}": phrase for key, phrase in phrases.items()}

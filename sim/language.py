@@ -17,6 +17,7 @@ import numpy as np
 
 from embodied.errors import UserError
 from embodied.plan import COLOURS, SHAPES
+from sim.phrasings import further
 from sim.scene import HELD_OUT
 
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ OPTIONAL = {"things"}  # composite placeholders that a sentence need not have: "
 
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
-_DOUBLED = ("put", "set", "drop", "get", "swap", "grab")
+_DOUBLED = re.compile(r"[^aeiou]*[aeiou][^aeiouwxy]")  # put, drop, let: the last letter doubles before -ing
+PARTS = "\ue000\ue001\ue002"  # open the first, second and third job of a sentence while it is made
+PART_END = "\ue003"
 
 
 def pick(rng: np.random.Generator, options: Sequence[str]) -> str:
@@ -71,7 +74,7 @@ def pick(rng: np.random.Generator, options: Sequence[str]) -> str:
 def gerund(clause: str) -> str:
     """`put the red block ...` -> `putting the red block ...`."""
     verb, _, rest = clause.partition(" ")
-    stem = verb + verb[-1] if verb in _DOUBLED else verb.removesuffix("e")
+    stem = verb + verb[-1] if _DOUBLED.fullmatch(verb) else verb.removesuffix("e")
     return f"{stem}ing {rest}"
 
 
@@ -92,13 +95,13 @@ def goal(
     """
     text = expand(template, rng)
     if text.startswith("@"):
-        openings = OPENINGS_HELD_OUT if held_out else OPENINGS
+        openings = OPENINGS_HELD_OUT if held_out else OPENINGS + further("openings")
         opening = pick(rng, openings) if rng and rng.random() < 0.45 else ""
         if rng and opening.endswith((",", ".", ":")) and rng.random() < 0.4:  # "hey robot, could you"
             opening += " " + pick(rng, [one for one in openings if one[-1] not in ",.:"])
         text = f"{opening} {text[1:]}"
     if text.endswith("@"):
-        closings = CLOSINGS_HELD_OUT if held_out else CLOSINGS
+        closings = CLOSINGS_HELD_OUT if held_out else CLOSINGS + further("closings")
         text = text[:-1] + (pick(rng, closings) if rng and rng.random() < 0.2 else "")
     try:
         text = _SLOT.sub(lambda found: words[found[1]], text)
@@ -107,7 +110,19 @@ def goal(
         raise UserError(
             f"template {template!r} has the placeholder {{{missing.args[0]}}}; this goal has {known}"
         ) from None
+    return tidy(text)
+
+
+def tidy(text: str) -> str:
+    """One space between words, none before punctuation."""
     return re.sub(r"\s+([,.?!:;])", r"\1", " ".join(text.split()))
+
+
+def parts(text: str) -> tuple[str, tuple[str, ...]]:
+    """A sentence whose jobs are marked -> the sentence, and its jobs in the order in which they are to be done."""
+    marked = f"[{PARTS}{PART_END}]"
+    found = {m[0][0]: tidy(re.sub(marked, " ", m[0])) for m in re.finditer(f"[{PARTS}][^{PART_END}]*{PART_END}", text)}
+    return tidy(re.sub(marked, " ", text)), tuple(found[one] for one in PARTS if one in found)
 
 
 def slots(template: str) -> set[str]:

@@ -18,12 +18,13 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from embodied import geometry, registry
-from embodied.data.snapshots import NOTHING, ROBOT, Record, Snapshots, write_shard
+from embodied.data.snapshots import DEPTH_M, NOTHING, ROBOT, Record, Snapshots, write_shard
 from embodied.plan import COLOURS, HELD, PLACES, SHAPES, thing, write_step
 from embodied.plan import step as parse
 from embodied.spec import CameraSpec
 from embodied.types import Point, Step
 from policies.expert import grounded, job_of, mark
+from policies.judge import job_of as job_of_want
 from policies.judge import step_holds
 from policies.places import WORKSPACE
 from policies.symbolic import Facts, Thing, remaining, support
@@ -38,9 +39,11 @@ VISIBLE = 40  # pixels of the front picture that make a thing seen
 PHRASINGS = 4  # stored for every goal
 NAMES = [thing(c, s) for c in COLOURS for s in SHAPES + PLACES if thing(c, s) not in HELD_OUT]
 ASIDE = ("on", "left of", "right of", "behind", "in front of")
-OTHERS = 5  # further goals tried for every moment
+OTHERS = 4  # further goals tried for every moment
 FAILS = 0.35  # share of steps that fail
 HEAPS = 0.4  # share of episodes that start with things put on or into others
+TALL = 0.5  # share of these things that go onto the highest pile there is
+HIGHEST = 0.16  # m, of a pile that something is put on
 
 
 def marks(facts: Facts, camera: CameraSpec) -> dict[str, Point]:
@@ -64,9 +67,27 @@ def nonsensical(record: Record, episode: Episode, rng: np.random.Generator) -> N
     """Now and then a goal that has to be refused takes the place of the goal."""
     if rng.random() < 0.08:
         goal, name = language.absent(rng, episode)
-        record.goals, record.refusal, record.done = [goal], name, []
+        record.goals, record.refusal = [goal], name
     elif rng.random() < 0.03:
-        record.goals, record.refusal, record.done = [nonsense(rng) for _ in range(PHRASINGS)], "unclear", []
+        record.goals, record.refusal = [nonsense(rng) for _ in range(PHRASINGS)], "unclear"
+    if record.refusal:
+        record.jobs, record.parts = [], []
+
+
+def ask(
+    record: Record, told: Sequence[Episode], others: Sequence[Episode | None], table: Facts, camera: CameraSpec
+) -> None:
+    """Write goals and what they come to into the record. told: the episode in several phrasings."""
+    if registry.build("task", told[0].task).told_by(told[0].wants, table):
+        record.goals, record.parts = [one.goal for one in told], [list(one.parts) for one in told]
+    record.jobs = list(map(job_of_want, told[0].wants))
+    wants = dict.fromkeys(told[0].wants)
+    for other in filter(None, others):
+        record.others.append((other.goal, list(other.parts), list(map(job_of_want, other.wants))))
+        wants |= dict.fromkeys(other.wants)
+    for want in wants:
+        steps = grounded(remaining((want,), table), table, camera, (want,))
+        record.plans.append((job_of_want(want), list(map(write_step, steps))))
 
 
 class Moments:
@@ -83,23 +104,20 @@ class Moments:
         body = self.body
         body.reset(seed)
         if rng.random() < HEAPS:  # a planner meets such tables after mishaps
-            for _ in range(rng.integers(1, 4)):
+            for _ in range(rng.integers(1, 5)):
                 self._heap(rng)
-        goals = [body.episode.goal, *(retell(body.episode, rng, self.split) for _ in range(PHRASINGS - 1))]
-        done: list[str] = []
+        told = [body.episode, *(retell(body.episode, rng, self.split) for _ in range(PHRASINGS - 1))]
         recent: list[Step] = []
         for _ in range(12):
             facts = body.facts()
             steps = remaining(body.episode.wants, facts)
             steps = grounded(steps, facts, body.spec.cameras["front"], body.episode.wants)
-            yield self._moment(goals, done, steps, recent, facts, rng)
+            yield self._moment(told, steps, recent, facts, rng)
             if not steps:
                 return
             recent = [steps[0]]
-            worked = self._act(steps[0], facts, rng)
+            self._act(steps[0], facts, rng)
             now = body.facts()
-            if worked and step_holds(steps[0], now):
-                done.append(write_step(steps[0]))
             places = [t.position for t in now.things.values() if t.name != now.held]
             low, high = WORKSPACE[0]
             if not all(low - 0.05 < at[0] < high + 0.05 and abs(at[1]) < 0.34 for at in places):
@@ -107,7 +125,7 @@ class Moments:
 
     # --- effects
 
-    def _act(self, step: Step, facts: Facts, rng: np.random.Generator) -> bool:
+    def _act(self, step: Step, facts: Facts, rng: np.random.Generator) -> None:
         """Put the step's effect in place, or that of its failure."""
         body, worked = self.body, rng.random() > FAILS
         thing = facts.things[step.args[0]]
@@ -119,7 +137,7 @@ class Moments:
             noise = rng.normal(0, 0.006, 2)
             body.hover(at[0] + noise[0], at[1] + noise[1], float(np.clip(at[2], 0.03, 0.5)), rng.uniform(-0.3, 0.3))
             body.settle(4)
-            return worked
+            return
         if step.skill == "pick":
             body.go_home()
             if worked:
@@ -132,7 +150,7 @@ class Moments:
                 if others:
                     body.grip(others[rng.integers(len(others))], (0, 0, -0.008))
             body.settle(24)
-            return worked
+            return
         if step.skill == "push":
             zone = facts.things[step.args[-1]].position[:2]
             start = thing.position[:2]
@@ -142,7 +160,7 @@ class Moments:
             body.go_home()
             body.place(thing.name, (to[0], to[1], thing.size[2] / 2 + 0.001), rng.uniform(-np.pi, np.pi))
             body.settle(24)
-            return worked
+            return
         place = job_of(step, facts, body.episode.wants).place
         assert place is not None
         body.go_home()
@@ -168,7 +186,6 @@ class Moments:
         else:
             self._drop(thing.name, np.array([place.x, place.y]), rng.uniform(0.07, 0.18), rng)
         body.settle(36)
-        return worked
 
     def _heap(self, rng: np.random.Generator) -> None:
         """Put some thing on or into some other."""
@@ -179,8 +196,10 @@ class Moments:
             return
         thing = movable[rng.integers(len(movable))]
         below = [t for t in clear if t.name != thing.name and (t.shape != "zone" or rng.random() < 0.3)]
+        below = [t for t in below if t.top < HIGHEST]
         if below:
-            base = below[rng.integers(len(below))]
+            tall = rng.random() < TALL
+            base = max(below, key=lambda t: t.top) if tall else below[rng.integers(len(below))]
             self._lay(thing, base.position[:2], 0.01 if base.shape == "bowl" else base.top, rng)
             self.body.settle(36)
 
@@ -215,19 +234,14 @@ class Moments:
     # --- labels
 
     def _moment(
-        self,
-        goals: list[str],
-        done: list[str],
-        steps: list[Step],
-        recent: list[Step],
-        facts: Facts,
-        rng: np.random.Generator,
+        self, told: list[Episode], steps: list[Step], recent: list[Step], facts: Facts, rng: np.random.Generator
     ) -> tuple[Record, dict[str, np.ndarray]]:
         body = self.body
         obs = body.observe()
         arrays: dict[str, np.ndarray] = {"arm": obs.states["arm"]}
         for camera in body.spec.cameras:
             arrays[camera] = obs.images[camera]
+            arrays[f"{camera}_depth"] = np.round(obs.depth[camera] / DEPTH_M).astype(np.uint16)
             seg = body.segmentation(camera)
             arrays[f"{camera}_seg"] = np.where(seg == -2, ROBOT, np.where(seg < 0, NOTHING, seg)).astype(np.uint8)
         camera = body.spec.cameras["front"]
@@ -235,28 +249,16 @@ class Moments:
         inside = {n: p for n, p in marks(facts, camera).items() if 0 <= p.u < 1 and 0 <= p.v < 1}
         counts = dict(zip(items, np.bincount(arrays["front_seg"].ravel(), minlength=256), strict=False))
         seen = {n: [round(p.u, 4), round(p.v, 4)] for n, p in inside.items() if counts[n] >= VISIBLE}
-        plan = list(map(write_step, steps))
-        record = Record(self.task.registered_name, goals, list(done), plan, items=items, things=seen)
+        record = Record(self.task.registered_name, [], items=items, things=seen)
+        ask(record, told, [another(body.episode.items, facts, rng) for _ in range(OTHERS)], facts, camera)
         record.lies = lies(facts, seen)
         nonsensical(record, body.episode, rng)
         record.checks = [(s.text, bool(step_holds(s, facts))) for s in self._claims(recent, steps, facts, rng)]
         record.points = {s.text: [[round(p.u, 4), round(p.v, 4)] for p in s.points] for s in steps if s.points}
-        record.others = self._others(facts, rng)
         # Held-out pairs are never named, or training would teach that they are never there.
         record.missing = [n for n in (NAMES[i] for i in rng.permutation(len(NAMES))[:4]) if n not in items]
         record.asks = list(self._questions(facts, seen, rng).items())
         return record, arrays
-
-    def _others(self, facts: Facts, rng: np.random.Generator) -> list[tuple[str, list[str]]]:
-        """Further goals and their plans; see sim/hindsight.py."""
-        made = []
-        for episode in (another(self.body.episode.items, facts, rng) for _ in range(OTHERS)):
-            if episode is None:
-                continue
-            steps = grounded(remaining(episode.wants, facts), facts, self.body.spec.cameras["front"], episode.wants)
-            if 0 < len(steps) <= 8:
-                made.append((episode.goal, list(map(write_step, steps))))
-        return made
 
     def _claims(self, recent: list[Step], steps: list[Step], facts: Facts, rng: np.random.Generator) -> list[Step]:
         """Steps to judge: the one just tried, the next ones, and for every skill and relation true and false ones about
@@ -302,6 +304,14 @@ class Moments:
 SHARD = 500  # moments
 
 
+def write_corpus(out: Path) -> None:
+    """Write out/corpus.txt, all goals below `out`, for the vocabulary."""
+    data = Snapshots(out)
+    records = [record for record in map(data.record, range(len(data))) if record.refusal != "unclear"]
+    goals = [goal for record in records for goal in [*record.goals, *(other[0] for other in record.others)]]
+    (out / "corpus.txt").write_text("\n".join(goals) + "\n")
+
+
 def write(shard: int, task: str, out: Path, seed: int) -> None:
     """One shard of moments of one task: seeds seed * 100_000 + shard * 500 + 0, 1, ... until it is full."""
     moments = Moments(task)
@@ -333,10 +343,7 @@ def snapshots(out: Path, count: int, processes: int = 2, seed: int = 0, tasks: S
         for future in as_completed([pool.submit(write, k, task, out, seed) for k, task in todo]):
             future.result()
             bar.advance(row)
-    data = Snapshots(out)
-    records = map(data.record, range(len(data)))
-    goals = [goal for record in records if record.refusal != "unclear" for goal in record.goals]
-    (out / "corpus.txt").write_text("\n".join(goals) + "\n")
+    write_corpus(out)
     body = SimBody(names[0])
     arm = body.spec.states["arm"]
     body.close()

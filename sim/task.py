@@ -15,8 +15,9 @@ import numpy as np
 
 from embodied import registry
 from embodied.errors import UserError
-from policies.symbolic import Want, remaining
+from policies.symbolic import Facts, Want, remaining
 from sim import language
+from sim.phrasings import further
 from sim.scene import Crowded, Item, Layout, facts
 
 SPLITS = ("train", "seen", "pairs", "phrasings", "compositions", "distractors")
@@ -42,7 +43,8 @@ class Episode:
     """One problem: what lies where, what shall become true, and the sentence that asks for it.
 
     words: placeholder -> phrase, enough to fill any template of the task; phrases: the composite placeholders and what they
-    are made of; names: placeholder -> name of the thing it means; held_out: the template is one that training never uses.
+    are made of; names: placeholder -> name of the thing it means; held_out: the template is one that training never uses;
+    parts: of a sentence that asks for several jobs, the words of each as they stand there, in the order of doing.
     """
 
     task: str
@@ -54,6 +56,7 @@ class Episode:
     names: dict[str, str] = field(default_factory=dict)
     phrases: dict[str, str] = field(default_factory=dict)
     held_out: bool = False
+    parts: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -126,16 +129,30 @@ class TableTask:
             first = key.removeprefix("doing_")
             words[key] = language.goal(phrase, words, rng) if first == key else language.gerund(words[first])
         chain = "first" in episode.phrases and "first" not in self.slots
-        told = CHAIN if chain else self.HELD_OUT if episode.held_out else self.TRAIN
+        told = CHAIN if chain else self.templates(episode.held_out)
         template = language.pick(rng, [t for t in told if language.usable(t, words, episode.phrases)])
-        text = language.goal(template, words, rng, episode.held_out)
-        text = language.finish(text, rng, TYPOS if split == "train" else 0.0)
-        return replace(episode, goal=text, words=words, template=template)
+        marked = {
+            key: f" {mark} {words[key]} {language.PART_END} "
+            for name, mark in zip(("first", "second", "third"), language.PARTS, strict=True)
+            for key in (name, f"doing_{name}")
+            if key in words
+        }
+        text = language.goal(template, words | marked, rng, episode.held_out)
+        text, parts = language.parts(language.finish(text, rng, TYPOS if split == "train" else 0.0))
+        return replace(episode, goal=text, words=words, template=template, parts=parts)
+
+    def told_by(self, wants: tuple[Want, ...], table: Facts) -> bool:
+        """Whether what the sentence means can be read off this table; not where it speaks of how things lay at the start."""
+        return True
+
+    def templates(self, held_out: bool = False) -> tuple[str, ...]:
+        """The sentences that say this task's goal; held_out: those that training never uses."""
+        return (self.HELD_OUT if held_out else self.TRAIN) + further(self.name, held_out)
 
 
-def retell(episode: Episode, rng: np.random.Generator, split: str = "train") -> str:
-    """Another phrasing of the same episode: same things, same wants. In the split train with typos."""
-    return registry.build("task", episode.task).retold(episode, rng, split).goal
+def retell(episode: Episode, rng: np.random.Generator, split: str = "train") -> Episode:
+    """The same episode in another phrasing: same things, same wants. In the split train with typos."""
+    return registry.build("task", episode.task).retold(episode, rng, split)
 
 
 def budget(steps: int) -> int:

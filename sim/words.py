@@ -17,7 +17,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from embodied import geometry, registry
 from embodied.data.snapshots import Record, write_shard
 from embodied.plan import step as parse
-from embodied.plan import write_step
 from embodied.spec import CameraSpec
 from embodied.types import Step
 from policies.expert import grounded, job_of
@@ -27,7 +26,7 @@ from sim import randomise as dice
 from sim.camera import SIZES, front
 from sim.hindsight import another
 from sim.scene import HOME, facts
-from sim.snapshots import PHRASINGS, SHARD, lies, marks, nonsensical
+from sim.snapshots import OTHERS, PHRASINGS, SHARD, ask, lies, marks, nonsensical, write_corpus
 from sim.task import EPISODES, Episode, retell, seed_of
 
 LONG = (
@@ -42,6 +41,7 @@ LONG = (
 SHORT = ("place-in-bowl", "stack-two", "push-to-zone", "spatial-relation", "reach", "pick")
 TASKS = (*LONG, *LONG, "tower-in-order", "swap-two", "compound", *SHORT)  # what takes more steps takes more lessons
 HEAPS, FAILS = 0.3, 0.15
+STARTS = 4  # episodes that are only begun, and the one that is played to its end, for every task in turn
 
 
 def after(step: Step, table: Facts, camera: CameraSpec) -> Facts | None:
@@ -93,11 +93,10 @@ def moments(task: str, seed: int) -> Iterator[Record]:
     if rng.random() < HEAPS:
         for _ in range(rng.integers(1, 4)):
             table = heaped(table, rng, camera)
-    goals = [episode.goal, *(retell(episode, rng) for _ in range(PHRASINGS - 1))]
-    done: list[str] = []
+    told = [episode, *(retell(episode, rng) for _ in range(PHRASINGS - 1))]
     for _ in range(12):
         steps = grounded(remaining(episode.wants, table), table, camera, episode.wants)
-        yield _record(task, episode, goals, done, steps, table, camera, rng)
+        yield _record(told, table, camera, rng)
         if not steps:
             return
         if rng.random() < FAILS:
@@ -106,21 +105,14 @@ def moments(task: str, seed: int) -> Iterator[Record]:
         if changed is None:
             return
         table = changed
-        done.append(write_step(steps[0]))
 
 
-def _record(
-    task: str, episode: Episode, goals: list[str], done: list[str], steps: list[Step], table: Facts, camera: CameraSpec,
-    rng: np.random.Generator,
-) -> Record:  # fmt: skip
+def _record(told: list[Episode], table: Facts, camera: CameraSpec, rng: np.random.Generator) -> Record:
     seen = {n: [round(p.u, 4), round(p.v, 4)] for n, p in marks(table, camera).items() if 0 <= p.u < 1 and 0 <= p.v < 1}
-    record = Record(task, goals, list(done), list(map(write_step, steps)), items=list(table.things), things=seen)
+    record = Record(told[0].task, [], items=list(table.things), things=seen)
     record.lies = lies(table, seen)
-    nonsensical(record, episode, rng)
-    for other in (another(episode.items, table, rng) for _ in range(2)):
-        plan = grounded(remaining(other.wants, table), table, camera, other.wants) if other else []
-        if other and 0 < len(plan) <= 8:
-            record.others.append((other.goal, list(map(write_step, plan))))
+    ask(record, told, [another(told[0].items, table, rng) for _ in range(OTHERS)], table, camera)
+    nonsensical(record, told[0], rng)
     return record
 
 
@@ -129,7 +121,9 @@ def write(shard: int, out: Path, seed: int) -> None:
     records: list[Record] = []
     for k in itertools.count():
         task = TASKS[k % len(TASKS)]
-        records += moments(task, seed_of("train", seed, (shard * SHARD + k) % EPISODES))
+        seeds = (seed_of("train", seed, ((shard * SHARD + k) * STARTS + n) % EPISODES) for n in range(STARTS))
+        records += moments(task, next(seeds))
+        records += (next(moments(task, one)) for one in seeds)  # most sentences are told at the start
         if len(records) >= SHARD:
             break
     write_shard(out / f"{shard:05d}-words", records[:SHARD], {})
@@ -146,3 +140,4 @@ def words(out: Path, count: int, processes: int = 2, seed: int = 0) -> None:
         for future in as_completed([pool.submit(write, k, out, seed) for k in todo]):
             future.result()
             bar.advance(row)
+    write_corpus(out)

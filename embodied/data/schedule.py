@@ -43,38 +43,38 @@ class Schedule:
         ]
 
 
+TIMES = {
+    "scenes": 1,
+    "words": 2,
+    "sight": 4,
+    "finding": 4,
+}  # how many lessons of a kind stand for one: some are cheaper
+
+
 class SceneLessons:
     """Snapshots as lessons; the last moments of every shard, whole episodes but for the cut, are for validation.
 
-    pictures: False for lessons in words alone, where the listing of the things stands for the picture.  questions: False
-    for lessons in seeing alone. Both are cheaper, so there are more of them in a batch.
+    kind: one of TIMES, see Teacher.lesson.
     """
 
     def __init__(
-        self,
-        root: str,
-        teacher: Teacher,
-        normalisation: Normalisation,
-        validation: bool,
-        pictures: bool = True,
-        questions: bool = True,
+        self, root: str, teacher: Teacher, normalisation: Normalisation, validation: bool, kind: str = "scenes"
     ) -> None:
         self.data = Snapshots(Path(root))
         first_held_out = [len(lines) * 97 // 100 for lines in self.data.lines]
         held_out = [row >= first_held_out[shard] for shard, row in self.data.index]
         self.rows = [i for i, held in enumerate(held_out) if held == validation]
         self.teacher, self.normalisation, self.augment = teacher, normalisation, not validation
-        self.pictures, self.questions = pictures, questions
-        if pictures and not all(self.data.arrays):
+        self.kind, self.times = kind, TIMES[kind]
+        if kind != "words" and not all(self.data.arrays):
             raise UserError(f"{root} holds moments in words alone; give a folder made with kind=snapshots")
-        self.times = (1 if questions else 4) if pictures else 2
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def lesson(self, row: int, rng: np.random.Generator) -> Lesson:
-        if not self.pictures:
-            return self.teacher.lesson(self.data.record(self.rows[row]), {}, {}, rng, self.augment)
+        if self.kind == "words":
+            return self.teacher.lesson(self.data.record(self.rows[row]), {}, {}, rng, self.augment, self.kind)
         record, arrays = self.data[self.rows[row]]
         states = {"arm": self.normalisation.normalise("arm", arrays.pop("arm"))}
-        return self.teacher.lesson(record, arrays, states, rng, self.augment, self.questions)
+        return self.teacher.lesson(record, arrays, states, rng, self.augment, self.kind)

@@ -1,6 +1,7 @@
 """Snapshots: labelled moments of a scene, the planner's training data. One folder a shard.
 
 <root>/<shard>/front.npy   uint8 (N, H, W, 3)          <camera>.npy for every camera; none for moments in words alone
+<root>/<shard>/front_depth.npy uint16 (N, H, W)        along the optical axis, in units of DEPTH_M
 <root>/<shard>/front_seg.npy uint8 (N, H, W)           index into the record's "items"; 254 robot, 255 nothing
 <root>/<shard>/arm.npy     float32 (N, 8, 6)           <state>.npy for every state
 <root>/<shard>/records.jsonl                           one Record a line; written last: a shard without it is unfinished
@@ -18,31 +19,35 @@ import numpy as np
 from embodied.errors import UserError
 
 ROBOT, NOTHING = 254, 255
+DEPTH_M = 1e-4  # m, the unit of depth pictures
 
 
 @dataclass
 class Record:
     """What is true at one moment. Points are [u, v] in the front picture; steps are texts of the plan grammar.
 
-    goals: phrasings of one goal. done, plan: lines of steps with points. refusal: a thing that is named but absent,
-    or "unclear". checks: (step text, whether it has just succeeded). things: name -> [u, v] of what can be seen.
+    goals: phrasings of one goal. jobs: what it comes to, in order, each in the words of a step. parts: for every phrasing
+    the words in it that ask for each of several jobs, in the order of doing; none where it is one job. refusal: a thing
+    that is named but absent, or "unclear". others: further goals: (phrasing, parts, jobs). plans: (job, lines of the steps
+    that are left for it, with points). checks: (step text, whether it has just succeeded). things: name -> [u, v] of what
+    can be seen.
     lies: name -> where, for what is not on the bare table: "in hand", "on <thing>", "in <thing>".
     points: step text -> its points. asks: (question, answer).
-    missing: names of things that are not there. others: further goals for the same moment, asked for with nothing done
-    yet, and their plans.
+    missing: names of things that are not there.
     """
 
     task: str
     goals: list[str]
-    done: list[str] = field(default_factory=list)
-    plan: list[str] = field(default_factory=list)
+    jobs: list[str] = field(default_factory=list)
+    parts: list[list[str]] = field(default_factory=list)
     refusal: str = ""
     checks: list[tuple[str, bool]] = field(default_factory=list)
     items: list[str] = field(default_factory=list)
     things: dict[str, list[float]] = field(default_factory=dict)
     points: dict[str, list[list[float]]] = field(default_factory=dict)
     asks: list[tuple[str, str]] = field(default_factory=list)
-    others: list[tuple[str, list[str]]] = field(default_factory=list)
+    others: list[tuple[str, list[str], list[str]]] = field(default_factory=list)
+    plans: list[tuple[str, list[str]]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     lies: dict[str, str] = field(default_factory=dict)
 

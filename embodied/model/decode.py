@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -82,11 +82,18 @@ class Look:
     """The model's state after it has seen one observation (batch of one).
 
     images[camera] uint8 (1, H, W, 3); states[name] (1, t, d), normalised; both empty: what is asked hangs on notes alone.
+    depth[camera] (1, H, W), metres, of the cameras that have it: for the finder only.
     """
 
     @torch.inference_mode()
-    def __init__(self, model: EmbodiedModel, images: dict[str, Tensor], states: dict[str, Tensor]) -> None:
-        self.model = model
+    def __init__(
+        self,
+        model: EmbodiedModel,
+        images: dict[str, Tensor],
+        states: dict[str, Tensor],
+        depth: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        self.model, self.depth = model, depth or {}
         self.ids = model.prompt().ids(model.words) if images else [model.words[BOS]]
         self.images = images
         vectors = model.look(images, states)[0] if images else {}
@@ -115,8 +122,8 @@ class Look:
         """What the first camera's finder finds on the table and, from the others, what surest hangs in the hand (its point is
         not one of the first picture). met as in Finder.find."""
         table, *others = (
-            cast(Any, finder).find(cast(Any, self.model.encoders[camera]).recoloured(self.images[camera]), met)
-            for camera, finder in self.model.finders.items()
+            self.model.finder.find(camera, self.images[camera], self.depth.get(camera), met)
+            for camera in self.model.config.cameras
         )
         hanging = [one for found in others for one in found if one.carried == HELD]
         if not hanging:
@@ -126,7 +133,9 @@ class Look:
 
     @torch.inference_mode()
     def note(self, text: str, answer: str) -> None:
-        """Read a question and its answer, which are then part of what later questions continue from."""
+        """Read a question and its answer, which then take the place of what was noted before as part of what later questions
+        continue from."""
+        self.reader.length = len(self.ids)
         self.told, self.noted = text, self.model.words.encode(answer)
         self._read([*self.model.words.encode(text), *self.noted, self.model.words[EOS]])
         self.known = self.reader.length

@@ -87,16 +87,52 @@ class Grammar:
         self.beside = [words.encode(relation) for relation in ("left of", "right of", "behind", "in front of")]
         self.movable = {words[shape] for shape in SHAPES}
 
-    def plan(self, so_far: Sequence[int], known: Known | None = None) -> list[int]:
-        """A plan, or `<absent> colour shape`, or `<unclear>`.
+    def parts(self, so_far: Sequence[int], goal: Sequence[int]) -> list[int]:
+        """Words of the goal (its tokens) as they stand there, one job a line; nothing where it is one job."""
+        start = len(so_far) - next((k for k, token in enumerate(reversed(so_far)) if token == self.line), len(so_far))
+        part, before = list(so_far[start:]), [*so_far[:start]]
+        if not part:
+            return sorted(set(goal)) + ([] if before else [self.eos])
+        n = len(part)
+        goes_on = {goal[i + n] for i in range(len(goal) - n) if list(goal[i : i + n]) == part}
+        return sorted(goes_on | {self.line, self.eos})
 
-        known: what was listed (see `placed`). Then a plan names these things only, its steps are possible one after the
-        other, and the point of a thing that it has not moved yet is the listed one: what is known is not guessed again.
-        """
+    def jobs(self, so_far: Sequence[int], known: Known) -> list[int]:
+        """Steps without points, about listed things, no two alike; or `<absent> colour shape`, or `<unclear>`."""
         if so_far and so_far[0] == self.unclear:
             return [self.eos]
         if so_far and so_far[0] == self.absent:
             return [self.colours, self.shapes, [self.eos]][len(so_far) - 1]
+        state, start = "line", 0
+        for k, token in enumerate(so_far):
+            if state == "line":
+                start = k
+            state = self.next[state][token]
+            if state[0] == "x":
+                state = "end"
+        if state == "end":
+            lines = sum(token == self.line for token in so_far) + 1
+            return [self.line, self.eos] if lines < self.most_steps else [self.eos]
+        line = so_far[start:] if state != "line" else []
+        allowed = list(self.next[state])
+        names = [name for name in known if name not in self._names(line)]  # a job names a thing once
+        if line and line[-1] in self.colours:
+            allowed = [token for token in allowed if (line[-1], token) in names]
+        elif set(allowed) & set(self.colours):
+            kinds = self._kinds(state)
+            allowed = [t for t in allowed if t not in self.colours or any(c == t and s in kinds for c, s in names)]
+        return allowed if so_far else [*allowed, self.absent, self.unclear]
+
+    def _kinds(self, state: str) -> set[int]:
+        """Shapes that may follow the colours that stand here."""
+        return {shape for color, to in self.next[state].items() if color in self.colours for shape in self.next[to]}
+
+    def steps(self, so_far: Sequence[int], known: Known | None = None) -> list[int]:
+        """Steps; none where nothing is left to do.
+
+        known: what was listed (see `placed`). Then these things only are named, steps are possible one after the other, and
+        the point of a thing that has not been moved yet is the listed one: what is known is not guessed again.
+        """
         state, steps, start = "line", 0, 0
         table = {name: Listed(one.point, one.below, one.below) for name, one in (known or {}).items()}
         for k, token in enumerate(so_far):
@@ -116,9 +152,6 @@ class Grammar:
         elif known is not None and state != "end":
             begun = [step[len(line)] for step in self._steps(table) if step[: len(line)] == tuple(line)]
             allowed = [token for token in allowed if token in begun]
-        if not so_far:
-            allowed += [self.absent, self.unclear]
-        # An empty plan says that nothing is left to do.
         return allowed + [self.eos] if state == "end" or not so_far else allowed
 
     def _names(self, line: Sequence[int]) -> list[Name]:

@@ -12,18 +12,19 @@ from typing import Any
 import numpy as np
 
 from embodied import plan as grammar
-from embodied.data.snapshots import NOTHING, ROBOT, Record
+from embodied.data.snapshots import DEPTH_M, NOTHING, ROBOT, Record
 from embodied.model.encoders.vit import CELL
 from embodied.model.finder import CARRIED, GROUPS
 from embodied.model.tokens import (
     ABSENT,
     ASK,
     CHECK,
-    DONE,
     EOS,
     GOAL,
+    JOBS,
     LINE,
     NO,
+    PARTS,
     PLAN,
     POINT,
     STEP,
@@ -37,8 +38,19 @@ LEAST = 40  # pixels of a thing in the hand that can be found
 SHAKE = 0.04  # how far locations of a lesson in words alone are moved together, shares of the picture
 
 
-def ask_plan(goal: str, done: Sequence[str] = ()) -> str:
-    return f"{GOAL} {goal} {DONE} {LINE.join(done)} {PLAN}"
+def ask_parts(goal: str) -> str:
+    """Which words of a sentence ask for each of several jobs; nothing where it is one job."""
+    return f"{GOAL} {goal} {PARTS}"
+
+
+def ask_jobs(goal: str) -> str:
+    """What a sentence comes to, each job in the words of a step."""
+    return f"{GOAL} {goal} {JOBS}"
+
+
+def ask_plan(job: str) -> str:
+    """The steps that are left for one job, which is given in the words of a step."""
+    return f"{GOAL} {job} {PLAN}"
 
 
 def ask_check(step: str) -> str:
@@ -66,13 +78,14 @@ def ask_move(line: str) -> str:
 class Lesson:
     """One training sentence. images[c] uint8 H W 3; states[s] normalised (t, d); cells[c] int64 (2, m): colour and kind.
 
-    scene: what all segments see: ALL and the listing.  marks[c] (k, 6): what its finder shall find.
+    scene: what all segments see: ALL and the listing.  depth[c] float32 H W, m.  marks[c] (k, 6): what shall be found there.
     chunk (h, a) normalised and valid (h,) when the last segment is a motion."""
 
     images: dict[str, np.ndarray]
     states: dict[str, np.ndarray]
     segments: list[tuple[list[int], list[int]]]
     scene: tuple[list[int], list[int]] = ([], [])
+    depth: dict[str, np.ndarray] = field(default_factory=dict)
     cells: dict[str, np.ndarray] = field(default_factory=dict)
     marks: dict[str, np.ndarray] = field(default_factory=dict)
     chunk: np.ndarray | None = None
@@ -150,6 +163,14 @@ def _marked(at: Mapping[str, tuple[float, float]], lies: Mapping[str, str]) -> n
     return np.array(marks, np.float32).reshape(-1, 6)
 
 
+def _mirror(lesson: Lesson, camera: str) -> None:
+    """What this camera sees, with left and right exchanged."""
+    lesson.images[camera] = np.ascontiguousarray(lesson.images[camera][:, ::-1])
+    if camera in lesson.depth:
+        lesson.depth[camera] = np.ascontiguousarray(lesson.depth[camera][:, ::-1])
+    lesson.marks[camera][:, 1] = 1 - lesson.marks[camera][:, 1]
+
+
 class Teacher:
     """Makes a Lesson of a Record: chooses questions, augments the picture, moves the points with it."""
 
@@ -163,32 +184,36 @@ class Teacher:
         states: dict[str, np.ndarray],
         rng: np.random.Generator,
         augment: bool = True,
-        asked: bool = True,
+        kind: str = "scenes",
     ) -> Lesson:
-        """arrays: none of them for a lesson in words alone, where the listing stands for the picture.
-        asked: False for a lesson in seeing alone, without questions."""
-        images, cells, marks = {}, {}, {}
-        move = {self.main: (0.0, 0.0)}
-        if augment and not arrays:
-            move[self.main] = rng.uniform(-SHAKE, SHAKE, 2)
+        """kind: "scenes"; "words", without pictures, which the listing stands for; "sight", without questions; or "finding",
+        what the finder learns from."""
+        if kind == "words":
+            self._move = tuple(rng.uniform(-SHAKE, SHAKE, 2)) if augment else (0.0, 0.0)
+            pairs = [self._pair(*one) for one in self._asked(record, rng, seen=False)]
+            return Lesson({}, {}, pairs, self._pair(*self._scene(record)))
+        out = Lesson({}, {} if kind == "finding" else states, [])
         for camera in [name for name in arrays if arrays[name].ndim == 3 and arrays[name].shape[-1] == 3]:
             image, seg = arrays[camera], arrays.get(f"{camera}_seg")
+            dx, dy = rng.integers(-self.jitter, self.jitter + 1, 2) if augment else (0, 0)
             if augment:
-                dx, dy = rng.integers(-self.jitter, self.jitter + 1, 2)
-                move[camera] = (dx / image.shape[1], dy / image.shape[0])
                 image = varied(shifted(image, dx, dy), rng, 0.12)
                 seg = None if seg is None else shifted(seg, dx, dy, NOTHING)
-            images[camera] = image
-            if seg is not None:
-                cells[camera] = cells_of(seg, record.items)
-                marks[camera] = self._in_hand(record, seg) if camera != self.main else np.zeros((0, 6), np.float32)
-        self._move = move[self.main]
-        if self.main in marks:
-            marks[self.main] = self._marks(record)
-        if not asked:
-            return Lesson(images, states, [], cells=cells, marks=marks)
-        pairs = [self._pair(*one) for one in self._asked(record, rng, seen=bool(images))]
-        return Lesson(images, states, pairs, self._pair(*self._scene(record)), cells, marks)
+            out.images[camera] = image
+            if camera == self.main:
+                self._move = (dx / image.shape[1], dy / image.shape[0])
+            if kind == "finding" and seg is not None:
+                out.marks[camera] = self._marks(record) if camera == self.main else self._in_hand(record, seg)
+                if (depth := arrays.get(f"{camera}_depth")) is not None:
+                    out.depth[camera] = shifted(depth, dx, dy).astype(np.float32) * DEPTH_M
+                if augment and rng.random() < 0.5:
+                    _mirror(out, camera)
+            elif seg is not None:
+                out.cells[camera] = cells_of(seg, record.items)
+        if kind == "scenes":
+            out.segments = [self._pair(*one) for one in self._asked(record, rng, seen=True)]
+            out.scene = self._pair(*self._scene(record))
+        return out
 
     def _in_hand(self, record: Record, seg: np.ndarray) -> np.ndarray:
         """The mark of what can be seen of the thing in the hand, at its middle: (0 or 1, 6)."""
@@ -233,15 +258,19 @@ class Teacher:
             return [options[i] for i in rng.permutation(len(options))[:count]]
 
         asked: list[tuple[str, str]] = []
-        if record.goals:
-            if record.refusal:
-                answer = UNCLEAR if record.refusal == "unclear" else f"{ABSENT} {record.refusal}"
-            else:
-                answer = LINE.join(map(self._line, record.plan))
-            asked.append((ask_plan(pick(record.goals, 1)[0], list(map(self._line, record.done))), answer))
-        asked += [
-            (ask_plan(goal), LINE.join(map(self._line, lines))) for goal, lines in pick(record.others, 1 if seen else 4)
-        ]
+        if record.refusal:
+            answer = UNCLEAR if record.refusal == "unclear" else f"{ABSENT} {record.refusal}"
+            asked.append((ask_jobs(pick(record.goals, 1)[0]), answer))
+        else:
+            goals = zip(record.goals, record.parts, [record.jobs] * len(record.goals), strict=True)
+            for goal, parts, jobs in [*pick(list(goals), 1 if seen else 2), *pick(record.others, 1 if seen else 3)]:
+                asked.append((ask_jobs(goal), LINE.join(jobs)))
+                if parts or rng.random() < 0.5:
+                    asked.append((ask_parts(goal), LINE.join(parts)))
+                if len(parts) == len(jobs):
+                    asked += [(ask_jobs(part), job) for part, job in pick(list(zip(parts, jobs, strict=True)), 1)]
+        for job, lines in pick(record.plans, 1 if seen else 3):
+            asked.append((ask_plan(job), LINE.join(map(self._line, lines))))
         # Only a picture tells where the hand is.
         checks = [check for check in record.checks if seen or not check[0].startswith("reach")]
         if checks:  # the first is about the step just tried; the others balance it

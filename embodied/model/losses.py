@@ -27,7 +27,7 @@ def losses(model: EmbodiedModel, batch: Batch, main: str = "front") -> dict[str,
         vectors, features, tokens = model.look(batch.images, batch.states) if batch.images else ({}, {}, {})
         hidden = model(batch.ids, batch.segment, vectors)
     else:  # pictures without a question are looked at only: most of the work is the language model's
-        looks = {camera: model.encoders[camera](images) for camera, images in batch.images.items()}
+        looks = {camera: model.encoders[camera](batch.images[camera]) for camera in batch.cells}
         features, tokens = ({camera: look[k] for camera, look in looks.items()} for k in (0, 1))
         hidden = torch.empty(0)
     if spoken.any():
@@ -48,10 +48,12 @@ def losses(model: EmbodiedModel, batch: Batch, main: str = "front") -> dict[str,
             key = model.pointer["key"](tokens[main])[sample]
             scores = (key @ query[:, :, None])[..., 0].float() / query.shape[-1] ** 0.5
             out["pointer"] = F.cross_entropy(scores, batch.patch[pointed])
+    for camera, marks in batch.marks.items():
+        found = model.finder.losses(camera, batch.images[camera], batch.depth.get(camera), marks)
+        for name, value in found.items():
+            out[name] = out.get(name, 0) + value
     for camera, labels in batch.cells.items():
         cells = model.encoders[camera].cells(features[camera])
-        for name, value in model.finders[camera].losses(cells, batch.marks[camera]).items():
-            out[name] = out.get(name, 0) + value
         cells = cells.flatten(2).transpose(1, 2)
         for k, (name, layer) in enumerate((("colour", model.cell_colour), ("kind", model.cell_kind))):
             logits = layer(cells).float().flatten(0, 1)

@@ -88,7 +88,8 @@ class EmbodiedModel(nn.Module):
             )
         )  # fmt: skip
         self.smear = Smear(dim)
-        self.finders = nn.ModuleDict({camera: Finder(config.vit_channels // 2) for camera in config.cameras})
+        least = min(patch for _, _, patch in config.cameras.values())
+        self.finder = Finder({camera: patch // least for camera, (_, _, patch) in config.cameras.items()})
         self.head = build("head", config.head, horizon=config.horizon, actions=config.actions, context=dim)
         # Training-only heads; labels from the simulator's segmentation. See embodied/model/losses.py.
         self.cell_colour = nn.Linear(config.vit_channels // 2, len(COLOURS) + 1)

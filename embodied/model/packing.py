@@ -30,6 +30,7 @@ class Batch:
     patch: Tensor
     images: dict[str, Tensor]
     states: dict[str, Tensor]
+    depth: dict[str, Tensor]
     cells: dict[str, Tensor]
     marks: dict[str, Tensor]
     chunk: Tensor | None = None
@@ -102,6 +103,7 @@ def collate(lessons: Sequence[Lesson], prefix: list[int], words: Words, grid: tu
         ids, segment, target, place.float(), patch,
         {c: torch.from_numpy(np.stack([a.images[c] for a in lessons])) for c in names},
         {s: torch.from_numpy(np.stack([a.states[s] for a in lessons])).float() for s in lessons[0].states},
+        {c: torch.from_numpy(np.stack([a.depth[c] for a in lessons])) for c in lessons[0].depth},
         {c: torch.from_numpy(np.stack([a.cells[c] for a in lessons])) for c in lessons[0].cells},
         {c: _padded([a.marks[c] for a in lessons]) for c in lessons[0].marks},
     )  # fmt: skip

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import operator
+from typing import Any
+
 import torch
 
 from embodied.model.finder import CARRIED, GROUPS
@@ -16,7 +19,32 @@ def scores(model: EmbodiedModel, batch: Batch) -> dict[str, tuple[float, float]]
     """name -> (sum, count): words right, verdicts right, locations within 3 bins, location error in bins, and the share of
     plans and answers whose every word is right and every location within 3 bins, cells of things named right, and
     pictures in which all is found that the camera is to find."""
-    vectors, features, _ = model.look(batch.images, batch.states)
+    out: dict[str, tuple[Any, Any]] = {}
+    if (batch.target >= 0).any():
+        out |= _spoken(model, batch)
+    for camera, labels in batch.cells.items():
+        things = labels[:, 0] > 0
+        cells = model.encoders[camera].cells(model.encoders[camera](batch.images[camera])[0]).flatten(2).transpose(1, 2)
+        seen = (model.cell_colour(cells).argmax(-1) == labels[:, 0]) & (
+            model.cell_kind(cells).argmax(-1) == labels[:, 1]
+        )
+        before = out.get("cells", (0, 0))
+        out["cells"] = (before[0] + seen[things].sum(), before[1] + things.sum())
+    for camera, marked in batch.marks.items():
+        depth = batch.depth[camera] if camera in batch.depth else [None] * len(marked)
+        found = [
+            {(one.name, one.carried) for one in model.finder.find(camera, image[None], None if d is None else d[None])}
+            for image, d in zip(batch.images[camera], depth, strict=True)
+        ]
+        true = list(map(_there, marked))
+        out[f"listed from {camera}"] = (sum(map(operator.eq, found, true)), len(true))
+        out[f"found in {camera}"] = (sum(len(a & b) for a, b in zip(found, true, strict=True)), sum(map(len, true)))
+    return {name: (float(a), float(b)) for name, (a, b) in out.items()}
+
+
+def _spoken(model: EmbodiedModel, batch: Batch) -> dict[str, tuple[Any, Any]]:
+    """The scores of what is said."""
+    vectors = model.look(batch.images, batch.states)[0] if batch.images else {}
     logits = model.logits(model(batch.ids, batch.segment, vectors)).float()
     located, answered = ~torch.isnan(batch.place), batch.target >= 0
     spoken = answered & ~located
@@ -33,21 +61,7 @@ def scores(model: EmbodiedModel, batch: Batch) -> dict[str, tuple[float, float]]
     plan = batch.segment == 1  # the first question of every snapshot
     whole = plan.any(1) & (answered & plan).any(1)
     out["plans"] = ((good | ~plan).all(1)[whole].sum(), whole.sum())
-    for camera, labels in batch.cells.items():
-        things = labels[:, 0] > 0
-        seen_cells = model.encoders[camera].cells(features[camera])
-        cells = seen_cells.flatten(2).transpose(1, 2)
-        seen = (model.cell_colour(cells).argmax(-1) == labels[:, 0]) & (
-            model.cell_kind(cells).argmax(-1) == labels[:, 1]
-        )
-        before = out.get("cells", (0, 0))
-        out["cells"] = (before[0] + seen[things].sum(), before[1] + things.sum())
-        whole = [
-            {(one.name, one.carried) for one in model.finders[camera].find(one_picture)} == _there(marks)
-            for one_picture, marks in zip(seen_cells.split(1), batch.marks[camera], strict=True)
-        ]
-        out[f"found in {camera}"] = (sum(whole), len(whole))
-    return {name: (float(a), float(b)) for name, (a, b) in out.items()}
+    return out
 
 
 def _there(marks: torch.Tensor) -> set[tuple[str, str]]:

@@ -21,7 +21,8 @@ from embodied.plan import BINS, COLOURS, PLACES, SHAPES, SKILLS
 PAD, BOS, EOS, LINE = "<pad>", "<bos>", "<eos>", "<line>"
 GOAL, DONE, PLAN, CHECK, POINT, ASK, STEP = "<goal>", "<done>", "<plan>", "<check>", "<point>", "<ask>", "<step>"
 YES, NO, ABSENT, UNCLEAR = "<yes>", "<no>", "<absent>", "<unclear>"
-CONTROLS = (PAD, BOS, EOS, LINE, GOAL, DONE, PLAN, CHECK, POINT, ASK, STEP, YES, NO, ABSENT, UNCLEAR)
+PARTS, JOBS = "<parts>", "<jobs>"
+CONTROLS = (PAD, BOS, EOS, LINE, GOAL, DONE, PLAN, CHECK, POINT, ASK, STEP, YES, NO, ABSENT, UNCLEAR, PARTS, JOBS)
 XS = tuple(f"<x{i:03d}>" for i in range(BINS))
 YS = tuple(f"<y{i:03d}>" for i in range(BINS))
 _JOINTS = ("on", "in", "left", "right", "of", "behind", "front", "between", "and", "to", "table", "hand", "things")
@@ -29,10 +30,13 @@ SYNONYMS = "synonyms.json"
 GRAMMAR_WORDS = (*SKILLS, *COLOURS, *SHAPES, *PLACES, *_JOINTS)
 
 
-def train_vocabulary(corpus: Iterable[str], placeholders: Iterable[str], least: int = 2) -> Tokenizer:
+def train_vocabulary(
+    corpus: Iterable[str], placeholders: Iterable[str], least: int = 2, first: Iterable[str] = ()
+) -> Tokenizer:
     """A Tokenizer that knows every word seen `least` times, all characters, the control, location and placeholder tokens.
 
-    placeholders: names such as "front" whose token `<front>` continuous inputs replace in the sentence.
+    placeholders: names such as "front" whose token `<front>` continuous inputs replace in the sentence. first: tokens in the
+    order of a vocabulary that this one goes on from: they keep their ids.
     """
     counts: Counter[str] = Counter()
     splitter = pre_tokenizers.BertPreTokenizer()
@@ -40,7 +44,7 @@ def train_vocabulary(corpus: Iterable[str], placeholders: Iterable[str], least: 
         counts.update(word for word, _ in splitter.pre_tokenize_str(line.lower()))
     characters = string.ascii_lowercase + string.digits + string.punctuation
     special = [*CONTROLS, *XS, *YS, *(f"<{name}>" for name in placeholders)]
-    words = [*special, "[UNK]", *characters, *(f"##{c}" for c in characters), *GRAMMAR_WORDS]
+    words = [*first, *special, "[UNK]", *characters, *(f"##{c}" for c in characters), *GRAMMAR_WORDS]
     words += sorted(word for word, n in counts.items() if n >= least)
     vocabulary = {word: i for i, word in enumerate(dict.fromkeys(words))}
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=64))
@@ -97,6 +101,10 @@ class Words:
         unknown = {w for w, piece in words if piece.startswith("##") or piece == "[UNK]"}
         total = {w for w in pieces.word_ids if w is not None}
         return len(unknown) / max(1, len(total))
+
+    def tokens(self) -> list[str]:
+        """All tokens in the order of their ids."""
+        return [self.tokenizer.id_to_token(i) for i in range(len(self))]
 
     def save(self, path: Path) -> None:
         """Write `path` and, beside it, synonyms.json."""

@@ -4,6 +4,7 @@ pickle."""
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -12,8 +13,9 @@ from safetensors.torch import load_file, save_file
 
 from embodied.errors import UserError
 from embodied.model.network import EmbodiedModel, ModelConfig
-from embodied.model.tokens import Words
+from embodied.model.tokens import Words, train_vocabulary
 
+EMBEDDINGS = "backbone.embed_tokens.weight"
 SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 
 
@@ -73,3 +75,24 @@ def from_pretrained(name: str) -> EmbodiedModel:
         for name, saved in tensors.items():
             own[name].copy_(saved.to(own[name].dtype))
     return model.eval()
+
+
+def grown(model: EmbodiedModel, corpus: Iterable[str], least: int = 8) -> EmbodiedModel:
+    """The same model with a vocabulary that also has the words met `least` times in the corpus and all that this version's
+    grammar needs. A new word starts as the known one that it was read as before (synonyms), or near the mean."""
+    old, config = model.words, model.config
+    first = old.tokens()
+    words = Words(train_vocabulary(corpus, [*config.cameras, *config.states, "objects"], least, first), old.synonyms)
+    if len(words) == len(old):
+        return model
+    out = EmbodiedModel(config, words)
+    kept = {name: t for name, t in model.state_dict().items() if name != EMBEDDINGS}
+    out.load_state_dict(kept, strict=False)
+    with torch.no_grad():
+        table, before = out.backbone.embed_tokens.weight, model.backbone.embed_tokens.weight
+        table[: len(first)] = before
+        for i, word in enumerate(words.tokens()[len(first) :], len(first)):
+            near = old.synonyms.get(word, "")
+            table[i] = before[old[near]] if near and old.knows(near) else before.mean(0)
+            table[i] += 0.02 * torch.randn(config.dim)
+    return out

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from embodied.registry import register
-from policies.symbolic import Want
+from policies.symbolic import Facts, Want, support
 from sim.clauses import in_bowl
 from sim.scene import Layout
 from sim.task import Laid, TableTask, budget
@@ -56,6 +56,10 @@ class SwapTwo(TableTask):
         "@ rotate {a} and {b} through each other's places",
         "@ play musical chairs with {a} and {b}",
     )
+
+    def told_by(self, wants: tuple[Want, ...], table: Facts) -> bool:
+        a, b = wants[:2]
+        return support(table, a.a) == b.b[0] and support(table, b.a) == a.b[0]
 
     def lay(self, layout: Layout) -> Laid:
         a, b = layout.names(2)

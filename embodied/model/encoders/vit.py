@@ -7,7 +7,6 @@ tokens that a language model can afford, without throwing that away.
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 from embodied.registry import register
@@ -82,10 +81,5 @@ def vit(
 
         def cells(self, features: tuple[Tensor, Tensor]) -> Tensor:
             return self.stem.cells(*features)
-
-        def recoloured(self, images: Tensor) -> Tensor:
-            """uint8 (1, H, W, 3) -> cells of the picture and of the five others that exchanging its colour channels makes."""
-            pictures = torch.cat([images[..., list(order)] for order in itertools.permutations(range(3))])
-            return self.stem.cells(*self.stem(_scaled(pictures)))
 
     return ViT()

@@ -1,0 +1,87 @@
+"""From a sentence to steps, in the language model's words: its jobs first, then each job on the table as it will be.
+
+A plan in one breath fails on a sentence that asks for more than training's sentences did. Told apart first, every part is
+one that it knows, and every job is planned alone (least-to-most prompting, arXiv 2205.10625, with a grammar at every stage).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from embodied import plan as text
+from embodied.model.decode import Look
+from embodied.model.grammar import Grammar
+from embodied.model.lessons import ALL, ask_jobs, ask_parts, ask_plan, listing
+from embodied.model.tokens import ABSENT, LINE, UNCLEAR
+from embodied.plan import PLACES
+from embodied.spec import CameraSpec
+from embodied.types import Point, Step
+from policies.foresee import Listing, after
+
+
+class Refused(Exception):
+    """The sentence cannot be carried out: names a thing that is not there, or, with no name, means nothing."""
+
+
+def jobs(look: Look, grammar: Grammar, goal: str) -> list[str]:
+    """What a sentence comes to, in order, each job in the words of a step. Raises Refused."""
+    words = look.model.words
+    goal = words.familiar(goal)
+    ids = words.encode(goal)
+    said, _ = look.say(ask_parts(goal), partial(grammar.parts, goal=ids))
+    parts = [part for part in words.decode(said).splitlines() if part.strip()]
+    out: list[str] = []
+    for part in parts if len(parts) > 1 else [goal]:
+        said = _read(look, grammar, part)
+        if said[:1] == [words[UNCLEAR]]:
+            raise Refused
+        if said[:1] == [words[ABSENT]]:
+            raise Refused(words.decode(said[1:]))
+        out += words.decode(said).splitlines()
+    return list(dict.fromkeys(out))
+
+
+def _read(look: Look, grammar: Grammar, part: str) -> list[int]:
+    known = grammar.placed(look.noted)
+    said, _ = look.say(ask_jobs(part), partial(grammar.jobs, known=known))
+    if not _doubtful(said, look, grammar):
+        return said
+    first = said[0]
+    return look.say(ask_jobs(part), lambda so_far: [i for i in grammar.jobs(so_far, known) if so_far or i != first])[0]
+
+
+def _doubtful(said: Sequence[int], look: Look, grammar: Grammar) -> bool:
+    """Whether a refusal names as absent what may have been listed by another name: a shape is misread more often than a
+    thing is asked for that is not there."""
+    if len(said) < 3 or said[0] != grammar.absent:
+        return False
+    places = {look.model.words[place] for place in PLACES}
+    return any(
+        colour == said[1] and (shape in places) == (said[2] in places) for colour, shape in grammar.placed(look.noted)
+    )
+
+
+def steps(look: Look, grammar: Grammar, wanted: Sequence[str], camera: CameraSpec) -> list[Step]:
+    """The steps of all jobs that do not hold yet on the table that `look` has noted; `look` is left as it was."""
+    seen = look.model.words.decode(look.noted)
+    table = text.read_listing(seen)
+    out: list[Step] = []
+    for job in wanted:
+        # What is not seen cannot be handled: a plan names listed things, by the names that they were listed by.
+        known = grammar.placed(look.noted)
+        said, _ = look.say(ask_plan(job), partial(grammar.steps, known=known))
+        found = text.read(look.model.words.decode(said)).steps
+        if found:
+            out += found
+            table = after(table, found, camera)
+            look.note(ALL, write(table))
+    if out:
+        look.note(ALL, seen.replace("\n", LINE))
+    return out
+
+
+def write(table: Listing) -> str:
+    """A listing in the words that the model reads."""
+    points = {name: at or Point(0.5, 0.5) for name, (at, _) in table.items()}
+    return listing(points, {name: where for name, (_, where) in table.items() if where})
