@@ -147,7 +147,7 @@ class Training:
         self.out = Path(settings.out)
         self.model = make_model(settings, read_statistics(settings)).to(accelerator.device)
         self.normalisation = Normalisation.from_dict(self.model.config.statistics)
-        self.prefix = self.model.prompt().ids(self.model.words)
+        self.prefixes = [prompt.ids(self.model.words) for prompt in (self.model.prompt(), self.model.motion_prompt())]
         frozen = tuple(p for p in settings.freeze.split(",") if p)
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(not (frozen and name.startswith(frozen)))
@@ -183,7 +183,7 @@ class Training:
     def _gather(self, lessons: list[Any]) -> Batch:
         from embodied.model.packing import collate
 
-        return collate(lessons, self.prefix, self.model.words, self.model.grid())
+        return collate(lessons, self.prefixes[0], self.prefixes[1], self.model.words, self.model.grid())
 
     def _loader(self) -> torch.utils.data.DataLoader[Any]:
         """Batches of the steps that are left."""

@@ -144,16 +144,19 @@ class Expert:
                 return chunk
             self._moving = None
             return ActionChunk(obs.t_s, chunk.dt_s, np.zeros((0, 5), np.float32))
-        facts = self.world.facts()
-        hand = obs.states["arm"][-1, :5]
-        held = Held()
-        if facts.held:
-            held = Held(float(hand[2] - facts.things[facts.held].bottom), float(hand[4]))
         dt_s = 1.0 / self.world.spec.action.rate_hz
-        rows, _ = skills.motion(job_of(plan.current, facts, self.world.episode.wants), hand, held, dt_s)
+        job, held = self.job(obs, plan.current)
+        rows, _ = skills.motion(job, obs.states["arm"][-1, :5], held, dt_s)
         chunk = ActionChunk(obs.t_s, dt_s, rows)
         self._moving = (plan, chunk)
         return chunk
+
+    def job(self, obs: Observation, step: Step) -> tuple[Job, Held]:
+        """The step's geometry, and what the hand holds."""
+        facts, hand = self.world.facts(), obs.states["arm"][-1, :5]
+        below = float(hand[2] - facts.things[facts.held].bottom) if facts.held else 0.0
+        held = Held(below, float(hand[4])) if facts.held else Held()
+        return job_of(step, facts, self.world.episode.wants), held
 
     def check(self, obs: Observation, step: Step) -> float:
         return float(step_holds(step, self.world.facts()))

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embodied import plan as grammar
+from embodied.aims import seen_from
 from embodied.errors import UserError
 from embodied.protocols import Body
 from embodied.registry import register
 from embodied.types import ActionChunk, Floats, Observation, Plan, Step
 from policies import perceive, skills
+from policies.aims import aims_of
 from policies.foresee import Listing, after
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ class Planner:
         self._met: frozenset[str] = frozenset()  # things listed since the start: they keep their names
         self._table: Listing = {}  # what lies where, as seen last or, of what is hidden, as it was left
         self._moving: tuple[Step, ActionChunk] | None = None
-        self._step: tuple[Step, str, float] | None = None  # the current step, its line with points, when it began
+        self._step: tuple[Step, Floats, float] | None = None  # the current step, what it goes for, when it began
         self._held = skills.Held()
         self._rows: Floats | None = None  # of the last chunk, base frame, with progress
         self._due = 0  # how many of them are still to come
@@ -211,16 +213,20 @@ class Planner:
 
     def _visuomotor(self, obs: Observation, step: Step) -> ActionChunk:
         from embodied.data.motions import absolute
+        from embodied.model.decode import Look
         from embodied.model.lessons import ask_move
 
         dt_s = 1.0 / self.body.spec.action.rate_hz
         if self._step is None or self._step[0] is not step:
-            self._step = (step, grammar.write_step(self.grounded(obs, step)), obs.t_s)
-            self._rows = None
-        _, line, began_s = self._step
+            job = perceive.geometry_of_step(self.grounded(obs, step), obs, self.body.spec)
+            self._step, self._rows = (step, aims_of(job, self._held), obs.t_s), None
+            self._held = skills.held_after(job, self._held)
+        _, aims, began_s = self._step
         hand = obs.states["arm"][-1, :5]
-        known = self._committed(hand)
-        rows = self._glance(obs).move(ask_move(line), self.flow_steps, self._noise, known).numpy()
+        objects = self._torch.from_numpy(seen_from(aims, hand))[None]
+        arm = self._torch.from_numpy(self.normalisation.normalise("arm", obs.states["arm"]))[None]
+        look = Look(self.model, {}, {"arm": arm, "objects": objects})
+        rows = look.move(ask_move(step.text), self.flow_steps, self._noise, self._committed(hand)).numpy()
         chunk = self.normalisation.denormalise("action", rows)
         if chunk[: self.execute, -1].mean() > NEAR_END or obs.t_s - began_s > LATEST_S:
             self._step = None

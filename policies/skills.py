@@ -78,10 +78,9 @@ class Job:
 
 def motion(job: Job, hand: Hand, held: Held = Held(), dt_s: float = 0.05) -> tuple[Rows, Held]:
     """The whole motion of a step, (h, 5), and what the hand then holds (`held` itself unless the step is a pick)."""
-    highest = float(job.around[:, 2].max()) if len(job.around) else 0.05
-    travel = min(0.30, max(0.15, highest + 0.09))
+    travel = clearance(job)
     if job.skill == "put" and job.place is not None:
-        return put(hand, job.place, held, _release_yaw(job, held), job.bowl, travel, dt_s), held
+        return put(hand, job.place, held, release_yaw(job, held), job.bowl, travel, dt_s), held
     if job.thing is None:
         raise ValueError(f"the job {job.skill!r} lacks its thing")
     if job.skill == "reach":
@@ -91,9 +90,21 @@ def motion(job: Job, hand: Hand, held: Held = Held(), dt_s: float = 0.05) -> tup
     if job.skill != "pick":
         raise ValueError(f"no motion for the skill {job.skill!r}")
     yaw, width = grasp_of(job.thing, job.around)
-    z = grasp_height(job.thing)
+    return pick(hand, job.thing, yaw, width, travel, dt_s), held_after(job, held)
+
+
+def clearance(job: Job) -> float:
+    """Height at which the hand travels, m."""
+    highest = float(job.around[:, 2].max()) if len(job.around) else 0.05
+    return min(0.30, max(0.15, highest + 0.09))
+
+
+def held_after(job: Job, held: Held) -> Held:
+    """What the hand holds when the job's motion has ended."""
+    if job.skill != "pick" or job.thing is None:
+        return held
     bottom = bottom_of(job.thing) if job.bottom is None else job.bottom
-    return pick(hand, job.thing, yaw, width, travel, dt_s), Held(z - bottom, width)
+    return Held(grasp_height(job.thing) - bottom, grasp_of(job.thing, job.around)[1])
 
 
 def grasp_height(thing: Target) -> float:
@@ -140,7 +151,7 @@ def grasp_of(thing: Target, around: Points = NOTHING) -> tuple[float, float]:
     return min(candidates, key=cost)
 
 
-def _release_yaw(job: Job, held: Held) -> float:
+def release_yaw(job: Job, held: Held) -> float:
     """Yaw of the hand at which it lets go: that of the support, else 0, else turned where the hand would touch."""
     place = job.place
     assert place is not None

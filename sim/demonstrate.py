@@ -9,15 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embodied import plan as grammar
 from embodied import registry
+from embodied.aims import CHANNELS
 from embodied.control.loop import Watch, run
 from embodied.data.record import EpisodeFailed, Frame, record
 from embodied.errors import UserError
 from embodied.types import Command, Observation, Plan, Step
+from policies.aims import aims_of
 from policies.expert import Expert
+from policies.perceive import geometry_of_step
+from policies.skills import Held, Job, held_after
 from sim.body import SimBody
+
+EYES = ("front", "wrist")
 
 
 class Shaken:
@@ -42,11 +49,25 @@ class Shaken:
         return command
 
 
+class Seeing(Expert):
+    """Plans from exact facts, but moves by what the depth picture shows, as a learner will: what it goes for is `aims`."""
+
+    def reset(self) -> None:
+        super().reset()
+        self.aims: NDArray[np.float32] = np.zeros(len(CHANNELS), np.float32)
+        self._held = Held()
+
+    def job(self, obs: Observation, step: Step) -> tuple[Job, Held]:
+        held, job = self._held, geometry_of_step(step, obs, self.world.spec)
+        self.aims, self._held = aims_of(job, held), held_after(job, held)
+        return job, held
+
+
 class _Notes(Watch):
     """Turns what the loop tells into frames: the observation before each command, and the command really sent."""
 
-    def __init__(self, task: str) -> None:
-        self.task, self.frames = task, list[Frame]()
+    def __init__(self, task: str, expert: Seeing) -> None:
+        self.task, self.expert, self.frames = task, expert, list[Frame]()
         self._plan = self._step = ""
 
     def planned(self, plan: Plan, obs: Observation, seconds: float) -> None:
@@ -57,6 +78,7 @@ class _Notes(Watch):
 
     def ticked(self, command: Command, obs: Observation | None) -> None:
         assert obs is not None
+        obs = replace(obs, states={**obs.states, "aims": self.expert.aims[None]})
         self.frames.append(Frame(obs, command.values, self.task, self._plan, self._step))
 
     def checked(self, step: Step, p: float, obs: Observation) -> None:
@@ -75,17 +97,17 @@ def demonstrate(
     tasks: tuple[str, ...] = ("pick",),
     split: str = "train",
     disturb: float = 0.0,
-    cameras: tuple[str, ...] = ("front", "wrist"),
     shake: float = 0.0,
 ) -> Iterator[Frame]:
     """Frames of one expert episode of tasks[seed % len(tasks)], 20 a second. EpisodeFailed when the expert fails."""
-    body: Any = _body(tasks[seed % len(tasks)], split, disturb, cameras)
+    body: Any = _body(tasks[seed % len(tasks)], split, disturb, EYES)
     body = Shaken(body, shake, seed) if shake else body
     obs = body.reset(seed)
-    notes = _Notes(body.goal)
+    expert = Seeing(body)
+    notes = _Notes(body.goal, expert)
     result = run(
         body,
-        Expert(body),
+        expert,
         body.goal,
         obs=obs,
         watch=notes,
@@ -114,16 +136,16 @@ def demonstrations(
     """Record the expert into the LeRobotDataset at `out` until it holds `episodes`; return how many were made now.
 
     shake: metres of random pushes that the hand recovers from (see Shaken).  Episode i has seed first_seed + i (see
-    embodied.data.record) and the tasks take turns. UserError for unknown tasks or no front camera.
+    embodied.data.record) and the tasks take turns. UserError for unknown tasks. cameras: whose pictures are
+    kept; none are needed for lessons in motion.
     """
     if not tasks:
         raise UserError("tasks is empty; name at least one, for example tasks=pick")
     for task in tasks:
         registry.part("task", task)
-    if "front" not in cameras:
-        raise UserError(f"cameras={list(cameras)} lacks 'front', in which the steps of a plan are grounded; add it")
-    make = partial(demonstrate, tasks=tuple(tasks), split=split, disturb=disturb, cameras=tuple(cameras), shake=shake)
-    spec = _body(tasks[0], split, disturb, tuple(cameras)).spec
+    make = partial(demonstrate, tasks=tuple(tasks), split=split, disturb=disturb, shake=shake)
+    spec = _body(tasks[0], split, disturb, EYES).spec
+    spec = replace(spec, states={**spec.states, "aims": CHANNELS})
     return record(
         make, spec, episodes, out, processes=processes, cameras=cameras, first_seed=first_seed, progress=progress
     )

@@ -33,6 +33,7 @@ class Settings:
     shake: float = key(
         0.0, "size of random pushes that the hand recovers from, m (demonstrations); 0.02 teaches recovery"
     )
+    cameras: str = key("front,wrist", "whose pictures are kept (demonstrations); none: states and actions only, much faster")
     seed: int = key(0, "first seed; training seeds stay below evaluation's")
     processes: int = key(0, "worker processes; 0: one per core")
 
@@ -68,6 +69,7 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
         processes=processes,
         split="train",
         disturb=settings.disturb,
+        cameras=[name.strip() for name in settings.cameras.split(",") if name.strip() not in ("", "none")],
         shake=settings.shake,
         first_seed=settings.seed,
     )

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied import plan as grammar
+from embodied.aims import seen_from
 from embodied.data.dataset import Dataset
 from embodied.data.normalise import Normalisation
 from embodied.data.windows import Windows
-from embodied.model.lessons import Lesson, ask_move, varied
+from embodied.model.lessons import Lesson, ask_move
 from embodied.model.tokens import Words
-from embodied.types import Point
 
 Floats = NDArray[np.float32]
 
@@ -40,7 +40,7 @@ def absolute(rows: Floats, hand: Floats) -> Floats:
 
 
 class MotionLessons:
-    """One lesson a recorded frame: pictures and state then, the current step with its points, and the rows that followed.
+    """One lesson a recorded frame: the arm's state then, what the step goes for, its words, and the rows that followed.
 
     The last channel of a chunk is the step's progress (0 at its first frame, 1 at its last): how the policy knows the end.
     """
@@ -50,7 +50,7 @@ class MotionLessons:
 
     def __init__(self, root: str, words: Words | None, normalisation: Normalisation | None, horizon: int) -> None:
         self.words, self.normalisation, self.horizon = words, normalisation, horizon
-        self.windows = Windows(Dataset(Path(root)), horizon, within_step=True)
+        self.windows = Windows(Dataset(Path(root)), horizon, cameras=(), within_step=True)
         steps, episode = self.windows.texts["step"], self.windows.episode
         new = np.ones(len(self.windows), bool)
         new[1:] = (steps[1:] != steps[:-1]) | (episode[1:] != episode[:-1])
@@ -73,14 +73,10 @@ class MotionLessons:
     def lesson(self, row: int, rng: np.random.Generator) -> Lesson:
         assert self.words is not None and self.normalisation is not None
         window, chunk, valid = self.chunk(row)
-        images = {camera: varied(image, rng, 0.1) for camera, image in window["images"].items()}
-        step = grammar.read_step(window["step"])
-        noise = rng.normal(0, 0.006, (len(step.points), 2))
-        points = tuple(Point(p.u + du, p.v + dv) for p, (du, dv) in zip(step.points, noise, strict=True))
-        line = " ".join([step.text, *map(grammar.locate, points)])
-        states = {"arm": self.normalisation.normalise("arm", window["states"]["arm"])}
-        segments = [(self.words.encode(ask_move(line)), [])]
-        return Lesson(images, states, segments, chunk=self.normalisation.normalise("action", chunk), valid=valid)
+        arm, aims = window["states"]["arm"], window["states"]["aims"][-1]
+        states = {"arm": self.normalisation.normalise("arm", arm), "objects": seen_from(aims, arm[-1, :5])}
+        segments = [(self.words.encode(ask_move(grammar.plain(window["step"]))), [])]
+        return Lesson({}, states, segments, chunk=self.normalisation.normalise("action", chunk), valid=valid)
 
     @staticmethod
     def statistics(root: str, horizon: int = 16, samples: int = 3000) -> dict[str, list[float]]:

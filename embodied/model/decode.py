@@ -12,7 +12,7 @@ from transformers import LlamaModel
 
 from embodied.model.finder import Found
 from embodied.model.network import EmbodiedModel
-from embodied.model.sentence import embed
+from embodied.model.sentence import Prompt, Text, embed
 from embodied.model.tokens import BOS, EOS
 from embodied.plan import HELD
 
@@ -81,7 +81,8 @@ def _norm(norm: Any, x: Tensor) -> Tensor:
 class Look:
     """The model's state after it has seen one observation (batch of one).
 
-    images[camera] uint8 (1, H, W, 3); states[name] (1, t, d), normalised; both empty: what is asked hangs on notes alone.
+    images[camera] uint8 (1, H, W, 3); states[name] (1, t, d), normalised. Without images: what is asked hangs on notes alone,
+    or, when there are states and objects (1, n, fields), is how to move.
     depth[camera] (1, H, W), metres, of the cameras that have it: for the finder only.
     """
 
@@ -94,9 +95,11 @@ class Look:
         depth: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.model, self.depth = model, depth or {}
-        self.ids = model.prompt().ids(model.words) if images else [model.words[BOS]]
+        prompt = model.prompt() if images else model.motion_prompt() if states else Prompt((Text(BOS),), {})
+        self.ids = prompt.ids(model.words)
         self.images = images
-        vectors = model.look(images, states)[0] if images else {}
+        vectors = model.look(images, states)[0] if images else model.feel(states) if states else {}
+        self.moving = not images and bool(states)
         self.reader = Reader(model.backbone)
         embeds = embed(model.backbone.embed_tokens, torch.tensor([self.ids]), vectors)[0]
         self.embeds = embeds.new_zeros(2, embeds.shape[1])  # of all that was read, behind two empty ones
@@ -112,7 +115,9 @@ class Look:
     def _feed(self, embeds: Tensor) -> Tensor:
         start, n = self.reader.length, len(embeds)
         self.embeds = x = torch.cat([self.embeds[: start + 2], embeds])
-        return self.reader.read(self.model.smear(embeds, x[start + 1 : start + 1 + n], x[start : start + n]))[None]
+        smeared = self.model.smear(embeds, x[start + 1 : start + 1 + n], x[start : start + n])
+        hidden = self.reader.read(smeared)
+        return (hidden + smeared if self.moving else hidden)[None]
 
     def _forget(self) -> None:
         self.reader.length = self.known
@@ -187,8 +192,7 @@ class Look:
     def move(
         self, text: str, steps: int = 5, generator: torch.Generator | None = None, known: Tensor | None = None
     ) -> Tensor:
-        """A normalised action chunk (h, a) for the step that `text` names, from the observation alone (no notes)."""
-        self.reader.length = len(self.ids)
+        """A normalised action chunk (h, a) for the step that `text` names."""
         try:
             hidden = torch.cat([self.prefix, self._read(self.model.words.encode(text))], 1)
         finally:

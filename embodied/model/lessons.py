@@ -69,9 +69,9 @@ def ask(question: str) -> str:
 ALL = ask("things")  # what the listing of what lies where follows
 
 
-def ask_move(line: str) -> str:
-    """`line` is a step with its points."""
-    return f"{STEP} {line}"
+def ask_move(step: str) -> str:
+    """The motion of a step, by its words; where it goes is told by object words (embodied/aims.py)."""
+    return f"{STEP} {step}"
 
 
 @dataclass

@@ -24,8 +24,12 @@ def losses(model: EmbodiedModel, batch: Batch, main: str = "front") -> dict[str,
     spoken = (batch.target >= 0) & ~located
     out: dict[str, Tensor] = {}
     if spoken.any() or batch.chunk is not None:
-        vectors, features, tokens = model.look(batch.images, batch.states) if batch.images else ({}, {}, {})
-        hidden = model(batch.ids, batch.segment, vectors)
+        features, tokens = {}, {}
+        if batch.images:
+            vectors, features, tokens = model.look(batch.images, batch.states)
+        else:
+            vectors = model.feel(batch.states) if batch.states else {}
+        hidden = model(batch.ids, batch.segment, vectors, batch.chunk is not None)
     else:  # pictures without a question are looked at only: most of the work is the language model's
         looks = {camera: model.encoders[camera](batch.images[camera]) for camera in batch.cells}
         features, tokens = ({camera: look[k] for camera, look in looks.items()} for k in (0, 1))

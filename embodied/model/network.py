@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaModel
 
+from embodied.aims import ROWS
 from embodied.errors import UserError
 from embodied.model.finder import Finder
-from embodied.model.sentence import Picture, Prompt, Series, Text, embed
+from embodied.model.sentence import Objects, Picture, Prompt, Series, Text, embed
 from embodied.model.tokens import BOS, XS, YS, Words
 from embodied.plan import BINS, COLOURS, PLACES, SHAPES
 from embodied.registry import build
@@ -80,6 +81,7 @@ class EmbodiedModel(nn.Module):
             self.encoders[state] = build(
                 "encoder", "series", channels=channels, length=length, dim=dim, tokens=config.state_tokens
             )
+        self.encoders["objects"] = build("encoder", "objects", dim=dim)
         self.backbone = LlamaModel(
             LlamaConfig(
                 vocab_size=len(words), hidden_size=dim, intermediate_size=config.mlp, num_hidden_layers=config.layers,
@@ -133,6 +135,18 @@ class EmbodiedModel(nn.Module):
         inputs = [*(Picture(c) for c in self.config.cameras), *(Series(s) for s in self.config.states)]
         return Prompt((Text(BOS), *inputs, *([Text(text)] if text else [])), self.counts)
 
+    def motion_prompt(self) -> Prompt:
+        """The sentence that motion hangs on: states, what the hand goes for, and then the step."""
+        inputs = [*(Series(s) for s in self.config.states), Objects(len(ROWS))]
+        return Prompt((Text(BOS), *inputs), self.counts)
+
+    def feel(self, states: Mapping[str, Tensor]) -> dict[int, Tensor]:
+        """states[name] (b, t, d) normalised, and objects (b, n, fields) -> vectors by placeholder id (b * n, D)."""
+        for name in self.config.states:
+            if name not in states:
+                raise UserError(f"state {name!r} is missing; the model needs {', '.join(self.config.states)}")
+        return {self.words[f"<{name}>"]: self.encoders[name](given).flatten(0, 1) for name, given in states.items()}
+
     def look(
         self, images: Mapping[str, Tensor], states: Mapping[str, Tensor]
     ) -> tuple[dict[int, Tensor], dict[str, Any], dict[str, Tensor]]:
@@ -151,25 +165,24 @@ class EmbodiedModel(nn.Module):
                 raise UserError(f"pictures of {camera!r} are {given[1]}x{given[0]}, the model needs {width}x{height}")
             features[camera], tokens[camera] = self.encoders[camera](images[camera])
             vectors[self.words[f"<{camera}>"]] = tokens[camera].flatten(0, 1)
-        for name in self.config.states:
-            if name not in states:
-                raise UserError(f"state {name!r} is missing; the model needs {', '.join(self.config.states)}")
-            vectors[self.words[f"<{name}>"]] = self.encoders[name](states[name]).flatten(0, 1)
-        return vectors, features, tokens
+        return vectors | self.feel(states), features, tokens
 
-    def forward(self, ids: Tensor, segment: Tensor, vectors: Mapping[int, Tensor]) -> Tensor:
-        """ids, segment (b, n) -> last hidden states (b, n, D)."""
+    def forward(self, ids: Tensor, segment: Tensor, vectors: Mapping[int, Tensor], moving: bool = False) -> Tensor:
+        """ids, segment (b, n) -> last hidden states (b, n, D); moving: with what went in added, which is exact to the
+        millimetre where the states speak of it."""
         embeds = embed(self.backbone.embed_tokens, ids, vectors)
         one, two = (
             torch.nn.functional.pad(embeds, (0, 0, 0, 1)).gather(1, at[..., None].expand_as(embeds))
             for at in before(segment)
         )
-        return self.backbone(
-            inputs_embeds=self.smear(embeds, one, two),
+        smeared = self.smear(embeds, one, two)
+        hidden = self.backbone(
+            inputs_embeds=smeared,
             attention_mask=visible(segment)[:, None],
             position_ids=positions(segment),
             use_cache=False,
         ).last_hidden_state
+        return hidden + smeared if moving else hidden
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(…, D) -> (…, vocabulary), the embedding table read backwards."""

@@ -65,13 +65,16 @@ def _padded(marks: Sequence[np.ndarray]) -> Tensor:
     return out
 
 
-def collate(lessons: Sequence[Lesson], prefix: list[int], words: Words, grid: tuple[int, int]) -> Batch:
-    """Pack, pad and label. grid: rows and columns of the main picture's tokens.
+def collate(
+    lessons: Sequence[Lesson], scene: list[int], motion: list[int], words: Words, grid: tuple[int, int]
+) -> Batch:
+    """Pack, pad and label lessons of one kind. scene, motion: ids that sentences about pictures, and about motion, begin with.
+    grid: rows and columns of the main picture's tokens.
 
     The listing is given, not asked for: what lies where is the finder's to say.
     """
-    if not lessons[0].images:
-        prefix = [words[BOS]]
+    moving = lessons[0].chunk is not None
+    prefix = motion if moving else scene if lessons[0].images else [words[BOS]]
     first_x, first_y = words[XS[0]], words[YS[0]]
     rows: list[tuple[list[int], list[int], list[int]]] = []
     for lesson in lessons:
@@ -107,7 +110,7 @@ def collate(lessons: Sequence[Lesson], prefix: list[int], words: Words, grid: tu
         {c: torch.from_numpy(np.stack([a.cells[c] for a in lessons])) for c in lessons[0].cells},
         {c: _padded([a.marks[c] for a in lessons]) for c in lessons[0].marks},
     )  # fmt: skip
-    if lessons[0].chunk is not None:
+    if moving:
         batch.chunk = torch.from_numpy(np.stack([a.chunk for a in lessons])).float()
         batch.valid = torch.from_numpy(np.stack([a.valid for a in lessons])).float()
         last = segment.max(1, keepdim=True).values
