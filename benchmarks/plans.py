@@ -22,6 +22,7 @@ from embodied.model.network import EmbodiedModel
 from embodied.model.weights import from_pretrained
 from embodied.types import Step
 from policies import goals
+from policies.skills import HOME
 from policies.symbolic import Facts, holds
 from sim.camera import front
 from sim.scene import facts
@@ -45,7 +46,7 @@ def planned(model: EmbodiedModel, allowed: Grammar, goal: str, table: Facts) -> 
         wanted = goals.jobs(look, allowed, goal)
     except goals.Refused:
         return None
-    return tuple(goals.steps(look, allowed, wanted, CAMERA))
+    return tuple(goals.steps(look, allowed, wanted, CAMERA, np.array(HOME[:3])))
 
 
 def reached(model: EmbodiedModel, allowed: Grammar, episode: Episode) -> tuple[bool, str]:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
+from numpy.typing import NDArray
+
 from embodied import plan as text
 from embodied.model.decode import Look
 from embodied.model.grammar import Grammar
@@ -18,6 +21,7 @@ from embodied.plan import PLACES
 from embodied.spec import CameraSpec
 from embodied.types import Point, Step
 from policies.foresee import Listing, after
+from policies.told import told
 
 
 class Refused(Exception):
@@ -62,15 +66,23 @@ def _doubtful(said: Sequence[int], look: Look, grammar: Grammar) -> bool:
     )
 
 
-def steps(look: Look, grammar: Grammar, wanted: Sequence[str], camera: CameraSpec) -> list[Step]:
-    """The steps of all jobs that do not hold yet on the table that `look` has noted; `look` is left as it was."""
+def steps(
+    look: Look, grammar: Grammar, wanted: Sequence[str], camera: CameraSpec, hand: NDArray[np.floating]
+) -> list[Step]:
+    """The steps of all jobs that do not hold yet on the table that `look` has noted; `look` is left as it was.
+
+    Whether a job holds is said by the listing where it tells (policies/told.py), as in a verdict; else by the model, which
+    then has nothing to add. hand: where the fingertips are, (3,), m, base frame."""
     seen = look.model.words.decode(look.noted)
     table = text.read_listing(seen)
     out: list[Step] = []
     for job in wanted:
         # What is not seen cannot be handled: a plan names listed things, by the names that they were listed by.
+        holds = told(text.step(job), table, camera, hand)
+        if holds:
+            continue
         known = grammar.placed(look.noted)
-        said, _ = look.say(ask_plan(job), partial(grammar.steps, known=known))
+        said, _ = look.say(ask_plan(job), partial(grammar.steps, known=known, some=holds is False))
         found = text.read(look.model.words.decode(said)).steps
         if found:
             out += found

@@ -160,7 +160,8 @@ class Planner:
                 absent = f"I see no {why} on the table; name a thing that is there"
                 return Plan(goal, done, len(done), refusal=absent if str(why) else unclear)
             self._goal = goal
-        steps = goals.steps(look, self.grammar, self._wanted, self.body.spec.cameras[perceive.CAMERA])
+        camera, hand = self.body.spec.cameras[perceive.CAMERA], obs.states["arm"][-1, :3]
+        steps = goals.steps(look, self.grammar, self._wanted, camera, hand)
         return Plan(goal, (*done, *steps), len(done))
 
     def grounded(self, obs: Observation, step: Step) -> Step:

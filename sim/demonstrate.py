@@ -24,8 +24,6 @@ from policies.perceive import geometry_of_step
 from policies.skills import Held, Job, held_after
 from sim.body import SimBody
 
-EYES = ("front", "wrist")
-
 
 class Shaken:
     """A body whose hand is pushed off its way while it is high above the table, so that the learner sees how the expert
@@ -88,8 +86,8 @@ class _Notes(Watch):
 
 
 @lru_cache(maxsize=16)  # one world per kind and process: building one costs more than an episode's reset
-def _body(task: str, split: str, disturb: float, cameras: tuple[str, ...]) -> SimBody:
-    return SimBody(task=task, split=split, disturb=disturb, eyes=cameras)
+def _body(task: str, split: str, disturb: float, lazy: bool) -> SimBody:
+    return SimBody(task=task, split=split, disturb=disturb, lazy=lazy)
 
 
 def demonstrate(
@@ -98,9 +96,12 @@ def demonstrate(
     split: str = "train",
     disturb: float = 0.0,
     shake: float = 0.0,
+    lazy: bool = False,
 ) -> Iterator[Frame]:
-    """Frames of one expert episode of tasks[seed % len(tasks)], 20 a second. EpisodeFailed when the expert fails."""
-    body: Any = _body(tasks[seed % len(tasks)], split, disturb, EYES)
+    """Frames of one expert episode of tasks[seed % len(tasks)], 20 a second. EpisodeFailed when the expert fails.
+
+    lazy: pictures are made only where the expert looks, which is faster; those of the frames are not to be had then."""
+    body: Any = _body(tasks[seed % len(tasks)], split, disturb, lazy)
     body = Shaken(body, shake, seed) if shake else body
     obs = body.reset(seed)
     expert = Seeing(body)
@@ -143,8 +144,9 @@ def demonstrations(
         raise UserError("tasks is empty; name at least one, for example tasks=pick")
     for task in tasks:
         registry.part("task", task)
-    make = partial(demonstrate, tasks=tuple(tasks), split=split, disturb=disturb, shake=shake)
-    spec = _body(tasks[0], split, disturb, EYES).spec
+    lazy = not cameras
+    make = partial(demonstrate, tasks=tuple(tasks), split=split, disturb=disturb, shake=shake, lazy=lazy)
+    spec = _body(tasks[0], split, disturb, lazy).spec
     spec = replace(spec, states={**spec.states, "aims": CHANNELS})
     return record(
         make, spec, episodes, out, processes=processes, cameras=cameras, first_seed=first_seed, progress=progress

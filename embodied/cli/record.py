@@ -33,7 +33,9 @@ class Settings:
     shake: float = key(
         0.0, "size of random pushes that the hand recovers from, m (demonstrations); 0.02 teaches recovery"
     )
-    cameras: str = key("front,wrist", "whose pictures are kept (demonstrations); none: states and actions only, much faster")
+    cameras: str = key(
+        "front,wrist", "whose pictures are kept (demonstrations); none: states and actions only, much faster"
+    )
     seed: int = key(0, "first seed; training seeds stay below evaluation's")
     processes: int = key(0, "worker processes; 0: one per core")
 

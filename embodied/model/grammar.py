@@ -127,8 +127,8 @@ class Grammar:
         """Shapes that may follow the colours that stand here."""
         return {shape for color, to in self.next[state].items() if color in self.colours for shape in self.next[to]}
 
-    def steps(self, so_far: Sequence[int], known: Known | None = None) -> list[int]:
-        """Steps; none where nothing is left to do.
+    def steps(self, so_far: Sequence[int], known: Known | None = None, some: bool = False) -> list[int]:
+        """Steps; none where nothing is left to do. some: something is.
 
         known: what was listed (see `placed`). Then these things only are named, steps are possible one after the other, and
         the point of a thing that has not been moved yet is the listed one: what is known is not guessed again.
@@ -152,7 +152,7 @@ class Grammar:
         elif known is not None and state != "end":
             begun = [step[len(line)] for step in self._steps(table) if step[: len(line)] == tuple(line)]
             allowed = [token for token in allowed if token in begun]
-        return allowed + [self.eos] if state == "end" or not so_far else allowed
+        return allowed + [self.eos] if state == "end" or not (so_far or some) else allowed
 
     def _names(self, line: Sequence[int]) -> list[Name]:
         return [(a, b) for a, b in pairwise(line) if a in self.colours and b in self.shapes]

@@ -1,0 +1,148 @@
+"""What may be decoded: plans that parse, jobs about listed things, parts that stand in the sentence, listings read back."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from embodied.model.grammar import Grammar
+from embodied.model.lessons import listing
+from embodied.model.tokens import ABSENT, LINE, UNCLEAR, Words, train_vocabulary
+from embodied.plan import COLOURS, HELD, PLACES, SHAPES, locate, plain, read, step
+from embodied.types import Point
+from tests.test_model import INPUTS
+
+TEXT = "red block <x010><y020>\nblue bowl <x030><y040>\ngreen brick <x050><y060>\nwhite block in hand"
+GOALS = (
+    "first put the red block in the bowl, then put the red brick in the bowl",
+    "pick it",
+    "a a b a a a b",
+    "xqzt, wvbn",
+)
+
+
+def made_words(cache: list[Words] = []) -> Words:  # noqa: B006 - one vocabulary for all examples
+    if not cache:
+        cache.append(Words(train_vocabulary([], INPUTS)))
+    return cache[0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_whatever_is_decoded_parses(seed: int) -> None:
+    words = made_words()
+    grammar, rng, out = Grammar(words, most_steps=4), np.random.default_rng(seed), []
+    while (token := int(rng.choice(grammar.steps(out)))) != grammar.eos:
+        out.append(token)
+    assert len(read(words.decode(out)).steps) <= 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_a_listing_names_all_once_and_is_read_back(seed: int) -> None:
+    words, rng = made_words(), np.random.default_rng(seed)
+    grammar = Grammar(words)
+    names = [f"{COLOURS[i]} {(SHAPES + PLACES)[j]}" for i, j in {tuple(rng.integers(0, 5, 2)) for _ in range(6)}]
+    at = {name: rng.random(2) for name in names}
+    lies = {name: f"on {below}" for name, below in pairwise(names) if rng.random() < 0.5}
+    held = {"white block": HELD} if rng.random() < 0.5 else {}
+    said = listing({n: Point(*p) for n, p in at.items()}, lies | held)
+    lines = said.split(LINE)
+    assert sorted(" ".join(line.split()[:2]) for line in lines) == sorted(
+        [*at, *held]
+    )  # each once, though they lie in chains
+    for name, where in lies.items():
+        assert any(line.startswith(name) and line.endswith(where) for line in lines)
+    known = grammar.placed(words.encode(said))
+    assert {words.decode(name) for name in known} == {*at, *held}
+    for name, one in known.items():
+        below, point = lies.get(words.decode(name), "on ")[3:], at.get(words.decode(name))
+        assert words.decode(one.below or ()) == below
+        assert words.decode(one.point).replace(" ", "") == ("" if point is None else locate(Point(*point)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_a_plan_names_what_was_listed_where_it_was_listed(seed: int) -> None:
+    words, rng, out = made_words(), np.random.default_rng(seed), []
+    grammar = Grammar(words, most_steps=5)
+    text = "red block <x010><y020>\nblue bowl <x030><y040>\ngreen brick <x050><y060>\nwhite block in hand"
+    known = grammar.placed(words.encode(text))
+    while (token := int(rng.choice(grammar.steps(out, known)))) != grammar.eos:
+        out.append(token)
+    moved: set[str] = set()
+    for step in read(words.decode(out)).steps:
+        names = [arg for arg in step.args if " " in arg and arg.split()[1] in SHAPES + PLACES]
+        assert set(names) <= {"red block", "blue bowl", "green brick", "white block"}
+        meant = names[1:] if step.skill == "put" else names
+        for name, point in zip(meant, step.points, strict=False):
+            if name in text and name not in moved | {"white block"}:
+                assert locate(point) in text.split(name)[1].splitlines()[0]
+        if step.skill in ("put", "push"):
+            moved.add(names[0])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sets(st.sampled_from(["red block", "blue bowl", "pink zone", "green brick"])))
+def test_jobs_parse_and_name_listed_things_once_each_whatever_is_listed(seed: int, names: set[str]) -> None:
+    words, rng, out = made_words(), np.random.default_rng(seed), []
+    grammar = Grammar(words, most_steps=3)
+    known = grammar.placed(words.encode("\n".join(f"{name} <x010><y020>" for name in sorted(names))))
+    while may := grammar.jobs(out, known):
+        if (token := int(rng.choice(may))) == grammar.eos:
+            break
+        out.append(token)
+    said = words.decode(out)
+    assert may, f"nothing may follow {said!r} when {sorted(names)} are listed"
+    if said.startswith((ABSENT, UNCLEAR)):
+        assert len(said.split()) == (3 if said.startswith(ABSENT) else 1)
+        return
+    jobs = [step(line) for line in said.split("\n")]
+    assert 1 <= len(jobs) <= 3
+    for job in jobs:
+        meant = [arg for arg in job.args if " " in arg and arg.split()[1] in SHAPES + PLACES]
+        assert set(meant) <= names and len(set(meant)) == len(meant)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(GOALS))
+def test_parts_are_runs_of_the_goals_words(seed: int, goal: str) -> None:
+    words, rng, out = made_words(), np.random.default_rng(seed), []
+    grammar, ids = Grammar(words), words.encode(goal)
+    while len(out) < 60 and (token := int(rng.choice(grammar.parts(out, ids)))) != grammar.eos:
+        out.append(token)
+    spaced = " ".join(map(str, ids)) + " "
+    for part in " ".join(map(str, out)).split(f" {grammar.line}"):
+        assert f"{part.strip()} " in spaced or not out
+    assert grammar.eos in grammar.parts([], ids)  # one job has no parts
+    for start in range(len(ids)):  # and every run of words may be said, alone and as the second part
+        for stop in range(start + 1, len(ids) + 1):
+            for before in ([], [ids[0], grammar.line]):
+                said = [*before, *ids[start:stop], grammar.eos]
+                assert all(said[k] in grammar.parts(said[:k], ids) for k in range(len(before), len(said)))
+
+
+def test_parts_cannot_go_on_past_the_goal_or_be_empty() -> None:
+    words = made_words()
+    grammar, ids = Grammar(words), words.encode("put red block on table")
+    assert set(grammar.parts(words.encode("on table"), ids)) == {grammar.line, grammar.eos}
+    assert set(grammar.parts(words.encode("on"), ids)) == {words["table"], grammar.line, grammar.eos}
+    assert set(grammar.parts([*words.encode("on table"), grammar.line], ids)) == set(ids)
+
+
+def test_things_lie_below_what_lies_on_them_in_the_order_of_the_picture() -> None:
+    across = {"red block": 0.7, "blue bowl": 0.2, "green brick": 0.1, "pink zone": 0.9, "white block": 0.0}
+    lies = {"green brick": "on red block", "white block": HELD}
+    said = plain(listing({name: Point(u, 0.5) for name, u in across.items()}, lies).replace(LINE, "\n")).split("\n")
+    assert [line.strip() for line in said] == [
+        "white block in hand", "blue bowl", "red block", "green brick on red block", "pink zone",
+    ]  # fmt: skip
+
+
+def test_unknown_words_are_spelled_and_counted() -> None:
+    words = made_words()
+    assert words.spelled("pick red block") == 0.0 and words.spelled("nimm den klotz") == 1.0
+    assert words.decode(words.encode("pick quokka")) == "pick quokka"
