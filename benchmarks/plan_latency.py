@@ -3,39 +3,22 @@
     python benchmarks/plan_latency.py [weights=tabletop|FOLDER] [seeds=3] [threads=2] [tasks=pick,stack-two,...]
 
 Prefix: encoding the pictures and the state, finding the things and reading their listing, once per
-observation. The last row makes a plan of eight steps whatever the weights would say, so that its length does not depend on them.
+observation.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
 
 import numpy as np
 
 from embodied.errors import UserError
-from embodied.model.decode import Allowed
-from embodied.model.grammar import Grammar
-from embodied.model.lessons import ask_plan
-from embodied.model.tokens import LINE
 from embodied.plan import write
 from policies.planner import Planner
 from sim.body import SimBody
 
 TASKS = "pick,place-in-bowl,stack-two,spatial-relation,sort-by-colour,tower-in-order"
-
-
-def exactly(steps: int, grammar: Grammar, line: int) -> Allowed:
-    """Plans of this many steps, no refusals. line: the id of the token between steps."""
-
-    def allowed(so_far: Sequence[int]) -> list[int]:
-        choices = [c for c in grammar.plan(so_far) if c not in (grammar.absent, grammar.unclear)]
-        if grammar.eos not in choices:
-            return choices
-        return [grammar.eos] if so_far.count(line) == steps - 1 and so_far else [c for c in choices if c != grammar.eos]
-
-    return allowed
 
 
 def now() -> np.ndarray:
@@ -48,7 +31,7 @@ def main() -> int:
     for argument in sys.argv[1:]:
         key, _, value = argument.partition("=")
         options[key] = value
-    whole, prefix, token, eight, length = [], [], [], [], 0
+    whole, prefix, token = [], [], []
     for task in options["tasks"].split(","):
         body = SimBody(task)
         policy = Planner(body, options["weights"], threads=int(options["threads"]))
@@ -67,11 +50,6 @@ def main() -> int:
                     whole.append(end - start)
                     if plan.steps:
                         token.append((end - seen) / len(words.encode(write(plan.steps))))
-            policy.reset()
-            start = now()
-            ids, _ = policy.look(obs).say(ask_plan(body.goal), exactly(8, policy.grammar, words[LINE]))
-            eight.append(now() - start)
-            length = max(length, len(ids))
         body.close()
     print(f"{len(whole)} observations, {options['threads']} threads, ms")
     print("| | median | p90 | median CPU time | wanted median |\n|---|---|---|---|---|")
@@ -79,7 +57,6 @@ def main() -> int:
         ("plan from a fresh observation", whole, "300"),
         ("of it the prefix", prefix, ""),
         ("each token of the plan, the goal's reading included", token, ""),
-        (f"a plan of 8 steps, up to {length} tokens", eight, "200"),
     ):
         if times:
             wall, cpu = np.array(times).T

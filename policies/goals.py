@@ -6,7 +6,7 @@ one that it knows, and every job is planned alone (least-to-most prompting, arXi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from embodied import plan as text
 from embodied.model.decode import Look
 from embodied.model.grammar import Grammar
-from embodied.model.lessons import ALL, ask_jobs, ask_parts, ask_plan, listing
+from embodied.model.lessons import ALL, ask_job, ask_part, ask_plan, listing
 from embodied.model.tokens import ABSENT, LINE, UNCLEAR
 from embodied.plan import PLACES
 from embodied.spec import CameraSpec
 from embodied.types import Point, Step
 from policies.foresee import Listing, after
 from policies.told import told
+
+MOST = 12  # parts of a sentence, or jobs of a part
 
 
 class Refused(Exception):
@@ -30,29 +32,39 @@ class Refused(Exception):
 
 def jobs(look: Look, grammar: Grammar, goal: str) -> list[str]:
     """What a sentence comes to, in order, each job in the words of a step. Raises Refused."""
-    words = look.model.words
-    goal = words.familiar(goal)
-    ids = words.encode(goal)
-    said, _ = look.say(ask_parts(goal), partial(grammar.parts, goal=ids))
-    parts = [part for part in words.decode(said).splitlines() if part.strip()]
+    goal = look.model.words.familiar(goal)
+    ids = look.model.words.encode(goal)
+    parts = _all(lambda before: look.say(ask_part(goal, before), partial(grammar.part, goal=ids))[0], look)
+    known = grammar.placed(look.noted)
     out: list[str] = []
     for part in parts if len(parts) > 1 else [goal]:
-        said = _read(look, grammar, part)
+
+        def next_job(before: str, part: str = part) -> list[int]:
+            allowed = partial(grammar.job, known=known, first=not before)
+            said = look.say(ask_job(part, before), allowed)[0]
+            if not _doubtful(said, look, grammar):
+                return said
+            return look.say(ask_job(part), lambda so_far: [i for i in allowed(so_far) if so_far or i != said[0]])[0]
+
+        out += _all(next_job, look)
+    return list(dict.fromkeys(out))
+
+
+def _all(following: Callable[[str], list[int]], look: Look) -> list[str]:
+    """What follows on nothing, on that, and so on; until nothing does, or something comes again. Raises Refused."""
+    words = look.model.words
+    out: list[str] = []
+    while len(out) < MOST:
+        said = following(out[-1] if out else "")
         if said[:1] == [words[UNCLEAR]]:
             raise Refused
         if said[:1] == [words[ABSENT]]:
             raise Refused(words.decode(said[1:]))
-        out += words.decode(said).splitlines()
-    return list(dict.fromkeys(out))
-
-
-def _read(look: Look, grammar: Grammar, part: str) -> list[int]:
-    known = grammar.placed(look.noted)
-    said, _ = look.say(ask_jobs(part), partial(grammar.jobs, known=known))
-    if not _doubtful(said, look, grammar):
-        return said
-    first = said[0]
-    return look.say(ask_jobs(part), lambda so_far: [i for i in grammar.jobs(so_far, known) if so_far or i != first])[0]
+        text = words.decode(said)
+        if not said or text in out:
+            break
+        out.append(text)
+    return out
 
 
 def _doubtful(said: Sequence[int], look: Look, grammar: Grammar) -> bool:

@@ -15,6 +15,7 @@ from embodied import registry
 from policies.symbolic import DIRECTIONS, Facts, Want, on_top_of
 from sim import language
 from sim.clauses import FLAT, WORDS, said
+from sim.nonsense import made_up
 from sim.scene import Item
 from sim.task import Episode
 
@@ -87,17 +88,19 @@ def another(items: Sequence[Item], facts: Facts, rng: np.random.Generator) -> Ep
         task, names, wants = "spatial-relation", {"a": a, "b": b, "c": c}, (Want("between", a, (b, c)),)
         phrases = {"relation": "[between|in between]", "where": "{relation} {b} and {c}"}
     elif kind in ("tower-in-order", "line-up"):
-        pile = (
-            [*flat[:2], *(name for name in order if name not in flat[:2])][:3]
-            if kind == "tower-in-order"
-            else order[:3]
-        )
-        if len(pile) < 3 or (kind == "tower-in-order" and len(flat) < 2):
+        # Lists of two as well: how long a list is must not be what is learnt.
+        count = min(2 + int(rng.integers(3 if kind == "tower-in-order" else 2)), len(order))
+        pile = order[:count]
+        if kind == "tower-in-order":
+            below = flat[: count - 1]
+            pile = [*below, *(name for name in order if name not in below)][:count]
+        if len(pile) < 2 or (kind == "tower-in-order" and len(flat) < count - 1):
             return None
-        task, names = kind, dict(zip("abc", pile, strict=True))
+        letters = "abcd"[:count]
+        task, names = kind, dict(zip(letters, pile, strict=True))
         relation, (up, down) = ("on", ("up", "down")) if kind == "tower-in-order" else ("right of", ("list", "back"))
         wants = tuple(Want(relation, later, (earlier,)) for earlier, later in itertools.pairwise(pile))
-        phrases = {up: language.listing("abc"), down: language.listing("cba")}
+        phrases = {up: language.listing(letters), down: language.listing(letters[::-1])}
     else:
         first = one("ab", ())
         second = one("cd", [*first[1].values()]) if first else None
@@ -113,3 +116,15 @@ def another(items: Sequence[Item], facts: Facts, rng: np.random.Generator) -> Ep
         return None
     episode = Episode(task, tuple(items), wants, "", {}, "", names, phrases, False)
     return registry.build("task", task).retold(episode, rng, "train")
+
+
+def unheard(items: Sequence[Item], rng: np.random.Generator) -> tuple[str, list[str]]:
+    """A sentence of one or two made-up jobs about these things, and the words of each, none where it is one."""
+    names, phrases = made_up([item.name for item in items], rng)
+    compound = registry.build("task", "compound")
+    if len(phrases) == 1:
+        words = {key: language.refer(name, rng, ()) for key, name in names.items()}
+        return language.finish(language.goal(f"@ {phrases['first']} @", words, rng), rng), []
+    phrases |= {f"doing_{key}": phrase for key, phrase in phrases.items()}
+    made = compound.retold(Episode("compound", tuple(items), (), "", {}, "", names, phrases, False), rng, "train")
+    return made.goal, list(made.parts)

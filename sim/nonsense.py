@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sim.language import pick
+
 _OTHER_TOPICS = (
     "what is the {n} of {t}", "tell me about {t}", "how do i {v} {t}", "{v} {t} for me", "write a {n} about {t}",
     "who invented {t}", "where can i buy {t}", "i think {t} is {j}", "why is {t} so {j}",
@@ -85,3 +87,35 @@ def nonsense(rng: np.random.Generator) -> str:
         count = int(rng.integers(1, 9))
         text = " ".join("".join(pick(letters) for _ in range(int(rng.integers(1, 9)))) for _ in range(count))
     return text + pick(["", "", ".", "?", "!"])
+
+
+_JOBS = """
+    paint wash wipe kick turn open close shake tap hide watch warm cool weigh count polish rub scratch fold roll spin tilt
+    balance measure label mark sketch photograph describe smell clean dry heat freeze cut glue tie wrap unwrap press squeeze
+    stretch bend break fix repair check inspect test clear empty load unload dust oil plug unplug charge start stop wake feed
+    water plant dig bury throw catch bounce juggle sell buy rent lend copy scan print stamp sign seal peel chop stir mix pour
+    greet praise blame follow chase guard protect borrow return sort rank compare exchange admire ignore rename number
+"""
+_FORMS = (
+    "{v} {a}", "{v} {a}", "{v} up {a}", "{v} {a} {p} {b}", "{v} {a} {p} {b}", "{v} {a} and {b}", "{v} {a} with {b}",
+    "{v} {a} , {b} and {c}", "{v} everything {p} {b}", "{v} all the {n} things {p} {b}", "{v} {a} and {v2} it {p} {b}",
+)  # fmt: skip
+_WAYS = "near under against around over by from with across along to at beside upon into off".split()
+
+
+def made_up(names: Sequence[str], rng: np.random.Generator) -> tuple[dict[str, str], dict[str, str]]:
+    """Jobs that mean nothing to an arm, about these things: placeholders -> names, and one or two phrases. Where one job ends
+    and the next begins can be learnt from any of them."""
+    phrases: dict[str, str] = {}
+    used: dict[str, str] = {}
+    for key, letters in (("first", "abc"), ("second", "def"))[: 1 + int(rng.random() < 0.75)]:
+        form = pick(rng, _FORMS)
+        verbs = _JOBS.split()
+        words = {"v": pick(rng, verbs), "v2": pick(rng, verbs)}
+        words |= {"p": pick(rng, _WAYS), "n": pick(rng, names).split()[0]}
+        for letter, slot in zip("abc", letters, strict=True):
+            if f"{{{letter}}}" in form:
+                used[slot] = pick(rng, names)
+                words[letter] = f"{{{slot}}}"
+        phrases[key] = form.format(**words)
+    return used, phrases

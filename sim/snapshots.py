@@ -30,7 +30,7 @@ from policies.places import WORKSPACE
 from policies.symbolic import Facts, Thing, remaining, support
 from sim import language
 from sim.body import SimBody
-from sim.hindsight import another
+from sim.hindsight import another, unheard
 from sim.nonsense import nonsense
 from sim.scene import HELD_OUT
 from sim.task import EPISODES, Episode, retell, seed_of
@@ -39,7 +39,7 @@ VISIBLE = 40  # pixels of the front picture that make a thing seen
 PHRASINGS = 4  # stored for every goal
 NAMES = [thing(c, s) for c in COLOURS for s in SHAPES + PLACES if thing(c, s) not in HELD_OUT]
 ASIDE = ("on", "left of", "right of", "behind", "in front of")
-OTHERS = 4  # further goals tried for every moment
+OTHERS, UNHEARD = 4, 1  # further goals tried for every moment; sentences of made-up jobs
 FAILS = 0.35  # share of steps that fail
 HEAPS = 0.4  # share of episodes that start with things put on or into others
 TALL = 0.5  # share of these things that go onto the highest pile there is
@@ -75,7 +75,12 @@ def nonsensical(record: Record, episode: Episode, rng: np.random.Generator) -> N
 
 
 def ask(
-    record: Record, told: Sequence[Episode], others: Sequence[Episode | None], table: Facts, camera: CameraSpec
+    record: Record,
+    told: Sequence[Episode],
+    others: Sequence[Episode | None],
+    table: Facts,
+    camera: CameraSpec,
+    rng: np.random.Generator,
 ) -> None:
     """Write goals and what they come to into the record. told: the episode in several phrasings."""
     if registry.build("task", told[0].task).told_by(told[0].wants, table):
@@ -85,6 +90,7 @@ def ask(
     for other in filter(None, others):
         record.others.append((other.goal, list(other.parts), list(map(job_of_want, other.wants))))
         wants |= dict.fromkeys(other.wants)
+    record.others += [(*unheard(told[0].items, rng), []) for _ in range(UNHEARD)]
     for want in wants:
         steps = grounded(remaining((want,), table), table, camera, (want,))
         record.plans.append((job_of_want(want), list(map(write_step, steps))))
@@ -250,7 +256,7 @@ class Moments:
         counts = dict(zip(items, np.bincount(arrays["front_seg"].ravel(), minlength=256), strict=False))
         seen = {n: [round(p.u, 4), round(p.v, 4)] for n, p in inside.items() if counts[n] >= VISIBLE}
         record = Record(self.task.registered_name, [], items=items, things=seen)
-        ask(record, told, [another(body.episode.items, facts, rng) for _ in range(OTHERS)], facts, camera)
+        ask(record, told, [another(body.episode.items, facts, rng) for _ in range(OTHERS)], facts, camera, rng)
         record.lies = lies(facts, seen)
         nonsensical(record, body.episode, rng)
         record.checks = [(s.text, bool(step_holds(s, facts))) for s in self._claims(recent, steps, facts, rng)]

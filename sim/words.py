@@ -111,7 +111,7 @@ def _record(told: list[Episode], table: Facts, camera: CameraSpec, rng: np.rando
     seen = {n: [round(p.u, 4), round(p.v, 4)] for n, p in marks(table, camera).items() if 0 <= p.u < 1 and 0 <= p.v < 1}
     record = Record(told[0].task, [], items=list(table.things), things=seen)
     record.lies = lies(table, seen)
-    ask(record, told, [another(told[0].items, table, rng) for _ in range(OTHERS)], table, camera)
+    ask(record, told, [another(told[0].items, table, rng) for _ in range(OTHERS)], table, camera, rng)
     nonsensical(record, told[0], rng)
     return record
 

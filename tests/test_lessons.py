@@ -11,7 +11,7 @@ import torch
 from embodied.data.schedule import TIMES
 from embodied.data.snapshots import DEPTH_M, Record
 from embodied.model.finder import CARRIED
-from embodied.model.lessons import Lesson, Teacher, ask_jobs, ask_move, ask_parts, ask_plan, cells_of, shifted
+from embodied.model.lessons import Lesson, Teacher, ask_job, ask_move, ask_part, ask_plan, cells_of, shifted
 from embodied.model.losses import losses, total
 from embodied.model.network import EmbodiedModel
 from embodied.model.packing import Batch, collate
@@ -133,26 +133,26 @@ def test_every_kind_of_lesson_has_a_price(model: EmbodiedModel) -> None:
         assert bool(lesson.segments) == (kind in ("scenes", "words"))
 
 
-def test_a_sentence_is_asked_for_its_parts_its_jobs_and_each_part_for_its_own(model: EmbodiedModel) -> None:
+def test_a_sentence_is_told_apart_one_part_and_one_job_at_a_time(model: EmbodiedModel) -> None:
     first, second = "put the red block in the blue bowl", "pick up the red block"
-    jobs = [JOB, "pick red block"]
-    example, _ = record()
-    goal = f"{first}, then {second}"
-    example = replace(example, goals=[goal], jobs=jobs, parts=[[first, second]], plans=[])
+    example, words = record()[0], model.words
+    goal, strange = f"{first}, then {second}", "juggle the red block, then kick it"
+    others = [[strange, ["juggle the red block", "kick it"], []]]  # of which nobody knows what they come to
+    example = replace(example, goals=[goal], jobs=[JOB, "pick red block"], parts=[[first, second]], plans=[], others=others)
     asked: dict[str, set[str]] = {}
-    for seed in range(30):
-        for question, answer in told(
-            model, Teacher(model.words).lesson(example, {}, {}, RNG(seed), kind="words")
-        ).items():
+    for seed in range(60):
+        lesson = Teacher(words).lesson(example, {}, {}, RNG(seed), kind="words")
+        for question, answer in told(model, lesson).items():
             asked.setdefault(question, set()).add(answer)
-    words = model.words
 
-    def same(text: str) -> str:
-        return words.decode(words.encode(text))
+    def answers(question: str) -> set[str]:
+        return asked[words.decode(words.encode(question))]
 
-    assert asked[same(ask_parts(goal))] == {same(f"{first}\n{second}")}
-    assert asked[same(ask_jobs(goal))] == {"\n".join(jobs)}
-    assert asked[same(ask_jobs(first))] == {JOB} and asked[same(ask_jobs(second))] == {"pick red block"}
+    assert answers(ask_part(goal)) == {first} and answers(ask_part(goal, first)) == {second}
+    assert answers(ask_part(goal, second)) == {""} == answers(ask_job(goal, "pick red block"))
+    assert answers(ask_job(goal)) == {JOB} and answers(ask_job(goal, JOB)) == {"pick red block"}
+    assert answers(ask_job(first)) == {JOB} and answers(ask_job(second)) == {"pick red block"}
+    assert answers(ask_part(strange)) == {"juggle the red block"} and len(asked) == 8 + 3
 
 
 def test_refusals_and_jobs_that_are_done_have_answers(model: EmbodiedModel) -> None:
@@ -160,7 +160,7 @@ def test_refusals_and_jobs_that_are_done_have_answers(model: EmbodiedModel) -> N
     for refusal, said in (("unclear", "<unclear>"), ("green brick", "<absent> green brick")):
         refused = replace(example, refusal=refusal, jobs=[], parts=[], plans=[])
         lesson = Teacher(model.words).lesson(refused, {}, {}, RNG(0), kind="words")
-        assert told(model, lesson)[model.words.decode(model.words.encode(ask_jobs(GOAL)))] == said
+        assert told(model, lesson)[model.words.decode(model.words.encode(ask_job(GOAL)))] == said
     done = replace(example, plans=[(JOB, [])])
     lesson = Teacher(model.words).lesson(done, {}, {}, RNG(0), kind="words")
     answers = {model.words.decode(prompt): answer for prompt, answer in lesson.segments}

@@ -10,7 +10,7 @@ from transformers import LlamaForCausalLM
 from embodied.errors import UserError
 from embodied.model.decode import Look
 from embodied.model.grammar import Grammar
-from embodied.model.lessons import ALL, ask_check, ask_jobs, ask_move, ask_plan
+from embodied.model.lessons import ALL, ask_check, ask_job, ask_move, ask_plan
 from embodied.model.network import EmbodiedModel, ModelConfig, before, positions, visible
 from embodied.model.sentence import Objects, Picture, Prompt, Series, Text, embed, pad
 from embodied.model.tokens import Words, train_vocabulary
@@ -187,7 +187,7 @@ def test_motion_knows_what_the_hand_goes_for_and_which_step(model: EmbodiedModel
 def test_a_sentence_is_read_the_same_without_pictures_whatever_was_asked_before(model: EmbodiedModel) -> None:
     look = Look(model, {}, {})
     look.note(ALL, "red block <x010><y020>")
-    first = look.choose(ask_jobs("pick the red block"), [0, 1])
+    first = look.choose(ask_job("pick the red block"), [0, 1])
     look.note(ALL, "blue bowl <x030><y040>")
     look.note(ALL, "red block <x010><y020>")
-    torch.testing.assert_close(look.choose(ask_jobs("pick the red block"), [0, 1]), first)
+    torch.testing.assert_close(look.choose(ask_job("pick the red block"), [0, 1]), first)

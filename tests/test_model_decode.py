@@ -44,7 +44,7 @@ def test_forced_tokens_read_along_with_the_next_give_the_same_plan() -> None:
     between = model.words.encode("put red block between blue block")  # after the last point only "and" may stand
 
     def allowed(so_far: Sequence[int]) -> list[int]:
-        choices = grammar.plan(so_far)
+        choices = grammar.steps(so_far)
         return [between[len(so_far)]] if len(so_far) < len(between) else choices
 
     ids, score = look.say(text, allowed, most=24)

@@ -9,7 +9,7 @@ import torch
 
 from embodied.errors import UserError
 from embodied.model.decode import Look
-from embodied.model.lessons import ask_jobs
+from embodied.model.lessons import ask_job
 from embodied.model.weights import EMBEDDINGS, from_pretrained, grown, save_pretrained
 from tests.test_model import made, seen
 
@@ -59,7 +59,7 @@ def test_a_larger_vocabulary_keeps_old_ids_rows_and_answers(tmp_path) -> None:
     at = {word: table[out.words[word]] for word in ("elevate", "pick", "above", "red")}
     assert (at["elevate"] - at["pick"]).norm() < 0.5 * (at["elevate"] - at["red"]).norm()
     assert (at["above"] - before[EMBEDDINGS].mean(0)).norm() < 0.5 * at["red"].norm()
-    asked = ask_jobs("pick the red block")
+    asked = ask_job("pick the red block")
     assert out.words.encode(asked) == model.words.encode(asked)
     one, other = (Look(each, *seen(each)).choose(asked, [3, 4, 5]) for each in (model, out))
     torch.testing.assert_close(one, other)

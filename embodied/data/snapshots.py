@@ -28,7 +28,8 @@ class Record:
 
     goals: phrasings of one goal. jobs: what it comes to, in order, each in the words of a step. parts: for every phrasing
     the words in it that ask for each of several jobs, in the order of doing; none where it is one job. refusal: a thing
-    that is named but absent, or "unclear". others: further goals: (phrasing, parts, jobs). plans: (job, lines of the steps
+    that is named but absent, or "unclear". others: further goals: (phrasing, parts, jobs), jobs
+    being none where only the parts are known. plans: (job, lines of the steps
     that are left for it, with points). checks: (step text, whether it has just succeeded). things: name -> [u, v] of what
     can be seen.
     lies: name -> where, for what is not on the bare table: "in hand", "on <thing>", "in <thing>".

@@ -87,41 +87,32 @@ class Grammar:
         self.beside = [words.encode(relation) for relation in ("left of", "right of", "behind", "in front of")]
         self.movable = {words[shape] for shape in SHAPES}
 
-    def parts(self, so_far: Sequence[int], goal: Sequence[int]) -> list[int]:
-        """Words of the goal (its tokens) as they stand there, one job a line; nothing where it is one job."""
-        start = len(so_far) - next((k for k, token in enumerate(reversed(so_far)) if token == self.line), len(so_far))
-        part, before = list(so_far[start:]), [*so_far[:start]]
-        if not part:
-            return sorted(set(goal)) + ([] if before else [self.eos])
-        n = len(part)
-        goes_on = {goal[i + n] for i in range(len(goal) - n) if list(goal[i : i + n]) == part}
-        return sorted(goes_on | {self.line, self.eos})
+    def part(self, so_far: Sequence[int], goal: Sequence[int]) -> list[int]:
+        """Words of the goal (its tokens) as they stand there, or nothing."""
+        n = len(so_far)
+        goes_on = {goal[i + n] for i in range(len(goal) - n) if list(goal[i : i + n]) == list(so_far)}
+        return sorted(goes_on | {self.eos})
 
-    def jobs(self, so_far: Sequence[int], known: Known) -> list[int]:
-        """Steps without points, about listed things, no two alike; or `<absent> colour shape`, or `<unclear>`."""
+    def job(self, so_far: Sequence[int], known: Known, first: bool = True) -> list[int]:
+        """A step without points, about listed things. first: otherwise `<absent> colour shape`, or `<unclear>`; not the first:
+        otherwise nothing."""
         if so_far and so_far[0] == self.unclear:
             return [self.eos]
         if so_far and so_far[0] == self.absent:
             return [self.colours, self.shapes, [self.eos]][len(so_far) - 1]
-        state, start = "line", 0
-        for k, token in enumerate(so_far):
-            if state == "line":
-                start = k
+        state = "line"
+        for token in so_far:
             state = self.next[state][token]
-            if state[0] == "x":
-                state = "end"
-        if state == "end":
-            lines = sum(token == self.line for token in so_far) + 1
-            return [self.line, self.eos] if lines < self.most_steps else [self.eos]
-        line = so_far[start:] if state != "line" else []
+        if state[0] == "x":
+            return [self.eos]
         allowed = list(self.next[state])
-        names = [name for name in known if name not in self._names(line)]  # a job names a thing once
-        if line and line[-1] in self.colours:
-            allowed = [token for token in allowed if (line[-1], token) in names]
+        names = [name for name in known if name not in self._names(so_far)]  # a job names a thing once
+        if so_far and so_far[-1] in self.colours:
+            allowed = [token for token in allowed if (so_far[-1], token) in names]
         elif set(allowed) & set(self.colours):
             kinds = self._kinds(state)
             allowed = [t for t in allowed if t not in self.colours or any(c == t and s in kinds for c, s in names)]
-        return allowed if so_far else [*allowed, self.absent, self.unclear]
+        return allowed if so_far else allowed + ([self.absent, self.unclear] if first else [self.eos])
 
     def _kinds(self, state: str) -> set[int]:
         """Shapes that may follow the colours that stand here."""

@@ -38,14 +38,18 @@ LEAST = 40  # pixels of a thing in the hand that can be found
 SHAKE = 0.04  # how far locations of a lesson in words alone are moved together, shares of the picture
 
 
-def ask_parts(goal: str) -> str:
-    """Which words of a sentence ask for each of several jobs; nothing where it is one job."""
-    return f"{GOAL} {goal} {PARTS}"
+def ask_part(goal: str, before: str = "") -> str:
+    """Which words of a sentence ask for the next of several jobs; nothing where there is none, or the whole is one job.
+
+    before: the words of the last one. The next hangs on it and the sentence alone, not on how many there were: a sentence
+    that asks for more than any in training is read by the same steps.
+    """
+    return f"{GOAL} {goal} {PARTS} " + (f"{before} {LINE}" if before else "")
 
 
-def ask_jobs(goal: str) -> str:
-    """What a sentence comes to, each job in the words of a step."""
-    return f"{GOAL} {goal} {JOBS}"
+def ask_job(goal: str, before: str = "") -> str:
+    """The next of the jobs that a sentence comes to, in the words of a step; nothing after the last. before: as above."""
+    return f"{GOAL} {goal} {JOBS} " + (f"{before} {LINE}" if before else "")
 
 
 def ask_plan(job: str) -> str:
@@ -260,15 +264,19 @@ class Teacher:
         asked: list[tuple[str, str]] = []
         if record.refusal:
             answer = UNCLEAR if record.refusal == "unclear" else f"{ABSENT} {record.refusal}"
-            asked.append((ask_jobs(pick(record.goals, 1)[0]), answer))
+            asked.append((ask_job(pick(record.goals, 1)[0]), answer))
         else:
             goals = zip(record.goals, record.parts, [record.jobs] * len(record.goals), strict=True)
-            for goal, parts, jobs in [*pick(list(goals), 1 if seen else 2), *pick(record.others, 1 if seen else 3)]:
-                asked.append((ask_jobs(goal), LINE.join(jobs)))
-                if parts or rng.random() < 0.5:
-                    asked.append((ask_parts(goal), LINE.join(parts)))
+            few = 1 if seen else 3
+            for goal, parts, jobs in [*pick(list(goals), min(few, 2)), *pick(record.others, few)]:
+                if jobs:
+                    ahead = list(zip(["", *jobs], [*jobs, ""], strict=True))
+                    asked += [(ask_job(goal, before), job) for before, job in pick(ahead, 2)]
+                if parts or not jobs or rng.random() < 0.5:
+                    ahead = list(zip(["", *parts], [*parts, ""], strict=True))
+                    asked += [(ask_part(goal, before), part) for before, part in pick(ahead, 2)]
                 if len(parts) == len(jobs):
-                    asked += [(ask_jobs(part), job) for part, job in pick(list(zip(parts, jobs, strict=True)), 1)]
+                    asked += [(ask_job(part), job) for part, job in pick(list(zip(parts, jobs, strict=True)), 1)]
         for job, lines in pick(record.plans, 1 if seen else 3):
             asked.append((ask_plan(job), LINE.join(map(self._line, lines))))
         # Only a picture tells where the hand is.
