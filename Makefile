@@ -54,22 +54,25 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The recipe of embodied/weights/tabletop: data, then seeing, then words and pictures together, then motion on what was
+# The recipe of embodied/weights/tabletop: data, then seeing, finding, words and pictures together, and motion on what was
 # learnt. Every line goes on where it was stopped. PROCESSES=2 trains data-parallel on two cores (or GPUs). ENCODER, a folder
 # of a sentence encoder, makes the synonyms anew (embodied/model/synonyms.py); without it the shipped ones stay.
 WORK ?= runs/weights
 PROCESSES ?= 2
-TRAIN := $(BIN)/torchrun --standalone --nproc_per_node $(PROCESSES) -m embodied train snapshots=$(WORK)/snapshots
+TRAIN := $(BIN)/torchrun --standalone --nproc_per_node $(PROCESSES) -m embodied train snapshots=$(WORK)/snapshots \
+	texts=$(WORK)/words
 weights: $(VENV)/.run
-	$(BIN)/embodied record kind=snapshots episodes=40000 seed=11 out=$(WORK)/snapshots
-	$(BIN)/embodied record kind=words episodes=100000 seed=21 out=$(WORK)/words
-	$(BIN)/embodied record task=pick,place-in-bowl,stack-two,push-to-zone,pick,stack-two,reach shake=0.02 episodes=600 \
-		seed=200000 out=$(WORK)/motions
-	$(TRAIN) sight_share=1 text_share=0 steps=2000 batch=8 lr=0.0015 average=0.99 out=$(WORK)/see
-	$(TRAIN) texts=$(WORK)/words,$(WORK)/snapshots init=$(WORK)/see/weights text_share=0.7 sight_share=0.1 \
-		steps=9000 batch=16 lr=0.0015 compile=true out=$(WORK)/all
-	$(TRAIN) motions=$(WORK)/motions init=$(WORK)/all/weights motion_share=1 text_share=0 \
-		freeze=backbone,smear,encoders,finders steps=3000 batch=32 lr=0.001 out=$(WORK)/move
+	$(BIN)/embodied record kind=snapshots episodes=30000 seed=31 out=$(WORK)/snapshots
+	$(BIN)/embodied record kind=words episodes=100000 seed=43 out=$(WORK)/words
+	$(BIN)/embodied record task=pick,place-in-bowl,stack-two,push-to-zone,reach,place-in-bowl,stack-two,spatial-relation \
+		shake=0.02 cameras=none episodes=1000 seed=200000 out=$(WORK)/motions
+	$(TRAIN) sight_share=1 text_share=0 steps=2000 batch=8 average=0.99 freeze=finder out=$(WORK)/see
+	$(TRAIN) init=$(WORK)/see/weights finding_share=1 text_share=0 steps=2500 batch=6 lr=0.002 warmup=150 average=0.99 \
+		freeze=encoders,backbone,smear,head,cell_,pointer out=$(WORK)/find
+	$(TRAIN) init=$(WORK)/find/weights text_share=0.8 steps=5000 batch=12 average=0.99 compile=true freeze=finder,head \
+		out=$(WORK)/all
+	$(TRAIN) motions=$(WORK)/motions init=$(WORK)/all/weights motion_share=1 text_share=0 steps=6000 batch=64 average=0.995 \
+		freeze=backbone,smear,encoders.front,encoders.wrist,finder,cell_,pointer out=$(WORK)/move
 	cd $(WORK)/move/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/tabletop/
 	test -z "$(ENCODER)" || $(BIN)/python -m embodied.model.synonyms corpus=$(WORK)/snapshots/corpus.txt \
 		encoder=$(ENCODER) weights=embodied/weights/tabletop
