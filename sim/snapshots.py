@@ -18,28 +18,24 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from embodied import geometry, registry
-from embodied.data.snapshots import DEPTH_M, NOTHING, ROBOT, Record, Snapshots, write_shard
-from embodied.plan import COLOURS, HELD, PLACES, SHAPES, thing, write_step
+from embodied.data.snapshots import DEPTH_M, NOTHING, ROBOT, Record, write_shard
+from embodied.plan import COLOURS, HELD, PLACES, SHAPES, thing
 from embodied.plan import step as parse
 from embodied.spec import CameraSpec
 from embodied.types import Point, Step
 from policies.expert import grounded, job_of, mark
-from policies.judge import job_of as job_of_want
 from policies.judge import step_holds
 from policies.places import WORKSPACE
 from policies.symbolic import Facts, Thing, remaining, support
-from sim import language
 from sim.body import SimBody
-from sim.hindsight import another, unheard
-from sim.nonsense import nonsense
+from sim.hindsight import another
 from sim.scene import HELD_OUT
+from sim.sentences import OTHERS, PHRASINGS, ask, nonsensical, write_corpus
 from sim.task import EPISODES, Episode, retell, seed_of
 
 VISIBLE = 40  # pixels of the front picture that make a thing seen
-PHRASINGS = 4  # stored for every goal
 NAMES = [thing(c, s) for c in COLOURS for s in SHAPES + PLACES if thing(c, s) not in HELD_OUT]
 ASIDE = ("on", "left of", "right of", "behind", "in front of")
-OTHERS, UNHEARD = 4, 1  # further goals tried for every moment; sentences of made-up jobs
 FAILS = 0.35  # share of steps that fail
 HEAPS = 0.4  # share of episodes that start with things put on or into others
 TALL = 0.5  # share of these things that go onto the highest pile there is
@@ -61,39 +57,6 @@ def lies(facts: Facts, names: Iterable[str]) -> dict[str, str]:
         if below not in ("", "table"):
             out[name] = f"{'in' if facts.things[below].shape == 'bowl' else 'on'} {below}"
     return out
-
-
-def nonsensical(record: Record, episode: Episode, rng: np.random.Generator) -> None:
-    """Now and then a goal that has to be refused takes the place of the goal."""
-    if rng.random() < 0.08:
-        goal, name = language.absent(rng, episode)
-        record.goals, record.refusal = [goal], name
-    elif rng.random() < 0.03:
-        record.goals, record.refusal = [nonsense(rng) for _ in range(PHRASINGS)], "unclear"
-    if record.refusal:
-        record.jobs, record.parts = [], []
-
-
-def ask(
-    record: Record,
-    told: Sequence[Episode],
-    others: Sequence[Episode | None],
-    table: Facts,
-    camera: CameraSpec,
-    rng: np.random.Generator,
-) -> None:
-    """Write goals and what they come to into the record. told: the episode in several phrasings."""
-    if registry.build("task", told[0].task).told_by(told[0].wants, table):
-        record.goals, record.parts = [one.goal for one in told], [list(one.parts) for one in told]
-    record.jobs = list(map(job_of_want, told[0].wants))
-    wants = dict.fromkeys(told[0].wants)
-    for other in filter(None, others):
-        record.others.append((other.goal, list(other.parts), list(map(job_of_want, other.wants))))
-        wants |= dict.fromkeys(other.wants)
-    record.others += [(*unheard(told[0].items, rng), []) for _ in range(UNHEARD)]
-    for want in wants:
-        steps = grounded(remaining((want,), table), table, camera, (want,))
-        record.plans.append((job_of_want(want), list(map(write_step, steps))))
 
 
 class Moments:
@@ -308,14 +271,6 @@ class Moments:
 
 
 SHARD = 500  # moments
-
-
-def write_corpus(out: Path) -> None:
-    """Write out/corpus.txt, all goals below `out`, for the vocabulary."""
-    data = Snapshots(out)
-    records = [record for record in map(data.record, range(len(data))) if record.refusal != "unclear"]
-    goals = [goal for record in records for goal in [*record.goals, *(other[0] for other in record.others)]]
-    (out / "corpus.txt").write_text("\n".join(goals) + "\n")
 
 
 def write(shard: int, task: str, out: Path, seed: int) -> None:

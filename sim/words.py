@@ -26,7 +26,8 @@ from sim import randomise as dice
 from sim.camera import SIZES, front
 from sim.hindsight import another
 from sim.scene import HOME, facts
-from sim.snapshots import OTHERS, PHRASINGS, SHARD, ask, lies, marks, nonsensical, write_corpus
+from sim.sentences import OTHERS, PHRASINGS, ask, nonsensical, write_corpus
+from sim.snapshots import SHARD, lies, marks
 from sim.task import EPISODES, Episode, retell, seed_of
 
 LONG = (

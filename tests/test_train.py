@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from embodied import checkpoint, train
 from embodied.data.normalise import Normalisation
-from embodied.data.schedule import SceneLessons, Schedule
+from embodied.data.schedule import TIMES, SceneLessons, Schedule
 from embodied.data.snapshots import Record, write_shard
 from embodied.errors import UserError
 from embodied.model.lessons import Teacher
@@ -31,7 +31,8 @@ MOMENTS = 40  # of each shard; the last two are held out
 def moment(k: int) -> Record:
     line = f"pick red block <x{k:03d}><y051>"
     things = {"red block": [0.3, 0.4], "blue bowl": [0.7, 0.6]}
-    return Record("pick", GOALS, [], [line], "", [("pick red block", k % 2 == 0)], list(things), things)
+    checks, plans = [("pick red block", k % 2 == 0)], [("pick red block", [line])]
+    return Record("pick", GOALS, ["pick red block"], [[], []], "", checks, list(things), things, plans=plans)
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         arrays = {
             "front": rng.integers(0, 256, (MOMENTS, 96, 160, 3), dtype=np.uint8),
             "wrist": rng.integers(0, 256, (MOMENTS, 96, 96, 3), dtype=np.uint8),
+            "front_depth": rng.integers(5000, 15000, (MOMENTS, 96, 160), dtype=np.uint16),
             "front_seg": rng.integers(0, 2, (MOMENTS, 96, 160), dtype=np.uint8),
             "wrist_seg": np.full((MOMENTS, 96, 96), 255, np.uint8),
             "arm": rng.normal(size=(MOMENTS, 8, 6)).astype(np.float32),
@@ -67,7 +69,8 @@ def settings(folder: Path, out: Path, **changes: Any) -> Settings:
 def test_a_stopped_and_resumed_run_ends_with_the_same_bits(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, parted = settings(folder, tmp_path / "whole"), settings(folder, tmp_path / "parted")
+    shares = {"text_share": 0.3, "sight_share": 0.1, "finding_share": 0.3}  # and the rest are scenes
+    whole, parted = (settings(folder, tmp_path / name, **shares) for name in ("whole", "parted"))
     assert train.main(whole) == 0
 
     def stopping(step: int, settings: Settings) -> float:
@@ -107,6 +110,26 @@ def test_held_out_moments_are_never_trained_on(folder: Path) -> None:
     assert sorted(learnt.rows + held_out.rows) == list(range(2 * MOMENTS))
     assert [held_out.data.index[i] for i in held_out.rows] == [(0, 38), (0, 39), (1, 38), (1, 39)]
     assert learnt.augment and not held_out.augment
+
+
+@pytest.mark.parametrize("kind", TIMES)
+def test_lessons_of_each_kind_come_from_the_same_moments(folder: Path, kind: str) -> None:
+    words, scale = Words(train_vocabulary(GOALS, [])), Normalisation.from_dict({"arm": ARM})
+    learnt = SceneLessons(str(folder), Teacher(words), scale, False, kind)
+    lesson = learnt.lesson(0, np.random.default_rng(0))
+    assert len(learnt) == 2 * (MOMENTS - 2) and learnt.times == TIMES[kind]
+    assert set(lesson.images) == (set() if kind == "words" else {"front", "wrist"})
+    assert set(lesson.depth) == ({"front"} if kind == "finding" else set())
+    assert bool(lesson.segments) == (kind in ("words", "scenes"))
+
+
+def test_moments_in_words_teach_words_alone(tmp_path: Path) -> None:
+    write_shard(tmp_path / "00000-words", [moment(k) for k in range(MOMENTS)], {})
+    words, scale = Words(train_vocabulary(GOALS, [])), Normalisation.from_dict({"arm": ARM})
+    assert SceneLessons(str(tmp_path), Teacher(words), scale, False, "words").lesson(0, np.random.default_rng(0)).segments
+    for kind in ("scenes", "sight", "finding"):
+        with pytest.raises(UserError, match="words alone"):
+            SceneLessons(str(tmp_path), Teacher(words), scale, False, kind)
 
 
 class Rows:
