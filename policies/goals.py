@@ -85,7 +85,8 @@ def steps(
 
     Whether a job holds is said by the listing where it tells (policies/told.py), as in a verdict; else by the model, which
     then has nothing to add. hand: where the fingertips are, (3,), m, base frame."""
-    seen = look.model.words.decode(look.noted)
+    words = look.model.words
+    seen = words.decode(look.noted)
     table = text.read_listing(seen)
     out: list[Step] = []
     for job in wanted:
@@ -94,8 +95,10 @@ def steps(
         if holds:
             continue
         known = grammar.placed(look.noted)
-        said, _ = look.say(ask_plan(job), partial(grammar.steps, known=known, some=holds is False))
-        found = text.read(look.model.words.decode(said)).steps
+        said, _ = look.say(
+            ask_plan(job), partial(grammar.steps, known=known, some=holds is False, job=words.encode(job))
+        )
+        found = text.read(words.decode(said)).steps
         if found:
             out += found
             table = after(table, found, camera)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embodied.model.eye import PAINT, Eye, relief, recoloured
+from embodied.model.eye import PAINT, Eye, recoloured, relief
 
 ROWS, COLS, MARGIN = 96, 160, 40  # pixels; near the border the surroundings are guessed
 slope = st.floats(-0.4, 0.4)
@@ -32,7 +32,9 @@ def test_a_tilted_plane_is_flat_and_what_stands_on_it_stands_out(near, across, d
     raised[:, row : row + 8, col : col + 8] -= 0.04 * depth[:, row : row + 8, col : col + 8]
     seen = relief(raised)[0]
     assert (seen[:, row + 1 : row + 7, col + 1 : col + 7] > 0.05).all()
-    assert (seen[1, row + 1 : row + 7, col + 1 : col + 7] > 0.5 * 40 * 0.04 * 0.8 * near).all()  # far about it all shows
+    assert (
+        seen[1, row + 1 : row + 7, col + 1 : col + 7] > 0.5 * 40 * 0.04 * 0.8 * near
+    ).all()  # far about it all shows
     assert (seen[:, row, col - 6] <= 2e-3).all()  # beside it the table seems lower, never higher
     raised[:, row + 3, col + 3] = 0
     assert (relief(raised)[0, :, row + 3, col + 3] == 0).all()  # unknown
@@ -47,7 +49,9 @@ def test_colours_are_exchanged_and_lightness_stays_one_thing(seed: int) -> None:
     assert out.shape == grey.shape and out.abs().max() <= 1.5
     contrast = out - out.mean((2, 3), keepdim=True)
     torch.testing.assert_close(contrast[:, :1].expand_as(contrast), contrast, atol=1e-5, rtol=1e-4)
-    shares = contrast[:, 0].flatten(1).norm(dim=1) / (grey - grey.mean((2, 3), keepdim=True))[:, 0].flatten(1).norm(dim=1)
+    shares = contrast[:, 0].flatten(1).norm(dim=1) / (grey - grey.mean((2, 3), keepdim=True))[:, 0].flatten(1).norm(
+        dim=1
+    )
     blind = shares == 0
     assert blind.float().mean() < 0.4 and (shares[~blind] > 0.65).all() and (shares[~blind] < 1.25).all()
     red = torch.zeros(200, 3, 2, 2)
@@ -62,7 +66,10 @@ def test_colours_are_exchanged_and_lightness_stays_one_thing(seed: int) -> None:
 def test_paint_sees_colours_as_they_are_and_cells_see_them_exchanged() -> None:
     torch.manual_seed(0)
     eye = Eye(8, 16, 16)
-    images, depth = torch.randint(0, 256, (2, 64, 96, 3), dtype=torch.uint8), plane(1.0, 0.1, 0.2)[:, :64, :96].repeat(2, 1, 1)
+    images, depth = (
+        torch.randint(0, 256, (2, 64, 96, 3), dtype=torch.uint8),
+        plane(1.0, 0.1, 0.2)[:, :64, :96].repeat(2, 1, 1),
+    )
     depth[:, 20:28, 40:48] -= 0.05
     with torch.no_grad():
         eye.train()

@@ -87,7 +87,9 @@ def test_a_plan_names_what_was_listed_where_it_was_listed(seed: int) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.integers(0, 2**32 - 1), st.sets(st.sampled_from(["red block", "blue bowl", "pink zone", "green brick"])), st.booleans()
+    st.integers(0, 2**32 - 1),
+    st.sets(st.sampled_from(["red block", "blue bowl", "pink zone", "green brick"])),
+    st.booleans(),
 )
 def test_a_job_parses_and_names_listed_things_once_whatever_is_listed(seed: int, names: set[str], first: bool) -> None:
     words, rng, out = made_words(), np.random.default_rng(seed), []

@@ -142,7 +142,9 @@ def test_a_sentence_is_told_apart_one_part_and_one_job_at_a_time(model: Embodied
     example, words = record()[0], model.words
     goal, strange = f"{first}, then {second}", "juggle the red block, then kick it"
     others = [[strange, ["juggle the red block", "kick it"], []]]  # of which nobody knows what they come to
-    example = replace(example, goals=[goal], jobs=[JOB, "pick red block"], parts=[[first, second]], plans=[], others=others)
+    example = replace(
+        example, goals=[goal], jobs=[JOB, "pick red block"], parts=[[first, second]], plans=[], others=others
+    )
     asked: dict[str, set[str]] = {}
     for seed in range(60):
         lesson = Teacher(words).lesson(example, {}, {}, RNG(seed), kind="words")

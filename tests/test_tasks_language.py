@@ -95,7 +95,9 @@ def test_parts_stand_in_the_sentence_and_say_their_jobs(task: str, split: str) -
 
 
 def test_parts_come_in_the_order_of_doing() -> None:
-    one, two = (f"{mark} {words} {language.PART_END}" for mark, words in zip(language.PARTS, ("do a", "do b"), strict=False))
+    one, two = (
+        f"{mark} {words} {language.PART_END}" for mark, words in zip(language.PARTS, ("do a", "do b"), strict=False)
+    )
     doing = f"{language.PARTS[0]} doing a {language.PART_END}"
     for text, goal, parts in (
         (f"{one}, then {two}.", "do a, then do b.", ("do a", "do b")),

@@ -126,7 +126,9 @@ def test_lessons_of_each_kind_come_from_the_same_moments(folder: Path, kind: str
 def test_moments_in_words_teach_words_alone(tmp_path: Path) -> None:
     write_shard(tmp_path / "00000-words", [moment(k) for k in range(MOMENTS)], {})
     words, scale = Words(train_vocabulary(GOALS, [])), Normalisation.from_dict({"arm": ARM})
-    assert SceneLessons(str(tmp_path), Teacher(words), scale, False, "words").lesson(0, np.random.default_rng(0)).segments
+    assert (
+        SceneLessons(str(tmp_path), Teacher(words), scale, False, "words").lesson(0, np.random.default_rng(0)).segments
+    )
     for kind in ("scenes", "sight", "finding"):
         with pytest.raises(UserError, match="words alone"):
             SceneLessons(str(tmp_path), Teacher(words), scale, False, kind)

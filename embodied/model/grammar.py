@@ -80,6 +80,7 @@ class Grammar:
         self.anything = list(range(len(words)))  # for answers that have no form
         self.verdict = [words[YES], words[NO]]
         self.xs, self.ys = [words[x] for x in XS], [words[y] for y in YS]
+        self.points_of = {*self.xs, *self.ys}
         self.reach, self.pick, self.put, self.push = (words[skill] for skill in SKILLS)
         self.on, self.inside, self.front, self.to, self.between, self.both, self.table, self.bowl, self.zone = (
             words[word] for word in ("on", "in", "front", "to", "between", "and", "table", "bowl", "zone")
@@ -118,13 +119,16 @@ class Grammar:
         """Shapes that may follow the colours that stand here."""
         return {shape for color, to in self.next[state].items() if color in self.colours for shape in self.next[to]}
 
-    def steps(self, so_far: Sequence[int], known: Known | None = None, some: bool = False) -> list[int]:
+    def steps(
+        self, so_far: Sequence[int], known: Known | None = None, some: bool = False, job: Sequence[int] = ()
+    ) -> list[int]:
         """Steps; none where nothing is left to do. some: something is.
 
         known: what was listed (see `placed`). Then these things only are named, steps are possible one after the other, and
         the point of a thing that has not been moved yet is the listed one: what is known is not guessed again.
+        job: the tokens of what the steps are for. They end with it, and nothing is put away but what is in the way.
         """
-        state, steps, start = "line", 0, 0
+        state, steps, start, over = "line", 0, 0, False
         table = {name: Listed(one.point, one.below, one.below) for name, one in (known or {}).items()}
         for k, token in enumerate(so_far):
             if state == "line":
@@ -132,17 +136,24 @@ class Grammar:
             state = self.next[state][token]
             if state == "end":
                 steps += 1
-                self._apply(so_far[start : k + 1], table)
+                done = so_far[start : k + 1]
+                self._apply(done, table)
+                over = over or (bool(job) and [t for t in done if t not in self.points_of] == list(job))
+        possible = [] if over else self._useful(job, table) if job else self._steps(table)
         allowed = list(self.next[state])
         line = so_far[start:] if state not in ("line", "end") else []
-        if state == "end" and (steps >= self.most_steps or (known is not None and not self._steps(table))):
+        if state == "end" and (steps >= self.most_steps or (known is not None and not possible)):
             allowed = []
+        elif state == "end" and job:
+            return allowed
         elif known is not None and state[0] in "xy":
             if point := self._point(line, table):
                 allowed = [point[0] if state[0] == "x" else point[1]]
         elif known is not None and state != "end":
-            begun = [step[len(line)] for step in self._steps(table) if step[: len(line)] == tuple(line)]
+            begun = [step[len(line)] for step in possible if step[: len(line)] == tuple(line)]
             allowed = [token for token in allowed if token in begun]
+            if not begun:
+                return [self.eos]
         return allowed + [self.eos] if state == "end" or not (so_far or some) else allowed
 
     def _names(self, line: Sequence[int]) -> list[Name]:
@@ -187,6 +198,37 @@ class Grammar:
         ]
         ends += [(self.between, *b, self.both, *c) for b in others for c in others if b != c]
         return [(self.put, *held, *end) for end in [(self.on, self.table), *ends]]
+
+    def _useful(self, job: Sequence[int], table: Known) -> list[tuple[int, ...]]:
+        """Those of the possible steps that serve the job: its own thing taken and brought where it says, and what lies on that
+        thing, or on the thing or zone that it goes onto, put away first."""
+        thing, *others = self._names(job)
+        ends = {thing, *others} if job[0] == self.put and job[3] == self.on and job[4] != self.table else {thing}
+
+        def in_the_way(name: Name | None) -> bool:
+            seen: list[Name] = []
+            while name is not None and name in table and name not in seen:
+                seen.append(name)
+                name = table[name].below
+                if name in ends:
+                    return seen[0] != thing or name != thing
+            return False
+
+        free = not any(name != thing and in_the_way(name) for name in table)
+        out = []
+        for step in self._steps(table):
+            name, away = self._names(step)[0], step[0] == self.put and step[-1] == self.table
+            if name != thing:
+                useful = away or (step[0] == self.pick and in_the_way(name))
+            elif step == tuple(job):
+                useful = free
+            elif step[0] == self.pick:
+                useful = (free or in_the_way(thing)) and job[0] == self.put
+            else:
+                useful = away and not (free and job[0] == self.put) and job[0] != self.pick
+            if useful:
+                out.append(step)
+        return out
 
     def placed(self, listing: Sequence[int]) -> Known:
         """All things that a listing names."""

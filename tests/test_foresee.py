@@ -1,0 +1,88 @@
+"""The listing as it will be is the listing of the facts as they will be; what is hidden is not forgotten."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from embodied import plan as grammar
+from embodied import registry
+from embodied.model.tokens import LINE
+from embodied.plan import HELD
+from embodied.types import Point
+from policies.expert import grounded
+from policies.foresee import after, remembered
+from policies.symbolic import remaining
+from sim import words
+from sim.camera import front
+from sim.scene import facts
+from sim.snapshots import lies, marks
+from sim.task import seed_of
+from tests.test_told import written
+
+A, B, C = Point(0.2, 0.3), Point(0.5, 0.5), Point(0.8, 0.6)
+
+
+@pytest.mark.parametrize("task", sorted({*words.TASKS}))
+def test_what_is_foreseen_is_what_the_rules_bring_about(task: str) -> None:
+    camera, steps_taken = front(), 0
+    for seed in range(8):
+        rng = np.random.default_rng(seed_of("train", 7, seed))
+        episode = registry.build("task", task).sample(rng, "train")
+        table = facts(episode.items)
+        for _ in range(seed % 3):
+            table = words.heaped(table, rng, camera)
+        listing = grammar.read_listing(written(table).replace(LINE, "\n"))
+        for want in episode.wants:
+            steps = grounded(remaining((want,), table), table, camera, (want,))
+            listing = after(listing, steps, camera)
+            for step in steps:
+                table = words.after(step, table, camera)
+                assert table is not None, step.text
+            steps_taken += len(steps)
+            at = marks(table, camera)
+            assert {name: where for name, (_, where) in listing.items() if where} == lies(table, table.things)
+            for name, (point, where) in listing.items():
+                if where != HELD and where.split(" ")[0] != "in":  # in a bowl there are several places
+                    assert abs(point.u - at[name].u) < 0.03 and abs(point.v - at[name].v) < 0.04, (name, where)
+                assert (point is None) == (where == HELD)
+    assert steps_taken
+
+
+def test_foreseeing_leaves_the_listing_and_what_is_not_moved_as_it_is() -> None:
+    listing = {"red block": (A, ""), "blue bowl": (B, "")}
+    before = dict(listing)
+    out = after(listing, [grammar.step("reach blue bowl"), grammar.step("pick red block")], front())
+    assert listing == before and out == {"red block": (None, HELD), "blue bowl": (B, "")}
+    assert after(out, [grammar.step("put red block in blue bowl")], front())["red block"] == (B, "in blue bowl")
+    placed = after(out, [grammar.step("put red block on table", (C,))], front())
+    assert placed["red block"] == (C, "")
+    assert set(after({}, [grammar.step("put red block on white block")], front())) == {"red block"}  # unlisted support
+
+
+@pytest.mark.parametrize(
+    ("relation", "axis", "sign"), [("left of", 0, -1), ("right of", 0, 1), ("behind", 1, -1), ("in front of", 1, 1)]
+)
+def test_sides_are_as_the_front_camera_sees_them(relation: str, axis: int, sign: int) -> None:
+    listing = {"red block": (None, HELD), "blue block": (B, "")}
+    point, where = after(listing, [grammar.step(f"put red block {relation} blue block")], front())["red block"]
+    moved = point.u - B.u, point.v - B.v
+    assert where == "" and sign * moved[axis] > 0.05 and abs(moved[1 - axis]) < 0.03
+
+
+def test_what_is_hidden_stays_known_and_what_is_gone_does_not() -> None:
+    zone = {"pink zone": (B, "")}
+    hidden = {"red block": (B, "on pink zone")}
+    assert remembered(zone, zone | hidden) == zone | hidden
+    assert remembered({}, zone | hidden) == zone  # what it lay on is not seen either: where would it be
+    lone = {"red block": (A, "")}
+    assert remembered(zone, lone) == zone | lone
+    assert remembered({"red cylinder": (A, "")}, lone) == {"red cylinder": (A, "")}  # its place is taken
+    assert remembered({"red cylinder": (C, "")}, lone) == {"red cylinder": (C, "")} | lone
+    assert remembered({"red block": (C, "on pink zone")} | zone, lone) == {"red block": (C, "on pink zone")} | zone
+
+
+def test_one_thing_is_held() -> None:
+    held, other = {"red block": (None, HELD)}, {"blue brick": (None, HELD)}
+    assert remembered({}, held) == held
+    assert remembered(other, held) == other
