@@ -23,6 +23,8 @@ from embodied.types import Point, Step
 from policies.foresee import Listing, after
 from policies.told import told
 
+ONE = 0.9  # how sure a sentence must be one job to be read whole; sentences of training are told apart there
+TAKEN = -1  # no token
 MOST = 12  # parts of a sentence, or jobs of a part
 
 
@@ -33,11 +35,9 @@ class Refused(Exception):
 def jobs(look: Look, grammar: Grammar, goal: str) -> list[str]:
     """What a sentence comes to, in order, each job in the words of a step. Raises Refused."""
     goal = look.model.words.familiar(goal)
-    ids = look.model.words.encode(goal)
-    parts = _all(lambda before: look.say(ask_part(goal, before), partial(grammar.part, goal=ids))[0], look)
     known = grammar.placed(look.noted)
     out: list[str] = []
-    for part in parts if len(parts) > 1 else [goal]:
+    for part in _parts(look, grammar, goal):
 
         def next_job(before: str, part: str = part) -> list[int]:
             allowed = partial(grammar.job, known=known, first=not before)
@@ -48,6 +48,31 @@ def jobs(look: Look, grammar: Grammar, goal: str) -> list[str]:
 
         out += _all(next_job, look)
     return list(dict.fromkeys(out))
+
+
+def _parts(look: Look, grammar: Grammar, goal: str) -> list[str]:
+    """The words that ask for each of several jobs, in the order of doing; or the whole sentence, where it is surely one."""
+    ids = look.model.words.encode(goal)
+    choices = grammar.part([], ids)
+    if float(look.choose(ask_part(goal), choices)[choices.index(grammar.eos)]) > ONE:
+        return [goal]
+    count = 0
+
+    def following(before: str) -> list[int]:
+        nonlocal count
+        count += 1
+
+        def allowed(so_far: Sequence[int]) -> list[int]:
+            there = grammar.part(so_far, ids)
+            return [i for i in there if i != grammar.eos] if not so_far and count <= 2 else there  # one part is not all
+
+        said = look.say(ask_part(goal, before), allowed)[0]
+        at = next((i for i in range(len(ids)) if said and ids[i : i + len(said)] == said), 0)
+        ids[at : at + len(said)] = [TAKEN] * len(said)  # parts do not overlap
+        return said
+
+    parts = _all(following, look)
+    return parts if len(parts) > 1 else [goal]
 
 
 def _all(following: Callable[[str], list[int]], look: Look) -> list[str]:

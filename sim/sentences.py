@@ -57,8 +57,8 @@ def ask(
 
 
 def write_corpus(out: Path) -> None:
-    """Write out/corpus.txt, all goals below `out`, for the vocabulary."""
+    """Write out/corpus.txt, all goals below `out` that mean something, for the vocabulary."""
     data = Snapshots(out)
     records = [record for record in map(data.record, range(len(data))) if record.refusal != "unclear"]
-    goals = [goal for record in records for goal in [*record.goals, *(other[0] for other in record.others)]]
+    goals = [goal for record in records for goal in [*record.goals, *(other[0] for other in record.others if other[2])]]
     (out / "corpus.txt").write_text("\n".join(goals) + "\n")

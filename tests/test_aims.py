@@ -16,7 +16,7 @@ near = st.floats(-0.5, 0.5)
 turn = st.floats(-3.0, 3.0)
 HANDS = st.tuples(near, near, near, turn, st.floats(0.0, 0.08)).map(np.array)
 AIMS = st.tuples(*[st.tuples(st.booleans(), *[near] * 3, turn, *[st.floats(0.01, 0.1)] * 3)] * len(ROWS)).map(
-    lambda rows: np.array([row[1:] if row[0] else (0,) * len(FIELDS) for row in rows])
+    lambda rows: np.array([row[1:] if row[0] else (0.0,) * len(FIELDS) for row in rows])
 )
 
 

@@ -11,8 +11,9 @@ from embodied.model.tokens import LINE
 from embodied.plan import HELD
 from embodied.types import Point
 from policies.expert import grounded
-from policies.foresee import after, remembered
-from policies.symbolic import remaining
+from policies.foresee import Listing, after, remembered
+from policies.judge import want_of
+from policies.symbolic import DIRECTIONS, Facts, remaining
 from sim import words
 from sim.camera import front
 from sim.scene import facts
@@ -34,19 +35,28 @@ def test_what_is_foreseen_is_what_the_rules_bring_about(task: str) -> None:
             table = words.heaped(table, rng, camera)
         listing = grammar.read_listing(written(table).replace(LINE, "\n"))
         for want in episode.wants:
-            steps = grounded(remaining((want,), table), table, camera, (want,))
-            listing = after(listing, steps, camera)
-            for step in steps:
-                table = words.after(step, table, camera)
+            for step in grounded(remaining((want,), table), table, camera, (want,)):
+                listing, table = after(listing, [step], camera), words.after(step, table, camera)
                 assert table is not None, step.text
-            steps_taken += len(steps)
-            at = marks(table, camera)
-            assert {name: where for name, (_, where) in listing.items() if where} == lies(table, table.things)
-            for name, (point, where) in listing.items():
-                if where != HELD and where.split(" ")[0] != "in":  # in a bowl there are several places
-                    assert abs(point.u - at[name].u) < 0.03 and abs(point.v - at[name].v) < 0.04, (name, where)
-                assert (point is None) == (where == HELD)
+                steps_taken += 1
+                moved, (point, where) = want_of(step), listing[step.args[0]]
+                assert (point is None) == (where == HELD) == (table.held == moved.a)
+                said, true = (
+                    {n: how for n, how in one.items() if n == moved.a} for one in (told(listing), exact(table))
+                )
+                assert said == true or moved.relation in DIRECTIONS, step.text  # beside a thing there may be a zone
+                if moved.relation in ("on", "pushed"):  # elsewhere there are several places
+                    there = marks(table, camera)[moved.a]
+                    assert abs(point.u - there.u) < 0.03 and abs(point.v - there.v) < 0.04, step.text
     assert steps_taken
+
+
+def told(listing: Listing) -> dict[str, str]:
+    return {name: where for name, (_, where) in listing.items() if where}
+
+
+def exact(table: Facts) -> dict[str, str]:
+    return lies(table, table.things)
 
 
 def test_foreseeing_leaves_the_listing_and_what_is_not_moved_as_it_is() -> None:
@@ -54,7 +64,7 @@ def test_foreseeing_leaves_the_listing_and_what_is_not_moved_as_it_is() -> None:
     before = dict(listing)
     out = after(listing, [grammar.step("reach blue bowl"), grammar.step("pick red block")], front())
     assert listing == before and out == {"red block": (None, HELD), "blue bowl": (B, "")}
-    assert after(out, [grammar.step("put red block in blue bowl")], front())["red block"] == (B, "in blue bowl")
+    assert after(out, [grammar.step("put red block in blue bowl")], front())["red block"][1] == "in blue bowl"
     placed = after(out, [grammar.step("put red block on table", (C,))], front())
     assert placed["red block"] == (C, "")
     assert set(after({}, [grammar.step("put red block on white block")], front())) == {"red block"}  # unlisted support

@@ -74,14 +74,14 @@ def test_a_plan_names_what_was_listed_where_it_was_listed(seed: int) -> None:
     while (token := int(rng.choice(grammar.steps(out, known)))) != grammar.eos:
         out.append(token)
     moved: set[str] = set()
-    for step in read(words.decode(out)).steps:
-        names = [arg for arg in step.args if " " in arg and arg.split()[1] in SHAPES + PLACES]
+    for one in read(words.decode(out)).steps:
+        names = [arg for arg in one.args if " " in arg and arg.split()[1] in SHAPES + PLACES]
         assert set(names) <= {"red block", "blue bowl", "green brick", "white block"}
-        meant = names[1:] if step.skill == "put" else names
-        for name, point in zip(meant, step.points, strict=False):
+        meant = names[1:] if one.skill == "put" else names
+        for name, point in zip(meant, one.points, strict=False):
             if name in text and name not in moved | {"white block"}:
                 assert locate(point) in text.split(name)[1].splitlines()[0]
-        if step.skill in ("put", "push"):
+        if one.skill in ("put", "push"):
             moved.add(names[0])
 
 

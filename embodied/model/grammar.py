@@ -89,9 +89,9 @@ class Grammar:
         self.movable = {words[shape] for shape in SHAPES}
 
     def part(self, so_far: Sequence[int], goal: Sequence[int]) -> list[int]:
-        """Words of the goal (its tokens) as they stand there, or nothing."""
+        """Words of the goal (its tokens; below 0: not to be had) as they stand there, or nothing."""
         n = len(so_far)
-        goes_on = {goal[i + n] for i in range(len(goal) - n) if list(goal[i : i + n]) == list(so_far)}
+        goes_on = {goal[i + n] for i in range(len(goal) - n) if list(goal[i : i + n]) == list(so_far)} - {-1}
         return sorted(goes_on | {self.eos})
 
     def job(self, so_far: Sequence[int], known: Known, first: bool = True) -> list[int]:
