@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from embodied import plan as text
 from embodied.model.decode import Look
-from embodied.model.grammar import Grammar
+from embodied.model.grammar import Grammar, Known
 from embodied.model.lessons import ALL, ask_job, ask_part, ask_plan, listing
 from embodied.model.tokens import ABSENT, LINE, UNCLEAR
 from embodied.plan import PLACES
@@ -25,6 +25,7 @@ from policies.told import told
 
 ONE = 0.9  # how sure a sentence must be one job to be read whole; sentences of training are told apart there
 TAKEN = -1  # no token
+LIKELY = 0.1  # chance of a job that is not left out
 MOST = 12  # parts of a sentence, or jobs of a part
 
 
@@ -38,16 +39,36 @@ def jobs(look: Look, grammar: Grammar, goal: str) -> list[str]:
     known = grammar.placed(look.noted)
     out: list[str] = []
     for part in _parts(look, grammar, goal):
-
-        def next_job(before: str, part: str = part) -> list[int]:
-            allowed = partial(grammar.job, known=known, first=not before)
-            said = look.say(ask_job(part, before), allowed)[0]
-            if not _doubtful(said, look, grammar):
-                return said
-            return look.say(ask_job(part), lambda so_far: [i for i in allowed(so_far) if so_far or i != said[0]])[0]
-
-        out += _all(next_job, look)
+        out += _all(partial(_next_job, look, grammar, part, known), look)
     return list(dict.fromkeys(out))
+
+
+def _next_job(look: Look, grammar: Grammar, part: str, known: Known, before: list[str]) -> list[int]:
+    """The first job, or one about another thing that follows on the last. What a set of things comes to may be said in any
+    order: then the likeliest thing comes again, and another one is as good an answer."""
+    if not before:
+        allowed = partial(grammar.job, known=known)
+        said = look.say(ask_job(part), allowed)[0]
+        if not _doubtful(said, look, grammar):
+            return said
+        return look.say(ask_job(part), lambda so_far: [i for i in allowed(so_far) if so_far or i != said[0]])[0]
+    encode = look.model.words.encode
+    moved = [tuple(encode(job)[1:3]) for job in before]
+    question, allowed = ask_job(part, before[-1]), partial(grammar.job, known=known, first=False)
+    rest = {name for name in known if name not in moved and name[1] in grammar.movable}
+
+    def other(so_far: Sequence[int]) -> list[int]:
+        there = [i for i in allowed(so_far) if i != grammar.eos or len(so_far) > 3]
+        if len(so_far) == 1:
+            there = [i for i in there if any(colour == i for colour, _ in rest)]
+        elif len(so_far) == 2:
+            there = [i for i in there if (so_far[1], i) in rest]
+        return there or [grammar.eos]
+
+    if not rest:
+        return []
+    said = look.say(question, other)[0]
+    return said if len(said) > 2 and look.chance(question, said, allowed) > LIKELY else []
 
 
 def _parts(look: Look, grammar: Grammar, goal: str) -> list[str]:
@@ -56,17 +77,15 @@ def _parts(look: Look, grammar: Grammar, goal: str) -> list[str]:
     choices = grammar.part([], ids)
     if float(look.choose(ask_part(goal), choices)[choices.index(grammar.eos)]) > ONE:
         return [goal]
-    count = 0
 
-    def following(before: str) -> list[int]:
-        nonlocal count
-        count += 1
-
+    def following(before: list[str]) -> list[int]:
         def allowed(so_far: Sequence[int]) -> list[int]:
             there = grammar.part(so_far, ids)
-            return [i for i in there if i != grammar.eos] if not so_far and count <= 2 else there  # one part is not all
+            return (
+                [i for i in there if i != grammar.eos] if not so_far and len(before) < 2 else there
+            )  # one part is not all
 
-        said = look.say(ask_part(goal, before), allowed)[0]
+        said = look.say(ask_part(goal, before[-1] if before else ""), allowed)[0]
         at = next((i for i in range(len(ids)) if said and ids[i : i + len(said)] == said), 0)
         ids[at : at + len(said)] = [TAKEN] * len(said)  # parts do not overlap
         return said
@@ -75,12 +94,12 @@ def _parts(look: Look, grammar: Grammar, goal: str) -> list[str]:
     return parts if len(parts) > 1 else [goal]
 
 
-def _all(following: Callable[[str], list[int]], look: Look) -> list[str]:
+def _all(following: Callable[[list[str]], list[int]], look: Look) -> list[str]:
     """What follows on nothing, on that, and so on; until nothing does, or something comes again. Raises Refused."""
     words = look.model.words
     out: list[str] = []
     while len(out) < MOST:
-        said = following(out[-1] if out else "")
+        said = following(out)
         if said[:1] == [words[UNCLEAR]]:
             raise Refused
         if said[:1] == [words[ABSENT]]:

@@ -13,7 +13,7 @@ from embodied.types import Point
 from policies.expert import grounded
 from policies.foresee import Listing, after, remembered
 from policies.judge import want_of
-from policies.symbolic import DIRECTIONS, Facts, remaining
+from policies.symbolic import DIRECTIONS, Facts, holds, remaining
 from sim import words
 from sim.camera import front
 from sim.scene import facts
@@ -44,6 +44,8 @@ def test_what_is_foreseen_is_what_the_rules_bring_about(task: str) -> None:
                 said, true = (
                     {n: how for n, how in one.items() if n == moved.a} for one in (told(listing), exact(table))
                 )
+                if not holds(moved, table):
+                    continue  # what is put on a thing in a bowl is in the bowl
                 assert said == true or moved.relation in DIRECTIONS, step.text  # beside a thing there may be a zone
                 if moved.relation in ("on", "pushed"):  # elsewhere there are several places
                     there = marks(table, camera)[moved.a]
@@ -66,7 +68,8 @@ def test_foreseeing_leaves_the_listing_and_what_is_not_moved_as_it_is() -> None:
     assert listing == before and out == {"red block": (None, HELD), "blue bowl": (B, "")}
     assert after(out, [grammar.step("put red block in blue bowl")], front())["red block"][1] == "in blue bowl"
     placed = after(out, [grammar.step("put red block on table", (C,))], front())
-    assert placed["red block"] == (C, "")
+    point, where = placed["red block"]
+    assert where == "" and abs(point.u - C.u) < 0.03 and abs(point.v - C.v) < 0.1  # its top is what is seen of it
     assert set(after({}, [grammar.step("put red block on white block")], front())) == {"red block"}  # unlisted support
 
 

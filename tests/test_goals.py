@@ -37,6 +37,8 @@ class Faultless:
     answers: question -> answer, or a function that makes it when it is asked for.
     """
 
+    sure = 1.0
+
     def __init__(self, words: Words, listing: str, answers: dict[str, str | Callable[[], str]]) -> None:
         self.model, self.words, self.asked = SimpleNamespace(words=words), words, list[str]()
         self.answers = {self._same(question): answer for question, answer in answers.items()}
@@ -50,8 +52,14 @@ class Faultless:
         assert text == ALL
         self.noted = self.words.encode(answer)
 
+    def choose(self, text: str, choices: list[int]) -> np.ndarray:
+        answer = self.words.encode(self.answers[self._same(text)])
+        sure = [float(choice == [*answer, self.words["<eos>"]][0]) for choice in choices]
+        return np.array(sure) * self.sure + (1 - self.sure) / len(choices)
+
     def say(self, text: str, allowed: Callable[[Sequence[int]], list[int]]) -> tuple[list[int], float]:
         self.asked.append(self._same(text))
+        assert allowed([]), f"nothing may be said to {self.asked[-1]!r}"
         answer = self.answers[self.asked[-1]]
         said = self.words.encode(answer() if callable(answer) else answer)
         for k, token in enumerate([*said, self.words["<eos>"]]):
@@ -119,10 +127,11 @@ def test_a_job_that_holds_by_the_listing_is_not_asked_about(words: Words) -> Non
 
 
 def test_what_does_not_hold_has_steps_whatever_the_model_says(words: Words) -> None:
-    job, plan = "put red block on blue zone", "pick red block <x010><y020>"
+    job, texts = "put red block on blue zone", ["pick red block", "put red block on blue zone"]
+    plan = f"{texts[0]} <x010><y020>{LINE}{texts[1]} <x060><y060>"
     look = Faultless(words, "red block <x010><y020>\nblue zone <x060><y060>", {ask_plan(job): ""})
     look.answers[look._same(ask_plan(job)) + " again"] = plan  # nothing may not be said
-    assert [step.text for step in goals.steps(look, Grammar(words), [job], CAMERA, np.zeros(3))] == ["pick red block"]
+    assert [step.text for step in goals.steps(look, Grammar(words), [job], CAMERA, np.zeros(3))] == texts
 
 
 def test_a_goal_that_cannot_be_done_is_refused(words: Words) -> None:
@@ -147,3 +156,26 @@ def test_a_model_that_goes_in_circles_comes_to_an_end(words: Words) -> None:
     circle = {ask_job(goal): "pick red block", ask_job(goal, "pick red block"): "pick green brick"}
     circle |= {ask_part(goal): "", ask_job(goal, "pick green brick"): "pick red block"}
     assert goals.jobs(Faultless(words, listing, circle), Grammar(words), goal) == ["pick red block", "pick green brick"]
+
+
+def test_a_sentence_that_may_be_one_job_is_read_whole_where_no_second_part_is_found(words: Words) -> None:
+    goal = "pick up the red block"
+    answers = {ask_part(goal): goal} | chained(ask_job, goal, ["pick red block"])
+    look = Faultless(words, "red block <x010><y020>", answers)
+    look.sure = 0.5
+    assert goals.jobs(look, Grammar(words), goal) == ["pick red block"]
+
+
+def test_parts_do_not_overlap(words: Words) -> None:
+    goal, first = (
+        "put the red block on the blue zone, then put the red block on the pink zone",
+        "put the red block on the",
+    )
+    whole = first + " blue zone"
+    answers = {ask_part(goal): whole, ask_part(goal, whole): "put the red block on the pink zone"}
+    answers |= {ask_part(goal, "put the red block on the pink zone"): ""}
+    answers |= chained(ask_job, whole, ["put red block on blue zone"])
+    answers |= chained(ask_job, "put the red block on the pink zone", ["put red block on pink zone"])
+    listing = "red block <x010><y020>\nblue zone <x060><y060>\npink zone <x090><y090>"
+    wanted = goals.jobs(Faultless(words, listing, answers), Grammar(words), goal)
+    assert wanted == ["put red block on blue zone", "put red block on pink zone"]

@@ -155,6 +155,29 @@ def test_where_something_is_left_to_do_a_plan_is_not_empty() -> None:
     assert grammar.steps(line, known) == grammar.steps(line, known, some=True)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(
+        ["put red block on blue zone", "put red block on white block", "pick red block", "push red block to blue zone",
+         "put red block left of white block", "put red block on table", "reach red block", "put white block on red block"]
+    ),
+)  # fmt: skip
+def test_the_steps_of_a_job_end_with_it_and_move_what_is_in_the_way_alone(seed: int, job: str) -> None:
+    words, rng, out = made_words(), np.random.default_rng(seed), []
+    grammar = Grammar(words)
+    text = "red block <x010><y020>\ngreen brick <x010><y018> on red block\npink brick <x050><y060>\n"
+    known = grammar.placed(words.encode(text + "white block <x070><y010>\nblue zone <x030><y090>"))
+    while (token := int(rng.choice(grammar.steps(out, known, True, words.encode(job))))) != grammar.eos:
+        out.append(token)
+    steps = read(words.decode(out)).steps
+    assert steps[-1].text == job
+    clear = [step("pick green brick"), step("put green brick on table")]
+    assert [one.text for one in steps[:2]] == [one.text for one in clear]  # it lies on the red block in any case
+    own = " ".join(job.split()[1:3])
+    assert all(one.args[0] == own for one in steps[2:]) and len(steps) == (4 if job.startswith("put") else 3)
+
+
 def test_things_lie_below_what_lies_on_them_in_the_order_of_the_picture() -> None:
     across = {"red block": 0.7, "blue bowl": 0.2, "green brick": 0.1, "pink zone": 0.9, "white block": 0.0}
     lies = {"green brick": "on red block", "white block": HELD}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, cast
 
@@ -174,6 +175,21 @@ class Look:
         """Logits (len(choices),) of the token after `unread`."""
         hidden = self._read(unread)[0, -1]
         return (self.model.backbone.embed_tokens(torch.tensor(choices)) @ hidden).float()
+
+    @torch.inference_mode()
+    def chance(self, text: str, said: list[int], allowed: Allowed) -> float:
+        """How likely `said` (ids) is after `text`, of all that is allowed."""
+        try:
+            prompt = self.model.words.encode(text)
+            hidden = self._read([*prompt, *said])[0, len(prompt) - 1 :]
+            out = 0.0
+            for k, token in enumerate(said):
+                choices = allowed(said[:k])
+                logits = (self.model.backbone.embed_tokens(torch.tensor(choices)) @ hidden[k]).float()
+                out += float(logits.log_softmax(-1)[choices.index(token)])
+            return math.exp(out)
+        finally:
+            self._forget()
 
     @torch.inference_mode()
     def choose(self, text: str, choices: list[int]) -> Tensor:
