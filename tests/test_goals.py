@@ -57,6 +57,17 @@ class Faultless:
         sure = [float(choice == [*answer, self.words["<eos>"]][0]) for choice in choices]
         return np.array(sure) * self.sure + (1 - self.sure) / len(choices)
 
+    def chance(self, text: str, said: list[int], allowed: Callable[[Sequence[int]], list[int]]) -> float:
+        return float(self.words.encode(self.answers[self._same(text)]) == said)
+
+    def _else(self, allowed: Callable[[Sequence[int]], list[int]]) -> list[int]:
+        if again := self.answers.get(self.asked[-1] + " again"):
+            return self.words.encode(again)
+        out: list[int] = []
+        while (token := allowed(out)[0]) != self.words["<eos>"]:
+            out.append(token)
+        return out
+
     def say(self, text: str, allowed: Callable[[Sequence[int]], list[int]]) -> tuple[list[int], float]:
         self.asked.append(self._same(text))
         assert allowed([]), f"nothing may be said to {self.asked[-1]!r}"
@@ -67,9 +78,9 @@ class Faultless:
             if token in self.xys and may and may[0] in self.xys:
                 said[k] = may[0] if len(may) == 1 else token  # known places are given
                 continue
-            if token not in may:  # as where an answer was ruled out: the first that may be said
+            if token not in may:  # an answer was ruled out: the next best, or else whatever may be said
                 assert k == 0, (text, self.words.decode(said), self.words.decode(may))
-                return self.words.encode(self.answers[self.asked[-1] + " again"]), 0.0
+                return self._else(allowed), 0.0
         return said, 0.0
 
 

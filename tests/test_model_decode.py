@@ -58,3 +58,14 @@ def test_forced_tokens_read_along_with_the_next_give_the_same_plan() -> None:
             break
     assert ids == out and model.words["and"] in ids
     assert score == pytest.approx(sum(scores) / len(scores), abs=1e-5)
+
+
+def test_the_chance_of_an_answer_is_the_product_of_its_words() -> None:
+    model = made()
+    look, grammar, text = Look(model, *seen(model)), Grammar(model.words), ask_plan("pick the red block")
+    said, product = model.words.encode("pick red block"), 1.0
+    for k, token in enumerate(said):
+        choices = grammar.steps(said[:k])
+        product *= float(look.expect(text, said[:k], choices)[choices.index(token)])
+    assert look.chance(text, said, grammar.steps) == pytest.approx(product, rel=1e-3)
+    assert look.reader.length == look.known  # nothing stays

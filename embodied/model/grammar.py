@@ -107,7 +107,10 @@ class Grammar:
         if state[0] == "x":
             return [self.eos]
         allowed = list(self.next[state])
-        names = [name for name in known if name not in self._names(so_far)]  # a job names a thing once
+        named = self._names(so_far)
+        here = known[named[0]].below if named and named[0] in known else None
+        # A job names a thing once, and nothing is asked to go to the zone that it lies on.
+        names = [name for name in known if name not in named and (name != here or name[1] != self.zone)]
         if so_far and so_far[-1] in self.colours:
             allowed = [token for token in allowed if (so_far[-1], token) in names]
         elif set(allowed) & set(self.colours):
