@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
 from embodied import geometry
+from embodied.listing import Found, lies
 from embodied.plan import HELD, PLACES
 from embodied.spec import CameraSpec
 from embodied.types import Point, Step
@@ -45,20 +46,25 @@ def after(listing: Listing, steps: Iterable[Step], camera: CameraSpec) -> Listin
     return out
 
 
-def remembered(seen: Listing, before: Listing) -> Listing:
-    """What is seen, and those things of before that are not seen now but may be hidden: not where something else is seen
-    now, and in the hand only when nothing else is."""
-    out = dict(seen)
-    holding = any(where == HELD for _, where in seen.values())
+def remembered(found: Collection[Found], before: Listing) -> Listing:
+    """What is found and what it lies on, and those things of before that are not found now but may be hidden: not where
+    something else is seen now, and in the hand only when nothing else is. What is found may lie on what is hidden."""
+    names = {one.name for one in found}
+    holding = any(one.carried == HELD for one in found)
+    hidden: Listing = {}
     for name, (point, where) in before.items():
-        if name in seen or (where == HELD and holding):
+        if name in names or (where == HELD and holding):
             continue
-        if not where and any(_near(point, other) for other, _ in seen.values()):
+        if not where and any(_near(point, one.point) for one in found if one.carried != HELD):
             continue
         below = where.split(" ", 1)[1] if where and where != HELD else ""
-        if not below or below in seen:
-            out[name] = (point, where)
-    return out
+        if not below or below in names or below in hidden:
+            hidden[name] = (point, where)
+    standing = [Found(name, point, where.split(" ")[0], 0.0) for name, (point, where) in hidden.items() if point]
+    where = lies([*found, *standing])
+    held = [name for name, how in where.items() if how == HELD]
+    seen = {one.name: (None if one.name in held else one.point, where.get(one.name, "")) for one in found}
+    return {**seen, **hidden}
 
 
 def _near(a: Point | None, b: Point | None) -> bool:

@@ -16,7 +16,7 @@ from embodied.registry import register
 from embodied.types import ActionChunk, Floats, Observation, Plan, Step
 from policies import perceive, skills
 from policies.aims import aims_of
-from policies.foresee import Listing, after
+from policies.foresee import Listing, after, remembered
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LONGEST = 400  # characters of a goal
 FOREIGN = 0.5  # share of unknown words above which a goal is not our language
 LATEST_S = 12.0  # a step's motion ends after this long, whatever the model says of its progress
+NEWCOMER = 0.75  # how sure a thing must be that was not there at the first look
 NEAR_END = 0.97  # progress at which a step's motion has ended
 
 
@@ -88,19 +89,12 @@ class Planner:
         what was found: plans and verdicts then hang on words that can be read, not on the picture alone."""
         look = self._glance(obs)
         if not look.told:
-            from embodied.model.finder import lies
             from embodied.model.lessons import ALL
-            from policies.foresee import remembered
             from policies.goals import write
 
-            found = look.find(self._met)
+            found = [one for one in look.find(self._met) if not self._met or one.name in self._met or one.p > NEWCOMER]
             self._met |= {one.name for one in found}
-            where = lies(found)
-            seen = {
-                one.name: (None if where.get(one.name) == grammar.HELD else one.point, where.get(one.name, ""))
-                for one in found
-            }
-            self._table = remembered(seen, self._table)
+            self._table = remembered(found, self._table)
             look.note(ALL, write(self._table))
         return look
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from embodied import registry
+from embodied.listing import CARRIED, Found, lies
 from embodied.model.decode import Look
-from embodied.model.finder import CARRIED, GROUPS, Finder, Found, lies
+from embodied.model.finder import GROUPS, Finder
 from embodied.model.lessons import listing
 from embodied.model.tokens import LINE
 from embodied.plan import COLOURS, PLACES, SHAPES

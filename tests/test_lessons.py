@@ -10,7 +10,7 @@ import torch
 
 from embodied.data.schedule import TIMES
 from embodied.data.snapshots import DEPTH_M, Record
-from embodied.model.finder import CARRIED
+from embodied.listing import CARRIED
 from embodied.model.lessons import Lesson, Teacher, ask_job, ask_move, ask_part, ask_plan, cells_of, shifted
 from embodied.model.losses import losses, total
 from embodied.model.network import EmbodiedModel

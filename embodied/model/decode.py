@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import LlamaModel
 
-from embodied.model.finder import Found
+from embodied.listing import Found
 from embodied.model.network import EmbodiedModel
 from embodied.model.sentence import Prompt, Text, embed
 from embodied.model.tokens import BOS, EOS

@@ -13,8 +13,9 @@ import numpy as np
 
 from embodied import plan as grammar
 from embodied.data.snapshots import DEPTH_M, NOTHING, ROBOT, Record
+from embodied.listing import CARRIED
 from embodied.model.encoders.vit import CELL
-from embodied.model.finder import CARRIED, GROUPS
+from embodied.model.finder import GROUPS
 from embodied.model.tokens import (
     ABSENT,
     ASK,

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from embodied.model.finder import CARRIED, GROUPS
+from embodied.listing import CARRIED
+from embodied.model.finder import GROUPS
 from embodied.model.network import EmbodiedModel
 from embodied.model.packing import Batch
 from embodied.model.tokens import NO, XS, YES, YS
