@@ -85,4 +85,7 @@ def test_a_push_has_a_thing_and_a_place_and_a_reach_no_place() -> None:
     thing, zone = Target(0.45, -0.1, 0.045, 0.0, (0.04, 0.04)), Target(0.6, 0.05, 0.0, 0.0, (0.13, 0.13))
     pushed, reached = (aims_of(job).reshape(3, -1) for job in (Job("push", thing, zone), Job("reach", thing)))
     assert pushed[:2, :3] == pytest.approx(np.array([[0.45, -0.1, 0.045], [0.6, 0.05, 0.0]]))
+    assert pushed[:2, 3] == pytest.approx([np.pi / 4] * 2)  # the hand looks along the way
+    back = aims_of(Job("push", Target(0.6, 0.05, 0.045, 0.0, (0.04, 0.04)), Target(0.45, -0.1, 0.0, 0.0, (0.13, 0.13))))
+    assert back.reshape(3, -1)[:2, 3] == pytest.approx([np.pi / 4] * 2)  # and back with the other finger ahead
     assert reached[0].any() and not reached[1].any()
