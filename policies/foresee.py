@@ -8,7 +8,7 @@ import numpy as np
 
 from embodied import geometry
 from embodied.listing import Found, lies
-from embodied.plan import HELD, PLACES
+from embodied.plan import HELD
 from embodied.spec import CameraSpec
 from embodied.types import Point, Step
 from policies.judge import want_of
@@ -32,11 +32,11 @@ def after(listing: Listing, steps: Iterable[Step], camera: CameraSpec) -> Listin
             continue
         points = [out[name][0] if name in out else None for name in want.b]
         if not want.b:
-            out[want.a] = (step.points[0] if step.points else None, "")
+            out[want.a] = (_moved(camera, step.points[0], (0, 0, 2 * LEVEL)) if step.points else None, "")
         elif any(point is None for point in points):
             out[want.a] = (Point(0.5, 0.5), "")
         elif want.relation in ("on", "in", "pushed"):
-            raised = want.b[0].split()[1] not in PLACES
+            raised = want.b[0].split()[1] != "bowl"
             out[want.a] = (_moved(camera, points[0], (0, 0, 2 * LEVEL * raised)), f"{_word(want.b[0])} {want.b[0]}")
         elif want.relation == "between":
             at = [(p.u, p.v) for p in points if p is not None]

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embodied import plan as text
-from embodied.model.decode import Look
-from embodied.model.grammar import Grammar, Known
-from embodied.model.lessons import ALL, ask_job, ask_part, ask_plan, listing
-from embodied.model.tokens import ABSENT, LINE, UNCLEAR
 from embodied.plan import PLACES
 from embodied.spec import CameraSpec
 from embodied.types import Point, Step
 from policies.foresee import Listing, after
 from policies.told import told
+
+if TYPE_CHECKING:
+    from embodied.model.decode import Look
+    from embodied.model.grammar import Grammar, Known
 
 ONE = 0.9  # how sure a sentence must be one job to be read whole; sentences of training are told apart there
 TAKEN = -1  # no token
@@ -46,6 +47,8 @@ def jobs(look: Look, grammar: Grammar, goal: str) -> list[str]:
 def _next_job(look: Look, grammar: Grammar, part: str, known: Known, before: list[str]) -> list[int]:
     """The first job, or one about another thing that follows on the last. What a set of things comes to may be said in any
     order: then the likeliest thing comes again, and another one is as good an answer."""
+    from embodied.model.lessons import ask_job
+
     if not before:
         allowed = partial(grammar.job, known=known)
         said = look.say(ask_job(part), allowed)[0]
@@ -73,6 +76,8 @@ def _next_job(look: Look, grammar: Grammar, part: str, known: Known, before: lis
 
 def _parts(look: Look, grammar: Grammar, goal: str) -> list[str]:
     """The words that ask for each of several jobs, in the order of doing; or the whole sentence, where it is surely one."""
+    from embodied.model.lessons import ask_part
+
     ids = look.model.words.encode(goal)
     choices = grammar.part([], ids)
     if float(look.choose(ask_part(goal), choices)[choices.index(grammar.eos)]) > ONE:
@@ -81,9 +86,9 @@ def _parts(look: Look, grammar: Grammar, goal: str) -> list[str]:
     def following(before: list[str]) -> list[int]:
         def allowed(so_far: Sequence[int]) -> list[int]:
             there = grammar.part(so_far, ids)
-            return (
-                [i for i in there if i != grammar.eos] if not so_far and len(before) < 2 else there
-            )  # one part is not all
+            if so_far or len(before) > 1:
+                return there
+            return [i for i in there if i != grammar.eos] or there  # one part is not all
 
         said = look.say(ask_part(goal, before[-1] if before else ""), allowed)[0]
         at = next((i for i in range(len(ids)) if said and ids[i : i + len(said)] == said), 0)
@@ -96,6 +101,8 @@ def _parts(look: Look, grammar: Grammar, goal: str) -> list[str]:
 
 def _all(following: Callable[[list[str]], list[int]], look: Look) -> list[str]:
     """What follows on nothing, on that, and so on; until nothing does, or something comes again. Raises Refused."""
+    from embodied.model.tokens import ABSENT, UNCLEAR
+
     words = look.model.words
     out: list[str] = []
     while len(out) < MOST:
@@ -129,6 +136,9 @@ def steps(
 
     Whether a job holds is said by the listing where it tells (policies/told.py), as in a verdict; else by the model, which
     then has nothing to add. hand: where the fingertips are, (3,), m, base frame."""
+    from embodied.model.lessons import ALL, ask_plan
+    from embodied.model.tokens import LINE
+
     words = look.model.words
     seen = words.decode(look.noted)
     table = text.read_listing(seen)
@@ -154,5 +164,7 @@ def steps(
 
 def write(table: Listing) -> str:
     """A listing in the words that the model reads."""
+    from embodied.model.lessons import listing
+
     points = {name: at or Point(0.5, 0.5) for name, (at, _) in table.items()}
     return listing(points, {name: where for name, (_, where) in table.items() if where})

@@ -160,7 +160,7 @@ def finish(text: str, rng: np.random.Generator, typos: float = 0.0) -> str:
         text += pick(rng, ("", "", "", "", "", ".", ".", ".", ".", "!"))
     case = rng.random()
     if case < 0.45:
-        return text[0].upper() + text[1:]
+        return re.sub(r"[a-z]", lambda first: first[0].upper(), text, count=1)
     return text.upper() if case < 0.48 else text
 
 

@@ -64,8 +64,8 @@ def _vocabulary() -> frozenset[str]:
         "colored",
     ]
     for name in registry.choices("task"):
-        made = registry.part("task", name)
-        sources += [*getattr(made, "TRAIN", ()), *getattr(made, "HELD_OUT", ())]
+        made = registry.build("task", name)
+        sources += [*made.templates(), *made.templates(held_out=True)]
     return frozenset(word for text in sources for word in re.findall(r"[a-z]+", re.sub(r"\{\w+\}", " ", text.lower())))
 
 

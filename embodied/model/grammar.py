@@ -6,7 +6,7 @@ A state machine over the step grammar of embodied/plan.py, written as a hook in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -89,10 +89,10 @@ class Grammar:
         self.movable = {words[shape] for shape in SHAPES}
 
     def part(self, so_far: Sequence[int], goal: Sequence[int]) -> list[int]:
-        """Words of the goal (its tokens; below 0: not to be had) as they stand there, or nothing."""
+        """Words of the goal (its tokens; below 0: not to be had) as they stand there, three at least, or nothing."""
         n = len(so_far)
         goes_on = {goal[i + n] for i in range(len(goal) - n) if list(goal[i : i + n]) == list(so_far)} - {-1}
-        return sorted(goes_on | {self.eos})
+        return sorted(goes_on | {self.eos}) if n == 0 or n >= 3 or not goes_on else sorted(goes_on)
 
     def job(self, so_far: Sequence[int], known: Known, first: bool = True) -> list[int]:
         """A step without points, about listed things. first: otherwise `<absent> colour shape`, or `<unclear>`; not the first:
@@ -101,26 +101,30 @@ class Grammar:
             return [self.eos]
         if so_far and so_far[0] == self.absent:
             return [self.colours, self.shapes, [self.eos]][len(so_far) - 1]
-        state = "line"
-        for token in so_far:
-            state = self.next[state][token]
-        if state[0] == "x":
-            return [self.eos]
-        allowed = list(self.next[state])
-        named = self._names(so_far)
-        here = known[named[0]].below if named and named[0] in known else None
-        # A job names a thing once, and nothing is asked to go to the zone that it lies on.
-        names = [name for name in known if name not in named and (name != here or name[1] != self.zone)]
-        if so_far and so_far[-1] in self.colours:
-            allowed = [token for token in allowed if (so_far[-1], token) in names]
-        elif set(allowed) & set(self.colours):
-            kinds = self._kinds(state)
-            allowed = [t for t in allowed if t not in self.colours or any(c == t and s in kinds for c, s in names)]
+        n, rest = len(so_far), list(so_far)
+        going = [one for one in self._jobs(known) if list(one[:n]) == rest]
+        allowed = sorted({one[n] if len(one) > n else self.eos for one in going})
         return allowed if so_far else allowed + ([self.absent, self.unclear] if first else [self.eos])
 
-    def _kinds(self, state: str) -> set[int]:
-        """Shapes that may follow the colours that stand here."""
-        return {shape for color, to in self.next[state].items() if color in self.colours for shape in self.next[to]}
+    def _jobs(self, known: Known) -> Iterator[tuple[int, ...]]:
+        """All that can be asked for on this table. A job names a thing once, and nothing is asked to go to the zone that it
+        lies on."""
+        for name in known:
+            yield self.reach, *name
+        for a in [name for name in known if name[1] in self.movable]:
+            yield self.pick, *a
+            yield self.put, *a, self.on, self.table
+            others = [name for name in known if name != a]
+            for b in others:
+                if b[1] == self.bowl:
+                    yield self.put, *a, self.inside, *b
+                elif b[1] != self.zone or b != known[a].below:
+                    yield self.put, *a, self.on, *b
+                    if b[1] == self.zone:
+                        yield self.push, *a, self.to, *b
+                for beside in self.beside:
+                    yield self.put, *a, *beside, *b
+                yield from ((self.put, *a, self.between, *b, self.both, *c) for c in others if c != b)
 
     def steps(
         self, so_far: Sequence[int], known: Known | None = None, some: bool = False, job: Sequence[int] = ()

@@ -47,7 +47,6 @@ class Pick(TableTask):
         "@ have the [arm|robot|gripper] [pick|lift] {a} @",
         "[my wish is|all i ask is] that {a} [leaves the table|gets lifted]",
         "{a} is the one [to go for|you should pick up]",
-        "let me see you [pick up|lift] {a}",
         "@ [hoist|elevate] {a} into the air @",
         "you see {a} [there|on the table] ? [take|grab] it",
         "i would be glad to see {a} in your fingers",

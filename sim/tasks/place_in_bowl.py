@@ -44,12 +44,10 @@ class PlaceInBowl(TableTask):
     )
     HELD_OUT = (
         "@ [deposit|stow|tuck|store] {a} [in|inside|within] {b} @",
-        "@ toss {a} in {b} @",
         "when you are done , {a} [is|lies] in {b}",
         "[my wish is|i'd be happy] to find {a} in {b}",
         "{b} wants {a} ; [deliver it|bring it there]",
         "@ clear {a} away into {b}",
-        "@ insert {a} into {b}",
         "how about [putting|placing|dropping] {a} in {b} ?",
         "we store {a} in {b}",
         "@ relocate {a} , its [new home|destination] is {b}",

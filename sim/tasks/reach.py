@@ -52,7 +52,6 @@ class Reach(TableTask):
         "leave {a} where it is , but go there",
         "{a} is the one to [head for|visit]",
         "what about [reaching for|touching|going to] {a} ?",
-        "let me see you [touch|point at] {a}",
         "lower your hand towards {a} and wait there",
     )
 

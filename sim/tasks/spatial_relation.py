@@ -52,7 +52,7 @@ class SpatialRelation(TableTask):
         "{a} [is|stands] in the wrong place , [put|move|place] it {where}",
     )
     HELD_OUT = (
-        "@ [deposit|park|arrange|leave] {a} {where} @",
+        "@ [deposit|park|leave] {a} {where} @",
         "@ relocate {a} , its [new home|destination] is {where}",
         "when you are done , {a} [is found|sits] {where}",
         "[my wish is|i'd be happy] to see {a} {where}",

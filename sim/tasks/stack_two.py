@@ -42,12 +42,11 @@ class StackTwo(TableTask):
         "there is nothing on {b} , [put|place|stack] {a} [on it|there|on top]",
     )
     HELD_OUT = (
-        "@ [pile|mount|balance|perch] {a} [on|on top of] {b} @",
+        "@ [mount|balance|perch] {a} [on|on top of] {b} @",
         "@ let {a} rest upon {b}",
         "when you are done , {a} [tops|crowns] {b}",
         "[my wish is|i'd be happy] to find {a} sitting on {b}",
         "{b} will be the bottom and {a} the top of [a|our] stack",
-        "@ crown {b} with {a}",
         "how about [stacking|putting|placing] {a} on {b} ?",
         "@ arrange that {b} is right underneath {a}",
         "@ position {a} directly above {b} and let go",
