@@ -146,7 +146,7 @@ class Planner:
         )
         if self.model.words.spelled(goal) > FOREIGN:
             return Plan(goal, done, len(done), refusal=unclear)
-        look = self.look(obs)
+        look = self._thought(obs)
         if self._goal != goal:  # what a sentence asks for stays the same, whatever becomes of the table
             try:
                 self._wanted = goals.jobs(look, self.grammar, goal)
@@ -157,6 +157,17 @@ class Planner:
         camera, hand = self.body.spec.cameras[perceive.CAMERA], obs.states["arm"][-1, :3]
         steps = goals.steps(look, self.grammar, self._wanted, camera, hand)
         return Plan(goal, (*done, *steps), len(done))
+
+    def _thought(self, obs: Observation) -> Look:
+        """A look at nothing but the words for what is seen: goals are read as they were learnt, mostly without pictures."""
+        from embodied.model.decode import Look
+        from embodied.model.lessons import ALL
+        from policies.goals import write
+
+        self.look(obs)
+        look = Look(self.model, {}, {})
+        look.note(ALL, write(self._table))
+        return look
 
     def grounded(self, obs: Observation, step: Step) -> Step:
         """The step with its points found anew in this observation; its old points where the model says <absent>."""
