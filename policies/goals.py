@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ONE = 0.9  # how sure a sentence must be one job to be read whole; sentences of training are told apart there
 TAKEN = -1  # no token
-LIKELY = 0.1  # chance of a job that is not left out
+LIKELY = 0.02  # chance of a job that is not left out
 MOST = 12  # parts of a sentence, or jobs of a part
 
 
