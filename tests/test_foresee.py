@@ -7,6 +7,7 @@ import pytest
 
 from embodied import plan as grammar
 from embodied import registry
+from embodied.listing import Found
 from embodied.model.tokens import LINE
 from embodied.plan import HELD
 from embodied.types import Point
@@ -83,19 +84,28 @@ def test_sides_are_as_the_front_camera_sees_them(relation: str, axis: int, sign:
     assert where == "" and sign * moved[axis] > 0.05 and abs(moved[1 - axis]) < 0.03
 
 
+def seen(listing: Listing) -> list[Found]:
+    """A listing as it is found, each thing with a point, and how it is carried but not by what."""
+    return [Found(name, point or C, where if where == HELD else where.split(" ")[0], 0.9)
+            for name, (point, where) in listing.items()]  # fmt: skip
+
+
 def test_what_is_hidden_stays_known_and_what_is_gone_does_not() -> None:
     zone = {"pink zone": (B, "")}
     hidden = {"red block": (B, "on pink zone")}
-    assert remembered(zone, zone | hidden) == zone | hidden
-    assert remembered({}, zone | hidden) == zone  # what it lay on is not seen either: where would it be
+    assert remembered(seen(zone), zone | hidden) == zone | hidden
     lone = {"red block": (A, "")}
-    assert remembered(zone, lone) == zone | lone
-    assert remembered({"red cylinder": (A, "")}, lone) == {"red cylinder": (A, "")}  # its place is taken
-    assert remembered({"red cylinder": (C, "")}, lone) == {"red cylinder": (C, "")} | lone
-    assert remembered({"red block": (C, "on pink zone")} | zone, lone) == {"red block": (C, "on pink zone")} | zone
+    assert remembered(seen(zone), lone) == zone | lone
+    assert remembered(seen({"red cylinder": (A, "")}), lone) == {"red cylinder": (A, "")}  # its place is taken
+    assert remembered(seen({"red cylinder": (C, "")}), lone) == {"red cylinder": (C, "")} | lone
+
+
+def test_what_is_found_may_lie_on_what_is_hidden() -> None:
+    below, above = {"red block": (Point(0.5, 0.5), "")}, {"blue block": (Point(0.5, 0.44), "on red block")}
+    assert remembered(seen(above), below) == above | below
 
 
 def test_one_thing_is_held() -> None:
     held, other = {"red block": (None, HELD)}, {"blue brick": (None, HELD)}
-    assert remembered({}, held) == held
-    assert remembered(other, held) == other
+    assert remembered([], held) == held
+    assert remembered(seen(other), held) == other

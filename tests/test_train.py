@@ -28,6 +28,14 @@ ARM = {"mean": [0.0] * 6, "std": [1.0] * 6}
 MOMENTS = 40  # of each shard; the last two are held out
 
 
+@pytest.fixture(autouse=True)
+def fresh_accelerator() -> None:
+    """The library keeps the settings of the first run of a process, which another file's tests may have made."""
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
 def moment(k: int) -> Record:
     line = f"pick red block <x{k:03d}><y051>"
     things = {"red block": [0.3, 0.4], "blue bowl": [0.7, 0.6]}

@@ -90,7 +90,13 @@ class Teller:
             assert place or token in allows(tokens[:k]), (self.words.decode(tokens[: k + 1]), self.text)
 
     def names(self, text: str) -> bool:
-        """Whether all things in it are listed."""
+        """Whether all things in it are listed, and it does not ask for a thing to go to the zone that it lies on."""
+        for name, where in self.record.lies.items():
+            if where.endswith("zone") and text in (
+                f"put {name} {where}",
+                f"push {name} to {where.removeprefix('on ')}",
+            ):
+                return False
         there = {*self.record.things, *(name for name, where in self.record.lies.items() if where == HELD)}
         return set(re.findall(THING, text)) <= there
 
