@@ -8,14 +8,13 @@ seen, and nothing else, is listed. depth=no: as with a camera without depth.
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
 import torch
+from options import leave, options
 
 from embodied import registry
-from embodied.errors import UserError
 from embodied.model.weights import from_pretrained
 from sim.body import SimBody
 from sim.snapshots import VISIBLE, marks
@@ -25,13 +24,15 @@ NEAR = 0.025  # shares of the picture's width
 
 
 def main(arguments: list[str]) -> int:
-    options: dict[str, str] = dict(one.split("=", 1) for one in arguments)
-    episodes, seed = int(options.get("episodes", "5")), int(options.get("seed", "1"))
+    chosen = options(
+        arguments, weights="tabletop", episodes=5, seed=1, splits="seen,pairs,distractors", depth="yes", show=0
+    )
+    episodes, seed = chosen["episodes"], chosen["seed"]
     torch.set_num_threads(1)
-    model: Any = from_pretrained(options.get("weights", "tabletop"))
+    model: Any = from_pretrained(chosen["weights"])
     print("| split | things found | named right where found | colour | shape | false | tables right | n |")
     print("|---|---|---|---|---|---|---|---|")
-    for split in options.get("splits", "seen,pairs,distractors").split(","):
+    for split in chosen["splits"].split(","):
         there = near = named = colour = shape = false = right = tables = 0
         for task in registry.choices("task"):
             body = SimBody(task, split=split)
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
                 counts = np.bincount(body.segmentation("front").ravel() + 2, minlength=64)[2:]
                 seen = [i.name for n, i in enumerate(body.episode.items) if counts[n] >= VISIBLE]
                 true = {n: p for n, p in marks(body.facts(), body.spec.cameras["front"]).items() if n in seen}
-                depth = torch.from_numpy(obs.depth["front"])[None] if options.get("depth", "yes") == "yes" else None
+                depth = torch.from_numpy(obs.depth["front"])[None] if chosen["depth"] == "yes" else None
                 found = model.finder.find("front", torch.from_numpy(obs.images["front"])[None], depth)
                 tables += 1
                 right += {one.name for one in found} == set(true)
@@ -58,7 +59,7 @@ def main(arguments: list[str]) -> int:
                     named += name in close
                     colour += any(one.split()[0] == name.split()[0] for one in close)
                     shape += any(one.split()[1] == name.split()[1] for one in close)
-                    if options.get("show") and name not in close:
+                    if chosen["show"] and name not in close:
                         print(f"  {split} {task} {k}: {name} -> {', '.join(close) or 'nothing'}")
             body.close()
         shares = [near / there, *(n / max(1, near) for n in (named, colour, shape)), false / there, right / tables]
@@ -71,8 +72,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except (UserError, ValueError) as error:
-        print(error)
-        sys.exit(2)
+    leave(main)

@@ -8,13 +8,11 @@ tells a misread sentence from a misread picture, and takes a tenth of a second a
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import torch
+from options import leave, options
 
 from embodied import registry
-from embodied.errors import UserError
 from embodied.model.decode import Look
 from embodied.model.grammar import Grammar
 from embodied.model.lessons import ALL, listing
@@ -63,11 +61,12 @@ def reached(model: EmbodiedModel, allowed: Grammar, episode: Episode) -> tuple[b
 
 
 def main(arguments: list[str]) -> int:
-    options = dict(one.partition("=")[::2] for one in arguments)
-    episodes, seed = int(options.get("episodes", "20")), int(options.get("seed", "1"))
-    splits = options.get("splits", "seen,pairs,phrasings,compositions").split(",")
+    chosen = options(
+        arguments, weights="tabletop", episodes=20, seed=1, splits="seen,pairs,phrasings,compositions", show=0
+    )
+    episodes, seed, splits = chosen["episodes"], chosen["seed"], chosen["splits"].split(",")
     torch.set_num_threads(1)
-    model = from_pretrained(options.get("weights", "tabletop"))
+    model = from_pretrained(chosen["weights"])
     allowed = Grammar(model.words)
     tasks = [*registry.choices("task")]
     print(f"{'task':22s}" + "".join(f"{split:>14s}" for split in splits))
@@ -81,7 +80,7 @@ def main(arguments: list[str]) -> int:
                 episode = registry.build("task", task).sample(rng, split)
                 right, said = reached(model, allowed, episode)
                 good += right
-                if not right and options.get("show"):
+                if not right and chosen["show"]:
                     print(f"  {split}: {episode.goal!r} -> {said}")
             totals[split] += good / episodes
             row += f"{good / episodes:14.2f}"
@@ -91,8 +90,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except (UserError, ValueError) as error:
-        print(error)
-        sys.exit(2)
+    leave(main)

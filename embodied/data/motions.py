@@ -17,6 +17,7 @@ from embodied.aims import seen_from
 from embodied.data.dataset import Dataset
 from embodied.data.normalise import Normalisation
 from embodied.data.windows import Windows
+from embodied.errors import UserError
 from embodied.model.lessons import Lesson, ask_move
 from embodied.model.tokens import Words
 
@@ -51,6 +52,8 @@ class MotionLessons:
     def __init__(self, root: str, words: Words | None, normalisation: Normalisation | None, horizon: int) -> None:
         self.words, self.normalisation, self.horizon = words, normalisation, horizon
         self.windows = Windows(Dataset(Path(root)), horizon, cameras=(), within_step=True)
+        if "aims" not in self.windows.dataset.states:
+            raise UserError(f"{root} does not tell what its steps go for; record it again with `embodied record`")
         steps, episode = self.windows.texts["step"], self.windows.episode
         new = np.ones(len(self.windows), bool)
         new[1:] = (steps[1:] != steps[:-1]) | (episode[1:] != episode[:-1])
