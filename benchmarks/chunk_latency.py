@@ -9,6 +9,7 @@ from two pictures of 224 x 224. They take turns, so that a busy machine slows bo
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
 import time
@@ -21,16 +22,28 @@ from typing import Any
 import numpy as np
 import torch
 
-from policies.planner import Planner
-from sim.body import SimBody
-from sim.task import FIRST_EVALUATION_SEED
-
 WANTED = 0.5
+
+
+def declare_operators() -> None:
+    """ACT takes its ResNet from torchvision. A torchvision of CUDA beside a torch without it lacks its compiled operators, and
+    its import, transformers' too, stops at the two that are declared here; the ResNet uses neither."""
+    compiled = torch.library.Library("torchvision", "FRAGMENT")
+    for name in ("nms", "qnms"):
+        compiled.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    KEPT.append(compiled)
+
+
+KEPT: list[Any] = []  # a library's declarations last as long as it does
 
 
 def ours(weights: str, threads: int) -> tuple[dict[str, Callable[[], Any]], int]:
     """The first chunk of a step, from nothing but an observation: things found in both pictures, the listing read, the step
     grounded in it and its geometry in the depth picture, then the chunk; and a later one, when what it goes for is known."""
+    from policies.planner import Planner
+    from sim.body import SimBody
+    from sim.task import FIRST_EVALUATION_SEED
+
     body = SimBody("place-in-bowl")
     policy = Planner(body, weights, mode="visuomotor", threads=threads)
     obs = body.reset(FIRST_EVALUATION_SEED)
@@ -84,6 +97,10 @@ def main() -> int:
             "lerobot is missing; install it beside this project as benchmarks/README.md says, without its older torch"
         )
         return 2
+    try:
+        importlib.import_module("torchvision")
+    except RuntimeError:
+        declare_operators()
     torch.set_num_threads(int(options["threads"]))
     mine, size = ours(options["weights"], int(options["threads"]))
     act, large = theirs()

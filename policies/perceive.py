@@ -25,6 +25,7 @@ from policies.skills import Job, Target
 CAMERA = "front"
 FALLBACK_TOP = 0.04  # m
 LOW = 0.012  # m, below this is table
+LEVEL = 0.004  # m, within which the heights of one top face lie
 FLAT = 0.0025  # m, neighbouring pixels of one top face differ less
 SMALLEST = 6e-4  # m2, smaller level patches are ledges or rims
 BOWL_RADIUS, BOWL_WALL, BOWL_RIM = 0.068, 0.006, 0.045  # m, of the middle of a bowl's wall; its thickness; its height
@@ -60,12 +61,7 @@ class Table:
         for axis, (low, high) in enumerate(REGION):
             inside &= (self.points[..., axis] > low) & (self.points[..., axis] < high)
         self.high = inside & (self.points[..., 2] > LOW)
-        # pixel area on a level plane: at this depth across the optical axis, tilted onto the plane
-        rays = self.points - camera.parent_from_cam[:3, 3]
-        rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
-        with np.errstate(divide="ignore"):
-            slant = (rays @ camera.parent_from_cam[:3, 2]) / np.maximum(1e-6, -rays[..., 2])
-        self.pixel_area = np.asarray(depth, float) ** 2 / (camera.fx * camera.fy) * slant
+        self.depth = np.asarray(depth, float)
         self.patches = self._level_patches()
 
     @property
@@ -77,15 +73,24 @@ class Table:
         labels = _connected(self.points[..., 2], self.high).ravel()
         where = np.flatnonzero(labels)
         where = where[np.argsort(labels[where], kind="stable")]
-        points, areas = self.points.reshape(-1, 3), self.pixel_area.ravel()
-        out = []
+        points, depth, camera = self.points.reshape(-1, 3), self.depth.ravel(), self.camera
+        out: list[Patch] = []
         for group in np.split(where, np.flatnonzero(np.diff(labels[where])) + 1):
-            if len(group) < 6:
-                continue
-            height = float(np.median(points[group, 2]))
-            group = group[np.abs(points[group, 2] - height) < 0.002]
-            if (area := float(areas[group].sum())) >= SMALLEST:
-                out.append(Patch(points[group], height, area))
+            group = group[np.argsort(points[group, 2], kind="stable")]
+            # A corner may join a top face to the sides below it: the face is where most pixels are of one height.
+            while len(group) >= 6:
+                heights = points[group, 2]
+                ends = np.searchsorted(heights, heights + LEVEL, "right")
+                first = int(np.argmax(ends - np.arange(len(group))))
+                face = group[first : ends[first]]
+                # A pixel's area on a level plane: at this depth across the optical axis, tilted onto the plane.
+                rays = points[face] - camera.parent_from_cam[:3, 3]
+                slant = (rays @ camera.parent_from_cam[:3, 2]) / np.maximum(1e-6, -rays[:, 2])
+                area = float((depth[face] ** 2 * slant).sum() / (camera.fx * camera.fy))
+                if area < SMALLEST:
+                    break
+                out.append(Patch(points[face], float(np.median(points[face, 2])), area))
+                group = np.delete(group, slice(first, ends[first]))
         return out
 
     def ray(self, point: Point, height: float = 0.0) -> NDArray[np.float64]:

@@ -63,6 +63,7 @@ OPTIONAL = {"things"}  # composite placeholders that a sentence need not have: "
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
 _DOUBLED = re.compile(r"[^aeiou]*[aeiou][^aeiouwxy]")  # put, drop, let: the last letter doubles before -ing
+_SECOND = re.compile(r"\band (\w+) it\b")  # the other verb of "take a and put it on b"
 PARTS = "\ue000\ue001\ue002"  # open the first, second and third job of a sentence while it is made
 PART_END = "\ue003"
 
@@ -72,10 +73,13 @@ def pick(rng: np.random.Generator, options: Sequence[str]) -> str:
 
 
 def gerund(clause: str) -> str:
-    """`put the red block ...` -> `putting the red block ...`."""
+    """`take the red block and put it ...` -> `taking the red block and putting it ...`."""
+
+    def doing(verb: str) -> str:
+        return (verb + verb[-1] if _DOUBLED.fullmatch(verb) else verb.removesuffix("e")) + "ing"
+
     verb, _, rest = clause.partition(" ")
-    stem = verb + verb[-1] if _DOUBLED.fullmatch(verb) else verb.removesuffix("e")
-    return f"{stem}ing {rest}"
+    return f"{doing(verb)} " + _SECOND.sub(lambda found: f"and {doing(found[1])} it", rest)
 
 
 def expand(template: str, rng: np.random.Generator | None = None) -> str:

@@ -20,6 +20,7 @@ from policies.symbolic import Facts, Thing, on_top_of
 
 pytest.importorskip("pybullet")
 from sim.body import SimBody
+from sim.snapshots import marks
 
 
 def shaken(point: Point, rng: np.random.Generator, by_m: float = 0.02) -> Point:
@@ -162,3 +163,17 @@ def test_a_relation_with_its_spot_taken_goes_beside_it():
     assert np.hypot(job.place.x - 0.5, job.place.y - 0.0) > 0.04 or job.place.y > 0.0
     with pytest.raises(UserError, match="needs a simulated body"):
         Expert(object())
+
+
+def test_a_top_face_is_found_where_the_picture_joins_it_to_the_sides_below():
+    body = SimBody(task="unstack-then-pick", eyes=("front",))
+    camera = body.spec.cameras["front"]
+    for seed in (0, 36, 60, 68, 73, 96):
+        obs, facts = body.reset(seed), body.facts()
+        table = Table(camera, obs.depth["front"])
+        for name, point in marks(facts, camera).items():
+            thing = facts.things[name]
+            if thing.movable and not on_top_of(facts, name):
+                patch = table.patch_at(point)
+                assert patch is not None and patch.height == pytest.approx(thing.top, abs=0.015), (seed, name)
+    body.close()

@@ -143,6 +143,18 @@ def test_questions_go_on_from_what_was_noted_last(model: EmbodiedModel) -> None:
     torch.testing.assert_close(noted, whole, atol=1e-5, rtol=1e-4)
 
 
+def test_a_picture_is_read_when_a_question_needs_it_and_not_before(model: EmbodiedModel) -> None:
+    look, grammar = Look(model, *seen(model)), Grammar(model.words)
+    look.note(ALL, "red block in hand")
+    ids, _ = look.say(ask_check("pick red block"), lambda so_far: [[3], [grammar.eos]][min(len(so_far), 1)])
+    assert ids == [3] and look.reader.length == 0  # nothing was left to choose
+    late = look.choose(ask_check("pick red block"), grammar.verdict)
+    early = Look(model, *seen(model))
+    early.choose(ask_check("pick red block"), grammar.verdict)
+    early.note(ALL, "red block in hand")
+    torch.testing.assert_close(early.choose(ask_check("pick red block"), grammar.verdict), late, rtol=0, atol=0)
+
+
 def feeling(model: EmbodiedModel, seed: int = 0, b: int = 1) -> dict[str, torch.Tensor]:
     """States of the arm, and what the hand goes for."""
     rng = np.random.default_rng(seed)
@@ -161,10 +173,10 @@ def test_cached_motion_equals_the_pass_that_training_makes(model: EmbodiedModel)
         mask = torch.ones(hidden.shape[:2], dtype=torch.bool)
         whole = model.head.sample(hidden, mask, 5, torch.Generator().manual_seed(0))[0]
     look = Look(model, {}, states)
-    torch.testing.assert_close(look.prefix, hidden[:, : len(prefix)], atol=1e-4, rtol=1e-4)
     moved = [
         look.move(ask_move("pick red block"), generator=torch.Generator().manual_seed(0)) for _ in range(2)
     ]  # the second is not told by the first
+    torch.testing.assert_close(look.prefix, hidden[:, : len(prefix)], atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(moved[0], whole, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(moved[1], moved[0], rtol=0, atol=0)
     assert (hidden - spoken).abs().max() > 0.1  # what went in is added for motion alone
@@ -181,7 +193,7 @@ def test_motion_knows_what_the_hand_goes_for_and_which_step(model: EmbodiedModel
     assert (rows(other, "pick red block") - first).abs().max() > 1e-4
     assert (rows(states, "push red block to blue zone") - first).abs().max() > 1e-4
     with pytest.raises(UserError, match="'arm' is missing"):
-        Look(model, {}, {"objects": states["objects"]})
+        rows({"objects": states["objects"]}, "pick red block")
 
 
 def test_a_sentence_is_read_the_same_without_pictures_whatever_was_asked_before(model: EmbodiedModel) -> None:

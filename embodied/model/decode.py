@@ -87,7 +87,6 @@ class Look:
     depth[camera] (1, H, W), metres, of the cameras that have it: for the finder only.
     """
 
-    @torch.inference_mode()
     def __init__(
         self,
         model: EmbodiedModel,
@@ -95,23 +94,40 @@ class Look:
         states: dict[str, Tensor],
         depth: Mapping[str, Tensor] | None = None,
     ) -> None:
-        self.model, self.depth = model, depth or {}
-        prompt = model.prompt() if images else model.motion_prompt() if states else Prompt((Text(BOS),), {})
-        self.ids = prompt.ids(model.words)
-        self.images = images
-        vectors = model.look(images, states)[0] if images else model.feel(states) if states else {}
+        self.model, self.images, self.states, self.depth = model, images, states, depth or {}
         self.moving = not images and bool(states)
+        prompt = model.motion_prompt() if self.moving else model.prompt() if images else Prompt((Text(BOS),), {})
+        self.ids = prompt.ids(model.words)
         self.reader = Reader(model.backbone)
-        embeds = embed(model.backbone.embed_tokens, torch.tensor([self.ids]), vectors)[0]
-        self.embeds = embeds.new_zeros(2, embeds.shape[1])  # of all that was read, behind two empty ones
-        self.prefix = self._feed(embeds)
-        self.known = len(self.ids)  # tokens that every question continues from
+        self.known = 0  # tokens read that every question continues from
         self.noted: list[int] = []  # the answer that was noted
         self.told = ""  # and its question
 
+    def _unread(self) -> list[Tensor]:
+        """Embeddings of the observation and of what was noted, as far as they were not read: what is only found, or follows
+        from what was noted, needs no reading."""
+        model, out = self.model, list[Tensor]()
+        if self.known == 0:
+            vectors = model.look(self.images, self.states)[0] if self.images else {}
+            vectors = model.feel(self.states) if self.moving else vectors
+            out += [embed(model.backbone.embed_tokens, torch.tensor([self.ids]), vectors)[0]]
+            self.embeds = out[0].new_zeros(2, out[0].shape[1])  # of all that was read, behind two empty ones
+        if self.told and self.known <= len(self.ids):
+            words = model.words
+            out += [self._embedded([*words.encode(self.told), *self.noted, words[EOS]])]
+        return out
+
+    def _embedded(self, ids: list[int]) -> Tensor:
+        return self.model.backbone.embed_tokens(torch.tensor(ids))
+
     def _read(self, ids: list[int]) -> Tensor:
-        """Last hidden states (1, n, D) of the next tokens."""
-        return self._feed(self.model.backbone.embed_tokens(torch.tensor(ids)))
+        """Last hidden states (1, n, D) of the next tokens; those before them that were not read yet are read along."""
+        if before := self._unread():
+            hidden = self._feed(torch.cat([*before, self._embedded(ids)]))
+            self.known = self.reader.length - len(ids)
+            self.prefix, hidden = hidden[:, : -len(ids)], hidden[:, -len(ids) :]
+            return hidden
+        return self._feed(self._embedded(ids))
 
     def _feed(self, embeds: Tensor) -> Tensor:
         start, n = self.reader.length, len(embeds)
@@ -137,14 +153,11 @@ class Look:
         held = max(hanging, key=lambda one: one.p)
         return [*(one for one in table if one.name != held.name), held]
 
-    @torch.inference_mode()
     def note(self, text: str, answer: str) -> None:
-        """Read a question and its answer, which then take the place of what was noted before as part of what later questions
-        continue from."""
-        self.reader.length = len(self.ids)
+        """A question and its answer, which take the place of what was noted before as part of what later questions continue
+        from."""
         self.told, self.noted = text, self.model.words.encode(answer)
-        self._read([*self.model.words.encode(text), *self.noted, self.model.words[EOS]])
-        self.known = self.reader.length
+        self.known = self.reader.length = min(self.known, len(self.ids))
 
     @torch.inference_mode()
     def say(self, text: str, allowed: Allowed, most: int = 160) -> tuple[list[int], float]:
@@ -174,7 +187,7 @@ class Look:
     def _ask(self, unread: list[int], choices: list[int]) -> Tensor:
         """Logits (len(choices),) of the token after `unread`."""
         hidden = self._read(unread)[0, -1]
-        return (self.model.backbone.embed_tokens(torch.tensor(choices)) @ hidden).float()
+        return (self._embedded(choices) @ hidden).float()
 
     @torch.inference_mode()
     def chance(self, text: str, said: list[int], allowed: Allowed) -> float:
@@ -185,7 +198,7 @@ class Look:
             out = 0.0
             for k, token in enumerate(said):
                 choices = allowed(said[:k])
-                logits = (self.model.backbone.embed_tokens(torch.tensor(choices)) @ hidden[k]).float()
+                logits = (self._embedded(choices) @ hidden[k]).float()
                 out += float(logits.log_softmax(-1)[choices.index(token)])
             return math.exp(out)
         finally:
@@ -210,7 +223,8 @@ class Look:
     ) -> Tensor:
         """A normalised action chunk (h, a) for the step that `text` names."""
         try:
-            hidden = torch.cat([self.prefix, self._read(self.model.words.encode(text))], 1)
+            read = self._read(self.model.words.encode(text))
+            hidden = torch.cat([self.prefix, read], 1)
         finally:
             self._forget()
         mask = torch.ones(hidden.shape[:2], dtype=torch.bool)
