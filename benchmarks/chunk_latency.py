@@ -9,7 +9,6 @@ from two pictures of 224 x 224. They take turns, so that a busy machine slows bo
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import sys
 import time

@@ -19,8 +19,8 @@ from policies.perceive import Table, geometry_of_step
 from policies.symbolic import Facts, Thing, on_top_of
 
 pytest.importorskip("pybullet")
+from sim import snapshots
 from sim.body import SimBody
-from sim.snapshots import marks
 
 
 def shaken(point: Point, rng: np.random.Generator, by_m: float = 0.02) -> Point:
@@ -171,7 +171,7 @@ def test_a_top_face_is_found_where_the_picture_joins_it_to_the_sides_below():
     for seed in (0, 36, 60, 68, 73, 96):
         obs, facts = body.reset(seed), body.facts()
         table = Table(camera, obs.depth["front"])
-        for name, point in marks(facts, camera).items():
+        for name, point in snapshots.marks(facts, camera).items():
             thing = facts.things[name]
             if thing.movable and not on_top_of(facts, name):
                 patch = table.patch_at(point)
