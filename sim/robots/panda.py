@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied.control.arm import Arm, down, yaw_of
+from embodied.control.arm import Arm, down
+from embodied.control.servo import Servo, towards
 from embodied.errors import UserError
 from embodied.geometry import Matrix
 from embodied.registry import register
@@ -33,7 +32,7 @@ class Panda:
         grip_force: float = 20.0,
         finger_friction: float = 2.0,
     ) -> None:
-        self.hand_speed, self.turn_speed = hand_speed, turn_speed
+        self._speeds = hand_speed, turn_speed
         self.grip_force, self.finger_friction = grip_force, finger_friction
         self.body = -1
         self.fingers = (-1, -1)
@@ -43,6 +42,7 @@ class Panda:
         self.world = world
         path = world.data / "franka_panda" / "panda.urdf"
         self.arm = Arm(path)
+        self._servo = Servo(self.arm, RATE_HZ, *self._speeds)
         self.body = world.load_urdf(path)
         joints, links = world.joints(self.body), world.links(self.body)
         self._joints = [joints[name] for name in self.arm.joints]
@@ -55,7 +55,6 @@ class Panda:
             world.friction(self.body, self.finger_friction, finger, spinning=0.1)
         world.limit_speed(self.body, float(self.arm.speed.max()))
         world.mirror(self.body, *self._slides, force=50.0)
-        self._reach = (self.arm.speed / RATE_HZ).tolist()  # rad a tick
         self._motors = [*self._joints, *self._slides]
         self._efforts = [87.0] * 4 + [12.0] * 3 + [self.grip_force] * 2  # Nm, N
         n = len(self._joints)
@@ -99,8 +98,8 @@ class Panda:
             q = self.arm.solve(q, down(*at))
         for joint, angle in zip(self._joints, q, strict=True):
             self.world.set_joint(self.body, joint, float(angle))
-        self._from = self._to = q
-        self._aim = float(at[0]), float(at[1]), float(at[2]), float(at[3])
+        self._from = q
+        self._servo.start(q, (float(at[0]), float(at[1]), float(at[2]), float(at[3])))
         self.slack_m = 0.0
         self.open_to(width)
 
@@ -110,45 +109,16 @@ class Panda:
         self._width_from = self._width_to = width_m
 
     def send(self, control: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        dt = 1.0 / RATE_HZ
         *wanted, width = values.tolist()  # plain floats: this runs at every tick, numpy on scalars would cost more
-        self._from, self._width_from = self._to, self._width_to
-        self._width_to = min(WIDTH_M, max(0.0, _towards(self._width_to, width, FINGER_SPEED * dt)))
+        self._from, self._width_from = self._servo.q, self._width_to
+        self._width_to = min(WIDTH_M, max(0.0, towards(self._width_to, width, FINGER_SPEED / RATE_HZ)))
         if control == "joint":
-            self._to = np.array([_towards(a, b, v) for a, b, v in zip(self._to, wanted, self._reach, strict=True)])
-            self._aim = self._aim_of(self._to)
-            return np.append(self._to, self._width_to).astype(np.float32)
-        x, y, z, yaw = self._aim
-        far = math.dist((x, y, z), wanted[:3])
-        share = min(1.0, self.hand_speed * dt / far) if far > 0 else 1.0
-        self._aim = (
-            x + share * (wanted[0] - x),
-            y + share * (wanted[1] - y),
-            z + share * (wanted[2] - z),
-            _towards(yaw, wanted[3], self.turn_speed * dt),
-        )
-        solved = self.arm.solve(self._to, down(*self._aim), steps=1)  # what is left, the next tick takes away
-        move = solved - self._to
-        excess = max(abs(m) / v for m, v in zip(move.tolist(), self._reach, strict=True))
-        if excess > 1.0:  # a joint is too slow: the aim waits for the arm
-            self._to = self._to + move / excess
-            self._aim = self._aim_of(self._to)
-        else:
-            self._to = solved
-        return np.array((*self._aim, self._width_to), np.float32)
-
-    def _aim_of(self, q: NDArray[np.float64]) -> tuple[float, float, float, float]:
-        tip = self.arm.fk(q)
-        x, y, z = tip[:3, 3].tolist()
-        return x, y, z, self._near(yaw_of(tip), self._aim[3])
-
-    @staticmethod
-    def _near(yaw: float, reference: float) -> float:
-        """The same opening of the fingers (yaw mod pi), written next to `reference`."""
-        return yaw + math.pi * round((reference - yaw) / math.pi)
+            return np.append(self._servo.turn(wanted), self._width_to).astype(np.float32)
+        self._servo.follow(*wanted)
+        return np.array((*self._servo.aim, self._width_to), np.float32)
 
     def drive(self, part: float) -> None:
-        q = [a + part * (b - a) for a, b in zip(self._from.tolist(), self._to.tolist(), strict=True)]
+        q = [a + part * (b - a) for a, b in zip(self._from.tolist(), self._servo.q.tolist(), strict=True)]
         width = min(WIDTH_M, self._width_from + part * (self._width_to - self._width_from) + self.slack_m)
         self.world.drive(
             self.body,
@@ -163,13 +133,8 @@ class Panda:
         n = len(self._joints)
         q = np.array(angles[:n])
         closing = (max(0.0, -forces[n]) + max(0.0, -forces[n + 1])) / 2
-        arm = (*self._aim_of(q), angles[n] + angles[n + 1], closing)
+        arm = (*self._servo.aim_of(q), angles[n] + angles[n + 1], closing)
         return {"arm": np.array(arm, np.float32), "joints": q.astype(np.float32)}
 
     def hand(self) -> Matrix:
         return self.world.link_pose(self.body, self._tip)
-
-
-def _towards(value: float, goal: float, most: float) -> float:
-    """value moved to goal, by at most `most`."""
-    return value + min(most, max(-most, goal - value))
