@@ -113,6 +113,7 @@ class Gate:
         self._chunk: _Chunk | None = None
         self._path: _Chunk | None = None  # what was sent last, from where it began
         self._held: Joints | None = None
+        self._halted = False
         self._now = -np.inf
 
     # --- in
@@ -148,20 +149,24 @@ class Gate:
         self._beat_at = now_s
         if self.fault or not self.enabled:
             return None
-        rows, times = np.asarray(positions, float), np.asarray(times, float)
+        rows, due = np.asarray(positions, np.float64), np.asarray(times, np.float64)
         if sorted(names) != sorted(self.limits.names):
             return self._trip(f"command: joints {', '.join(names) or 'none'} are not {', '.join(self.limits.names)}")
-        if rows.ndim != 2 or rows.shape != (len(times), len(names)):
-            return self._trip(f"command: positions {rows.shape} do not fit {len(times)} times and {len(names)} joints")
-        if not (np.isfinite(rows).all() and np.isfinite(times).all()):
+        if rows.ndim != 2 or rows.shape != (len(due), len(names)):
+            return self._trip(f"command: positions {rows.shape} do not fit {len(due)} times and {len(names)} joints")
+        if not (np.isfinite(rows).all() and np.isfinite(due).all()):
             return self._trip("command: not all numbers are finite")
-        if np.any(np.diff(times) <= 0):
+        if np.any(np.diff(due) <= 0):
             return self._trip("command: times do not increase")
         if abs(now_s - stamp_s) > self.stamp_s:
             self.acted["stale command"] += 1
             return None
         order = [list(names).index(name) for name in self.limits.names]
-        self._chunk, self._held = (_Chunk(stamp_s + times, rows[:, order]), None) if len(rows) else (None, self._held)
+        self._halted = not len(rows)
+        if self._halted:
+            self._chunk = None
+        else:
+            self._chunk, self._held = _Chunk(stamp_s + due, rows[:, order]), None
         return None
 
     def stop(self, reason: str = "stopped") -> None:
@@ -195,7 +200,7 @@ class Gate:
             if off.any():
                 joint = self.limits.names[int(np.argmax(off))]
                 self._trip(f"tracking: {joint} is not where it was sent")
-        if self.fault or not self.enabled:
+        if self.fault or self._halted or not self.enabled:
             return self._hold()
         if self._chunk is None:
             return None  # nothing new: the robot stands at the end of what it was sent

@@ -1,0 +1,178 @@
+"""The planner as a lifecycle node: a sentence in, checked steps out, joint trajectories to the gate.
+
+    python -m ros_nodes.controller_node --ros-args -p robot:=sim -p weights:=tabletop -p autostart:=true
+
+Takes ~/instruction (String, latched; an empty one stops). Says ~/plan and ~/status (JSON, latched). The executor does nothing
+but take and give messages; the control loop (20 Hz) has a thread, and the policy beside it another. Whatever ends a run ends
+it standing still.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from std_msgs.msg import Empty, String
+
+from embodied.control.clock import RealClock
+from embodied.control.loop import Watch, run
+from embodied.control.safety import Safety
+from embodied.errors import UserError
+from embodied.types import Observation, Plan, Step
+from ros_nodes.body import RosBody
+from ros_nodes.process import LATCHED, RELIABLE, live
+from ros_nodes.robots import robot
+
+WAIT_S = 10.0  # for cameras and joints, after an instruction
+STALE_S = 0.3  # s, of an observation
+
+
+class ControllerNode(LifecycleNode, Watch):
+    """One robot's planner."""
+
+    def __init__(self) -> None:
+        super().__init__("controller")
+        given = {"robot": "sim", "weights": "tabletop", "mode": "skills", "threads": 1, "seed": 0, "autostart": True}
+        for key, value in given.items():
+            self.declare_parameter(key, value)
+        self.plan_said = self.create_publisher(String, "~/plan", LATCHED)
+        self.status_said = self.create_publisher(String, "~/status", LATCHED)
+        self.beat = self.create_publisher(Empty, "controller/heartbeat", RELIABLE)
+        self.body: RosBody | None = None
+        self.policy: Any = None
+        self.worker: threading.Thread | None = None
+        self.halt = threading.Event()
+        self.active = False
+        self.status: dict[str, Any] = {"state": "unconfigured"}
+        if self._set("autostart"):
+            self.trigger_configure()
+            self.trigger_activate()
+
+    def _set(self, key: str) -> Any:
+        return self.get_parameter(key).value
+
+    # --- lifecycle
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Weights and robot description are read and checked against each other."""
+        from embodied.model.weights import from_pretrained
+
+        try:
+            described = robot(str(self._set("robot")))
+            model = from_pretrained(str(self._set("weights")))
+            if lacking := sorted(set(model.config.cameras) - set(described.cameras)):
+                raise UserError(f"the weights need the cameras {', '.join(lacking)}, which {described.name} lacks")
+            self.body = RosBody(self, described)
+        except UserError as error:
+            self.get_logger().error(str(error))
+            return TransitionCallbackReturn.FAILURE
+        self.create_subscription(String, "~/instruction", self.instruct, LATCHED)
+        self.create_timer(0.02, lambda: self.beat.publish(Empty()))
+        self.say(state="inactive")
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self.active = True
+        self.say(state="idle")
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self.active = False
+        self.stop()
+        self.say(state="inactive")
+        return super().on_deactivate(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self.stop()
+        return TransitionCallbackReturn.SUCCESS
+
+    def leave(self) -> None:
+        self.stop()
+        if self.body is not None:
+            self.body.said()
+
+    # --- runs
+
+    def instruct(self, message: String) -> None:
+        goal = message.data.strip()
+        self.stop()
+        if not goal:
+            self.say(state="idle" if self.active else "inactive")
+        elif not self.active:
+            self.get_logger().warning("an instruction came while inactive; activate first")
+        else:
+            self.halt = threading.Event()
+            self.worker = threading.Thread(target=self.carry_out, args=(goal, self.halt), daemon=True)
+            self.worker.start()
+
+    def stop(self) -> None:
+        """The robot stands still at once; the run's thread ends by itself."""
+        self.halt.set()
+        if self.body is not None:
+            self.body.stand_still()
+        if self.worker is not None:
+            self.worker.join(timeout=0.2)
+
+    def carry_out(self, goal: str, halt: threading.Event) -> None:
+        """One run, in its own thread."""
+        assert self.body is not None
+        self.say(state="waiting", goal=goal)
+        try:
+            until = time.monotonic() + WAIT_S
+            while (missing := self.body.missing()) and not halt.is_set():
+                if time.monotonic() > until:
+                    raise UserError(f"nothing came within {WAIT_S:.0f} s on {missing}")
+                time.sleep(0.02)
+            if self.policy is None:
+                from policies.planner import Planner
+
+                self.policy = Planner(
+                    self.body, str(self._set("weights")), str(self._set("mode")), int(self._set("threads")),
+                    int(self._set("seed")),
+                )  # fmt: skip
+            self.policy.reset()
+            obs = self.body.reset()
+            safety = Safety(self.body.spec, stale_s=STALE_S, stop=halt.is_set)
+            self.say(state="running", goal=goal)
+            result = run(
+                self.body, self.policy, goal, obs=obs, clock=RealClock(), safety=safety, watch=self, lockstep=False
+            )
+            ends = {"finished": "succeeded", "refused": "refused", "stopped": "stopped"}
+            end = ends.get(result.reason, "failed")
+            why = result.error or result.refusal or ("" if end == "succeeded" else result.reason)
+        except UserError as error:
+            end, why = "refused", str(error)
+        except Exception as error:  # nothing raises into the robot
+            end, why = "stopped", f"{type(error).__name__}: {error}"
+        if not halt.is_set():
+            self.body.stand_still()
+            self.say(state=end, goal=goal, reason=why)
+
+    def say(self, **status: Any) -> None:
+        self.status = status
+        self.status_said.publish(String(data=json.dumps(status)))
+
+    # --- Watch
+
+    def planned(self, plan: Plan, obs: Observation, seconds: float) -> None:
+        steps = [{"text": s.text, "points": [[p.u, p.v] for p in s.points]} for s in plan.steps]
+        told = {"goal": plan.goal, "at": plan.at, "steps": steps, "refusal": plan.refusal, "ms": round(seconds * 1000)}
+        self.plan_said.publish(String(data=json.dumps(told)))
+
+    def began(self, plan: Plan) -> None:
+        self.say(**{**self.status, "step": plan.current.text})
+
+    def checked(self, step: Step, p: float, obs: Observation) -> None:
+        self.say(**{**self.status, "checked": step.text, "p": round(p, 3)})
+
+
+def main() -> int:
+    return live(ControllerNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

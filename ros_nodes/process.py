@@ -1,0 +1,59 @@
+"""A process around one node: signals, settings of the middleware, an end that leaves nothing moving."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+
+from embodied.errors import UserError
+
+RELIABLE = QoSProfile(depth=10)
+NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+PROFILE = Path(__file__).parent / "config" / "fastdds.xml"
+
+
+def environment() -> dict[str, str]:
+    """What a process of ours needs beside the caller's own environment: room for images in shared memory, quick discovery."""
+    return {"FASTDDS_DEFAULT_PROFILES_FILE": str(PROFILE), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+
+
+def live(make: Callable[[], Any], arguments: list[str] | None = None) -> int:
+    """Spin the node that `make` gives until SIGINT or SIGTERM; then its `leave()`, while messages still go out.
+
+    rclpy's own handlers would end the middleware first, and a last "stop" would not arrive."""
+    for key, value in environment().items():
+        os.environ.setdefault(key, value)
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    node, executor, ending = None, SingleThreadedExecutor(), []
+
+    def end(number: int, frame: object) -> None:
+        ending.append(number)
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
+    try:
+        node = make()
+        executor.add_node(node)
+        while not ending:
+            executor.spin_once(timeout_sec=0.01)
+    except UserError as error:
+        print(f"{sys.argv[0].rsplit('/', 1)[-1]}: {error}", file=sys.stderr)
+        return 2
+    except ExternalShutdownException:
+        pass
+    finally:
+        if node is not None:
+            node.leave()
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0

@@ -1,0 +1,135 @@
+"""Messages <-> numpy: the only place that knows their fields. Nothing here needs a node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from geometry_msgs.msg import Pose
+from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo, Image
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from embodied.errors import UserError
+from embodied.geometry import Matrix
+from embodied.spec import CameraSpec
+
+_KINDS: dict[str, tuple[Any, int]] = {
+    "rgb8": (np.uint8, 3), "bgr8": (np.uint8, 3), "rgba8": (np.uint8, 4), "bgra8": (np.uint8, 4), "mono8": (np.uint8, 1),
+    "32FC1": (np.float32, 1), "16UC1": (np.uint16, 1),
+}  # fmt: skip
+
+
+def seconds(stamp: Time | Duration) -> float:
+    return stamp.sec + stamp.nanosec * 1e-9
+
+
+def stamp(time_s: float) -> Time:
+    whole = int(np.floor(time_s))
+    return Time(sec=whole, nanosec=min(999_999_999, round((time_s - whole) * 1e9)))
+
+
+def duration(time_s: float) -> Duration:
+    at = stamp(time_s)
+    return Duration(sec=at.sec, nanosec=at.nanosec)
+
+
+def image_message(picture: NDArray[Any], frame: str, time_s: float) -> Image:
+    """uint8 H W 3 RGB, or float32 H W in metres."""
+    encoding = "rgb8" if picture.ndim == 3 else "32FC1"
+    picture = np.ascontiguousarray(picture, np.uint8 if picture.ndim == 3 else np.float32)
+    out = Image(height=picture.shape[0], width=picture.shape[1], encoding=encoding, step=picture.strides[0])
+    out.header.frame_id, out.header.stamp = frame, stamp(time_s)
+    out.data = picture.tobytes()  # an array would be copied number by number
+    return out
+
+
+def picture(message: Image) -> NDArray[Any]:
+    """uint8 H W 3 RGB; of depth, float32 H W in metres, 0 where unknown. UserError for what cannot be read."""
+    if message.encoding not in _KINDS:
+        raise UserError(f"images of encoding {message.encoding!r} cannot be read; use {', '.join(_KINDS)}")
+    kind, channels = _KINDS[message.encoding]
+    size = np.dtype(kind).itemsize
+    row = message.width * channels * size
+    if message.step < row or len(message.data) < message.step * message.height or not row:
+        raise UserError(f"an image of {message.width}x{message.height} has {len(message.data)} bytes; that is too few")
+    data = np.frombuffer(bytes(message.data), np.uint8)[: message.step * message.height].reshape(message.height, -1)
+    order = ">" if message.is_bigendian else "<"
+    out = data[:, :row].copy().view(np.dtype(kind).newbyteorder(order)).astype(kind)
+    if kind is np.uint8:
+        out = out.reshape(message.height, message.width, channels)
+        out = out[..., 2::-1] if message.encoding.startswith("bgr") else out[..., :3]
+        return np.ascontiguousarray(np.repeat(out, 3, -1) if channels == 1 else out)
+    depth = out * np.float32(0.001) if kind is np.uint16 else out
+    return np.where(np.isfinite(depth), depth, 0).astype(np.float32)
+
+
+def camera_message(spec: CameraSpec, frame: str, time_s: float) -> CameraInfo:
+    out = CameraInfo(height=spec.height, width=spec.width, distortion_model="plumb_bob", d=[0.0] * 5)
+    out.header.frame_id, out.header.stamp = frame, stamp(time_s)
+    out.k = [spec.fx, 0.0, spec.cx, 0.0, spec.fy, spec.cy, 0.0, 0.0, 1.0]
+    out.p = [spec.fx, 0.0, spec.cx, 0.0, 0.0, spec.fy, spec.cy, 0.0, 0.0, 0.0, 1.0, 0.0]
+    return out
+
+
+def camera(message: CameraInfo, parent_from_cam: Matrix, parent: str, depth: bool) -> CameraSpec:
+    fx, _, cx, _, fy, cy = map(float, message.k[:6])
+    return CameraSpec(message.width, message.height, fx, fy, cx, cy, parent_from_cam, parent, depth)
+
+
+def pose_message(matrix: Matrix) -> Pose:
+    out = Pose()
+    out.position.x, out.position.y, out.position.z = map(float, matrix[:3, 3])
+    # The quaternion is the eigenvector of this matrix (Bar-Itzhack 2000), whatever the rotation.
+    r = matrix[:3, :3]
+    k = np.array([
+        [r[0, 0] - r[1, 1] - r[2, 2], r[1, 0] + r[0, 1], r[2, 0] + r[0, 2], r[2, 1] - r[1, 2]],
+        [r[1, 0] + r[0, 1], r[1, 1] - r[0, 0] - r[2, 2], r[2, 1] + r[1, 2], r[0, 2] - r[2, 0]],
+        [r[2, 0] + r[0, 2], r[2, 1] + r[1, 2], r[2, 2] - r[0, 0] - r[1, 1], r[1, 0] - r[0, 1]],
+        [r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1], r[0, 0] + r[1, 1] + r[2, 2]],
+    ])  # fmt: skip
+    x, y, z, w = np.linalg.eigh(k)[1][:, -1].tolist()
+    out.orientation.x, out.orientation.y, out.orientation.z, out.orientation.w = x, y, z, w
+    return out
+
+
+def matrix(message: Pose) -> Matrix:
+    """4 4. UserError when the quaternion is none."""
+    q = message.orientation
+    x, y, z, w = values = np.array([q.x, q.y, q.z, q.w])
+    if not abs(np.linalg.norm(values) - 1) < 0.01:
+        raise UserError(f"the orientation {values.tolist()} is not a unit quaternion")
+    out = np.eye(4)
+    out[:3, :3] = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    out[:3, 3] = message.position.x, message.position.y, message.position.z
+    return out
+
+
+def trajectory_message(
+    names: Sequence[str], times: NDArray[np.floating], rows: NDArray[np.floating], time_s: float
+) -> JointTrajectory:
+    """Rows (k, n) due at time_s + times (k,). No rows: stand still."""
+    out = JointTrajectory(joint_names=list(names))
+    out.header.stamp = stamp(time_s)
+    out.points = [
+        JointTrajectoryPoint(positions=row, time_from_start=duration(t))
+        for row, t in zip(np.asarray(rows, float).tolist(), np.asarray(times, float).tolist(), strict=True)
+    ]
+    return out
+
+
+def rows(message: JointTrajectory) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Positions (k, n) and times (k,), s; UserError when points have other lengths than names."""
+    n = len(message.joint_names)
+    if any(len(point.positions) != n for point in message.points):
+        raise UserError(
+            f"trajectory points of {[len(p.positions) for p in message.points][:5]} positions for {n} joints"
+        )
+    positions = np.array([list(point.positions) for point in message.points], float).reshape(-1, n)
+    return positions, np.array([seconds(point.time_from_start) for point in message.points])
