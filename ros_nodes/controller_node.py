@@ -36,7 +36,15 @@ class ControllerNode(LifecycleNode, Watch):
 
     def __init__(self) -> None:
         super().__init__("controller")
-        given = {"robot": "sim", "weights": "tabletop", "mode": "skills", "threads": 1, "seed": 0, "autostart": True}
+        given = {
+            "robot": "sim",
+            "weights": "tabletop",
+            "mode": "skills",
+            "threads": 1,
+            "seed": 0,
+            "autostart": True,
+            "instruction": "",
+        }
         for key, value in given.items():
             self.declare_parameter(key, value)
         self.plan_said = self.create_publisher(String, "~/plan", LATCHED)
@@ -78,6 +86,8 @@ class ControllerNode(LifecycleNode, Watch):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         self.active = True
         self.say(state="idle")
+        if self._set("instruction"):
+            self.instruct(String(data=str(self._set("instruction"))))
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:

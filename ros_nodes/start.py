@@ -1,0 +1,66 @@
+"""`embodied ros run`: the three processes of one robot, without the launch package; all end when one does, or on Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ros_nodes.process import environment
+from ros_nodes.robots import robot
+
+GRACE_S = 3.0  # between asking a process to end and ending it
+
+
+def command(node: str, parameters: Mapping[str, Any]) -> list[str]:
+    """The command line of one of our nodes with these parameters."""
+    given = [word for key, value in parameters.items() for word in ("-p", f"{key}:={_written(value)}")]
+    return [sys.executable, "-m", f"ros_nodes.{node}", *(["--ros-args", *given] if given else [])]
+
+
+def _written(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@contextlib.contextmanager
+def processes(commands: Mapping[str, Sequence[str]], **options: Any) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """Start them; whatever happens, none is left."""
+    env = environment() | {"OMP_NUM_THREADS": "1"} | dict(os.environ)
+    running = {name: subprocess.Popen(list(words), env=env, **options) for name, words in commands.items()}
+    try:
+        yield running
+    finally:
+        for one in running.values():
+            if one.poll() is None:
+                one.send_signal(signal.SIGTERM)
+        until = time.monotonic() + GRACE_S
+        for one in running.values():
+            try:
+                one.wait(max(0.0, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                one.kill()
+                one.wait()
+
+
+def run(name: str, instruction: str, dry_run: bool | None, **parameters: Any) -> int:
+    """Controller and gate of the robot called `name`, and its simulator if it is one; until Ctrl-C or until one ends."""
+    robot(name)  # says what is wrong with the file
+    sim = {key: parameters.pop(key) for key in ("task", "seed", "disturb") if key in parameters}
+    commands = {
+        "gate": command("gate_node", {"robot": name} | ({} if dry_run is None else {"dry_run": dry_run})),
+        "controller": command("controller_node", {"robot": name, "instruction": instruction, **parameters}),
+    }
+    if name == "sim":
+        commands["sim"] = command("sim_node", sim)
+    ended: list[int] = []
+    signal.signal(signal.SIGTERM, lambda *_: ended.append(0))
+    with processes(commands) as running, contextlib.suppress(KeyboardInterrupt):
+        while not ended:
+            time.sleep(0.1)
+            ended += [one.returncode for one in running.values() if one.poll() is not None]
+    return max(ended, default=0)

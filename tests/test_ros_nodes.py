@@ -1,0 +1,101 @@
+"""The nodes as processes: a sentence becomes motion, every fault ends it, nothing stays behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+pytestmark = pytest.mark.ros
+os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+
+from ros_bench import Bench  # noqa: E402
+
+from ros_nodes import start  # noqa: E402
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    made = Bench()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def gate(bench: Bench) -> Iterator[subprocess.Popen[bytes]]:
+    """A gate whose robot moves."""
+    with start.processes({"gate": start.command("gate_node", {})}) as running:
+        bench.until(lambda: "gate" in bench.heard, 20.0)
+        bench.until(lambda: len(bench.sent) > 20, every=bench.moving)
+        assert np.abs(bench.sent[-1][1] - bench.sent[0][1]).max() > 0.01
+        yield running["gate"]
+
+
+FAULTS = {
+    "nan": lambda bench: bench.move(np.full(8, np.nan)),
+    "a joint missing": lambda bench: bench.move(np.zeros(7), bench.names[:7]),
+    "another joint": lambda bench: bench.move(np.zeros(8), (*bench.names[:7], "elbow")),
+    "emergency stop": lambda bench: bench.call("gate/estop"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_stops_the_arm_until_it_is_reset(fault: str, bench: Bench, gate: subprocess.Popen[bytes]) -> None:
+    FAULTS[fault](bench)
+    bench.until(lambda: bench.heard["gate"]["state"] == "fault", every=bench.moving)
+    held, count = bench.sent[-1][1], len(bench.sent)
+    bench.until(lambda: len(bench.sent) > count + 20, every=bench.moving)  # commands go on coming
+    assert np.abs(bench.sent[-1][1] - held).max() < 1e-9
+    assert bench.call("gate/reset_fault").success
+    bench.until(lambda: np.abs(bench.sent[-1][1] - held).max() > 0.01, every=bench.moving)
+
+
+def test_silence_of_the_joints_and_of_the_controller_are_faults(bench: Bench, gate: subprocess.Popen[bytes]) -> None:
+    bench.until(lambda: bench.heard["gate"]["state"] == "fault", every=bench.measure)
+    assert bench.heard["gate"]["fault"].startswith("controller")
+    assert bench.call("gate/reset_fault").success
+    bench.until(lambda: bench.heard["gate"]["state"] == "enabled", every=bench.moving)
+    bench.until(lambda: bench.heard["gate"]["state"] == "fault", every=bench.move)
+    assert bench.heard["gate"]["fault"].startswith("joint states")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_gate_that_is_told_to_end_leaves_the_arm_standing(
+    how: signal.Signals, bench: Bench, gate: subprocess.Popen[bytes]
+) -> None:
+    gate.send_signal(how)
+    bench.until(lambda: gate.poll() is not None, every=bench.moving)
+    assert gate.returncode == 0 and np.abs(bench.sent[-1][1] - bench.at).max() < 1e-9
+
+
+def test_what_a_gate_cannot_be_is_said_in_a_sentence() -> None:
+    for parameters, words in (({"robot": "r2d2"}, "no robot 'r2d2'"), ({"speed_share": 1.5}, "only slow")):
+        ended = subprocess.run(start.command("gate_node", parameters), capture_output=True, text=True, timeout=30)
+        assert ended.returncode == 2 and words in ended.stderr and "Traceback" not in ended.stderr, ended.stderr
+
+
+@pytest.mark.slow
+def test_a_sentence_over_topics_becomes_a_checked_pick_and_place(bench: Bench) -> None:
+    commands = {
+        "sim": start.command("sim_node", {"task": "place-in-bowl", "seed": 1}),
+        "gate": start.command("gate_node", {}),
+        "controller": start.command("controller_node", {}),
+    }
+    from std_msgs.msg import String
+
+    with start.processes(commands) as running:
+        bench.until(lambda: len(bench.heard) == 3, 30.0)
+        bench.instruction.publish(String(data=bench.heard["sim"]["goal"]))
+        ends = ("succeeded", "failed", "refused", "stopped")
+        bench.until(lambda: bench.heard["controller"]["state"] in ends, 60.0)
+        assert bench.heard["controller"]["state"] == "succeeded", bench.heard
+        assert bench.call("sim/success").success
+        bench.instruction.publish(String(data="put the purple bowl in the purple bowl on the moon"))
+        bench.until(lambda: bench.heard["controller"]["state"] == "refused", 20.0)
+    assert all(one.poll() is not None for one in running.values())
