@@ -9,7 +9,7 @@ export OMP_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: run test test-all lint format weights clean help install install-dev
+.PHONY: run test test-all test-ros lint format weights clean help install install-dev
 
 help:
 	@echo "make run       install, then the main job: one sentence -> plan -> motion -> video in runs/"
@@ -44,7 +44,15 @@ test: $(VENV)/.dev
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not gpu"
 
-lint: $(VENV)/.dev
+# With ROS 2's own wheels where there is no ROS 2 installation (x86-64 Linux).
+$(VENV)/.ros: $(VENV)/.dev
+	$(BIN)/python -c "import rclpy" 2>/dev/null || $(BIN)/python -m pip install -q -c constraints.txt -e ".[ros]"
+	touch $@
+
+test-ros: $(VENV)/.ros
+	$(BIN)/python -m pytest -q -m ros
+
+lint: $(VENV)/.ros
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright

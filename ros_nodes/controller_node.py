@@ -54,7 +54,7 @@ class ControllerNode(LifecycleNode, Watch):
         self.policy: Any = None
         self.worker: threading.Thread | None = None
         self.halt = threading.Event()
-        self.active = False
+        self.active, self.logged = False, ""
         self.status: dict[str, Any] = {"state": "unconfigured"}
         if self._set("autostart"):
             self.trigger_configure()
@@ -163,6 +163,9 @@ class ControllerNode(LifecycleNode, Watch):
             self.say(state=end, goal=goal, reason=why)
 
     def say(self, **status: Any) -> None:
+        if (now := " ".join(str(status[key]) for key in ("state", "step", "reason") if status.get(key))) != self.logged:
+            self.logged = now
+            self.get_logger().info(now)
         self.status = status
         self.status_said.publish(String(data=json.dumps(status)))
 

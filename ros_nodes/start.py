@@ -51,7 +51,7 @@ def run(name: str, instruction: str, dry_run: bool | None, **parameters: Any) ->
     """Controller and gate of the robot called `name`, and its simulator if it is one; until Ctrl-C or until one ends."""
     robot(name)  # says what is wrong with the file
     sim = {key: parameters.pop(key) for key in ("task", "seed", "disturb") if key in parameters}
-    commands = {
+    commands: dict[str, Sequence[str]] = {
         "gate": command("gate_node", {"robot": name} | ({} if dry_run is None else {"dry_run": dry_run})),
         "controller": command("controller_node", {"robot": name, "instruction": instruction, **parameters}),
     }

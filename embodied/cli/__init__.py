@@ -1,4 +1,4 @@
-"""The command `embodied`: run, evaluate, ask, record, train, weights, tasks.
+"""The command `embodied`: run, evaluate, ask, record, train, ros run, weights, tasks.
 
 Exit codes: 0 success, 1 the robot or the check failed, 2 bad input (one sentence, no traceback).
 """
@@ -19,6 +19,7 @@ SUMMARIES = {
     "ask": "what the model sees on a table, and its answer to a question",
     "record": "episodes of the scripted experts as a dataset",
     "train": "train the model; `make weights` is the recipe of the shipped weights",
+    "ros run": "the planner on a robot behind ROS 2 topics, or on the simulator behind the same ones",
     "weights": "list or describe weights",
     "tasks": "list the tasks",
 }
@@ -61,10 +62,11 @@ def _dispatch(words: list[str]) -> int:
     if words[0] in ("-V", "--version", "version"):
         print(f"embodied-planner {embodied.__version__}")
         return 0
-    command, *rest = words
     from embodied.cli import compose
     from embodied.cli.settings import COMMANDS
 
+    length = 2 if " ".join(words[:2]) in COMMANDS else 1
+    command, rest = " ".join(words[:length]), words[length:]
     if command not in COMMANDS:
         close = compose.nearest(command, list(COMMANDS))
         raise UserError(f"unknown command {command!r}; {close}choose from {', '.join(COMMANDS)}")

@@ -17,13 +17,15 @@ FILM_SIZE = (320, 192)  # px; the faces decide a frame's cost up to about here, 
 
 
 def outside(module: str) -> Any:
-    """A module of sim or policies. UserError with the exact command when a library that it needs is missing."""
+    """A module of sim, policies or ros_nodes. UserError with the exact command when a library that it needs is missing."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as missing:
-        if (missing.name or "").split(".")[0] in ("sim", "policies", "embodied"):
+        if (missing.name or "").split(".")[0] in ("sim", "policies", "ros_nodes", "embodied"):
             raise
-        raise UserError(f"this needs {missing.name!r}; run: pip install 'embodied-planner[sim]'") from None
+        extra = "ros" if module.startswith("ros_nodes") else "sim"
+        hint = ", or source your ROS 2 installation" if extra == "ros" else ""
+        raise UserError(f"this needs {missing.name!r}; run: pip install 'embodied-planner[{extra}]'{hint}") from None
 
 
 def check_choice(key: str, value: str, choices: Sequence[str]) -> str:

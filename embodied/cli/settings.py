@@ -95,6 +95,19 @@ class Ask:
 
 
 @dataclass
+class Ros:
+    """Start the processes of one robot: gate, controller and, for robot=sim, the simulator behind the same topics."""
+
+    robot: str = key("sim", "a shipped robot, or the path of its .yaml")
+    instruction: str = key("", "what to do at once; later ones are taken from the topic controller/instruction")
+    weights: str = key("tabletop", "name of shipped weights or a folder")
+    mode: str = key("skills", "skills, visuomotor")
+    dry_run: str = key("", "true: check and report, but send nothing to the robot; empty: what the robot's file says")
+    task: str = key("place-in-bowl", "whose table the simulator lays")
+    seed: int = key(0, "which table")
+
+
+@dataclass
 class Weights:
     """List the weights that ship with the package, or describe one folder."""
 
@@ -130,6 +143,7 @@ COMMANDS = {
     "record": Command(_outside("embodied.cli.record"), "embodied.cli.record"),
     "train": Command(_outside("embodied.train"), "embodied.cli.train"),
     "ask": Command(lambda: Ask, "embodied.cli.ask"),
+    "ros run": Command(lambda: Ros, "embodied.cli.ros"),
     "weights": Command(lambda: Weights, "embodied.cli.weights"),
     "tasks": Command(lambda: Tasks, "embodied.cli.tasks"),
 }

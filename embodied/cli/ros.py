@@ -1,0 +1,18 @@
+"""embodied ros run: the processes of one robot, without the launch package."""
+
+from __future__ import annotations
+
+from embodied.cli import parts
+from embodied.cli.settings import Ros
+
+
+def main(settings: Ros, chosen: dict[str, str]) -> int:
+    """0 when they were asked to end, 1 when one of them failed, 2 for bad input."""
+    parts.check_choice("mode", settings.mode, parts.MODES)
+    parts.check_choice("dry_run", settings.dry_run.lower(), ("", "true", "false"))
+    dry_run = settings.dry_run.lower() == "true" if settings.dry_run else None
+    sim = {"task": settings.task, "seed": settings.seed} if settings.robot == "sim" else {}
+    start = parts.outside("ros_nodes.start")
+    return int(
+        start.run(settings.robot, settings.instruction, dry_run, weights=settings.weights, mode=settings.mode, **sim)
+    )
