@@ -23,7 +23,10 @@ def options(arguments: list[str], **defaults: Any) -> dict[str, Any]:
 
 
 def leave(main: Callable[[list[str]], int]) -> None:
-    """Run a script's main and exit; a user's mistake is one sentence and exit code 2."""
+    """Run a script's main and exit; a user's mistake is one sentence and exit code 2; -h prints what the script says of itself."""
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(sys.modules["__main__"].__doc__)
+        sys.exit(0)
     try:
         sys.exit(main(sys.argv[1:]))
     except UserError as error:

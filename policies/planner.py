@@ -52,6 +52,15 @@ class Planner:
 
         if mode not in ("skills", "visuomotor"):
             raise UserError(f"unknown mode {mode!r}; choose from skills, visuomotor")
+        least = {
+            "threads": (threads, 1),
+            "flow_steps": (flow_steps, 1),
+            "execute": (execute, 1),
+            "inpaint": (inpaint, 0),
+        }
+        for name, (value, low) in least.items():
+            if value < low:
+                raise UserError(f"{name}={value} is too small; give {low} or more")
         torch.set_num_threads(threads)
         self._torch = torch
         self.body, self.mode, self.seed, self.flow_steps = body, mode, seed, flow_steps

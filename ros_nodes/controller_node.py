@@ -100,6 +100,10 @@ class ControllerNode(LifecycleNode, Watch):
         self.stop()
         return TransitionCallbackReturn.SUCCESS
 
+    def failed(self, why: str) -> None:
+        self.stop()
+        self.say(state="stopped", reason=why)
+
     def leave(self) -> None:
         self.stop()
         if self.body is not None:

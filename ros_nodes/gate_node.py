@@ -123,6 +123,9 @@ class GateNode(Node):
         self.tick()
         return response
 
+    def failed(self, why: str) -> None:
+        self.stop(f"gate: {why}")
+
     def leave(self) -> None:
         """A last word to the robot: stand still."""
         self.gate.enabled = False

@@ -28,7 +28,8 @@ def environment() -> dict[str, str]:
 
 
 def live(make: Callable[[], Any], arguments: list[str] | None = None) -> int:
-    """Spin the node that `make` gives until SIGINT or SIGTERM; then its `leave()`, while messages still go out.
+    """Spin the node that `make` gives until SIGINT or SIGTERM; then its `leave()`, while messages still go out. A callback that
+    raises ends in its `failed(why)`.
 
     rclpy's own handlers would end the middleware first, and a last "stop" would not arrive."""
     for key, value in environment().items():
@@ -45,7 +46,12 @@ def live(make: Callable[[], Any], arguments: list[str] | None = None) -> int:
         node = make()
         executor.add_node(node)
         while not ending:
-            executor.spin_once(timeout_sec=0.01)
+            try:
+                executor.spin_once(timeout_sec=0.01)
+            except (ExternalShutdownException, UserError):
+                raise
+            except Exception as error:  # nothing raises into the robot: it is told to stand still, and why is said
+                node.failed(f"{type(error).__name__}: {error}")
     except UserError as error:
         print(f"{sys.argv[0].rsplit('/', 1)[-1]}: {error}", file=sys.stderr)
         return 2

@@ -131,6 +131,9 @@ class SimNode(Node):
         response.success, response.message = bool(self.body.success()), self.body.goal
         return response
 
+    def failed(self, why: str) -> None:
+        self.get_logger().error(why)
+
     def leave(self) -> None:
         self.body.close()
 

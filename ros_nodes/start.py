@@ -28,7 +28,7 @@ def _written(value: Any) -> str:
 
 
 @contextlib.contextmanager
-def processes(commands: Mapping[str, Sequence[str]], **options: Any) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+def processes(commands: Mapping[str, Sequence[str]], **options: Any) -> Iterator[dict[str, subprocess.Popen[Any]]]:
     """Start them; whatever happens, none is left."""
     env = environment() | {"OMP_NUM_THREADS": "1"} | dict(os.environ)
     running = {name: subprocess.Popen(list(words), env=env, **options) for name, words in commands.items()}

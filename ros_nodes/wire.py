@@ -131,5 +131,5 @@ def rows(message: JointTrajectory) -> tuple[NDArray[np.float64], NDArray[np.floa
         raise UserError(
             f"trajectory points of {[len(p.positions) for p in message.points][:5]} positions for {n} joints"
         )
-    positions = np.array([list(point.positions) for point in message.points], float).reshape(-1, n)
+    positions = np.array([list(point.positions) for point in message.points], float).reshape(len(message.points), n)
     return positions, np.array([seconds(point.time_from_start) for point in message.points])

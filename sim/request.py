@@ -25,6 +25,13 @@ _MENTION = re.compile(rf"\b({_TINT})(?:[- ]colou?red)? ({_NOUN})\b|\b({_NOUN}) (
 _ASIDE = re.compile(
     r"\b(?:off|from|out of|(?:that|which) (?:is|lies|stands|sits) [a-z ]{2,14})(?: (?:the|a|that|this))? $"
 )
+_SETS = re.compile(
+    r"\b(?:all|every\w*|each|any\w*|both|things|objects|items|pieces|ones|colou?rs?|match\w*|same|own|rest|swap\w*|switch\w*|exchang\w*|interchang\w*|trad\w+|places)\b"
+)
+_SEVERAL = re.compile(rf"\b({_TINT})(?:[- ]colou?red)? ((?:{'|'.join(_SHAPES)}))(?:s|es)\b")
+_FORBIDS = re.compile(
+    r"^(?:please |robot |hey )*(?:don'?t|do not|never|avoid|stop|leave)\b(?!.*(?:,|;|\bbut\b|\bthen\b|\buntil\b|\bbefore\b))"
+)
 _EXAMPLE = "'put the red block in the blue bowl'"
 
 
@@ -86,7 +93,14 @@ def check(goal: str) -> str:
         ):  # a typo is forgiven
             kinds = ", ".join(f"{shape}s" for shape in SHAPES + PLACES)
             raise UserError(f"the goal names a {noun!r}, and I know {kinds} only; write for example {_EXAMPLE}")
+    if _FORBIDS.search(tidy.lower()):
+        raise UserError(f"the goal {_short(tidy)!r} says what not to do; say what to do, for example {_EXAMPLE}")
     return tidy
+
+
+def of_sets(goal: str) -> bool:
+    """Whether a goal speaks of things that it does not name one by one ("everything", "the things of one colour")."""
+    return bool(_SETS.search(goal.lower()) or _SEVERAL.search(goal.lower()))
 
 
 def _nouns(goal: str) -> list[str]:
@@ -113,6 +127,11 @@ def table_for(goal: str, seed: int) -> Episode:
 
     The episode wants nothing by itself: what the goal means is for the policy to say.
     """
+    if several := _SEVERAL.search(goal.lower()):
+        raise UserError(
+            f"the goal asks for several {several[0]}, and a table has one thing of each colour and shape; name each, or give "
+            "task=put-all-of-a-colour"
+        )
     things: list[str] = []
     for colour, shape in mentioned(goal):
         same = [t for t in things if t.startswith(colour + " ")]

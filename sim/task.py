@@ -23,6 +23,7 @@ from sim.scene import Crowded, Item, Layout, facts
 SPLITS = ("train", "seen", "pairs", "phrasings", "compositions", "distractors")
 FIRST_EVALUATION_SEED = 10_000_000
 EPISODES = 100_000  # seeds of one run: room for that many episodes
+MOST = 1_000_000_000  # runs for evaluation
 TYPOS = 0.02  # per word, split train only
 CHAIN = (
     "{first}[,|] [and |]then {second}",
@@ -167,6 +168,7 @@ def seed_of(split: str, seed: int, episode: int) -> int:
     if not 0 <= episode < EPISODES:
         raise UserError(f"episode {episode} is out of range; a run has 0 to {EPISODES - 1}")
     runs = FIRST_EVALUATION_SEED // EPISODES
-    if seed < 0 or (split == "train" and seed >= runs):
-        raise UserError(f"seed {seed} is out of range; use 0 to {runs - 1} for training, 0 or more for evaluation")
+    most = runs if split == "train" else MOST
+    if not 0 <= seed < most:
+        raise UserError(f"seed {seed} is out of range; use 0 to {most - 1} for the split {split}")
     return (0 if split == "train" else FIRST_EVALUATION_SEED) + seed * EPISODES + episode

@@ -70,6 +70,8 @@ class World:
         except ImportError:
             raise UserError("the simulator needs pybullet; run: pip install 'embodied-planner[sim]'") from None
         self.data = Path(data.getDataPath())
+        if gui and sys.platform == "linux" and not os.environ.get("DISPLAY"):
+            raise UserError("gui=true needs a screen, and DISPLAY is not set; leave it out: the video shows the same")
         self._id: int = self._b.connect(self._b.GUI if gui else self._b.DIRECT)
         self._c = {"physicsClientId": self._id}
         self._faces: dict[int, int] = {}

@@ -15,9 +15,8 @@ pytestmark = pytest.mark.ros
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
-from ros_bench import Bench  # noqa: E402
-
 from ros_nodes import start  # noqa: E402
+from ros_nodes.fake import Bench  # noqa: E402
 
 
 @pytest.fixture

@@ -86,6 +86,8 @@ def test_points_of_another_length_are_refused() -> None:
     message.points[0].positions = [1.0]
     with pytest.raises(UserError, match="3 joints"):
         wire.rows(message)
+    nobody = wire.trajectory_message("", np.array([0.1]), np.zeros((1, 0)), 0.0)
+    assert wire.rows(nobody)[0].shape == (1, 0)  # the gate says what is wrong with it
 
 
 def test_a_robot_is_one_file_and_its_mistakes_are_sentences(tmp_path: object) -> None:

@@ -91,7 +91,8 @@ class Screen(Watch):
             self._console.print(line, highlight=False, soft_wrap=True)
 
     def planned(self, plan: Plan, obs: Observation, seconds: float) -> None:
-        lines = [f"plan ({1000 * seconds:.0f} ms):", *(f"  {s.text}" for s in plan.steps[plan.at :])]
+        left = [f"  {s.text}" for s in plan.steps[plan.at :]]
+        lines = [f"plan ({1000 * seconds:.0f} ms):{'' if left else ' nothing is left to do'}", *left]
         self._say("\n".join(lines if plan.steps else ["no plan: " + (plan.refusal or "nothing to do")]))
 
     def began(self, plan: Plan) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from embodied.cli import parts
 from embodied.cli.settings import Run
 from embodied.errors import UserError
+from embodied.plan import PLACES, SHAPES
 from embodied.rollout import Outcome, Watch, rollout
 from embodied.types import Command, Observation, Plan, Step
 
@@ -112,14 +113,15 @@ def main(settings: Run, chosen: dict[str, str]) -> int:
         policy = parts.policy(name, settings.policy, body, settings.mode, settings.weights, settings.seed)
         out = folder(settings.out)
         outcome, history = _watched(settings, body, policy, scene, out)
+        unmet = _write(settings, chosen, body, scene, outcome, history, out)
         if outcome.reason == "refused" and len(outcome.plans) == 1:
             raise UserError(f"the policy sees nothing to do for {scene.goal!r}: {outcome.refusal or 'it made no plan'}")
-        success = _write(settings, chosen, body, scene, outcome, history, out)
     if settings.gif:
         from embodied.data.video import animate
 
         animate(out / "episode.mp4", out / "episode.gif")
-    verdict = "success" if success else f"failure ({outcome.error or outcome.reason})"
+    success = not unmet
+    verdict = "success" if success else f"failure ({outcome.error or f'{outcome.reason}; not so: {unmet}'})"
     print(f"{verdict}: {outcome.replans} replans, {outcome.episode_s:.1f} s of the robot's time", end=", ")
     print(f"{time.monotonic() - started:.1f} s in all; see {out}/episode.mp4")
     return 0 if success else 1
@@ -151,28 +153,42 @@ def _watched(settings: Run, body: Any, policy: Any, scene: Scene, out: Path) -> 
 
 
 def _said(goal: str, plans: Sequence[Plan]) -> list[tuple[str, bool]]:
-    """Whether each thing that the goal names occurs in the plan: a thing left out would make success easy."""
-    named = {arg for plan in plans for step in plan.steps for arg in step.args}
-    return [
+    """Whether each thing that the goal wants occurs in the plan (a thing left out would make success easy), and whether what
+    the plan puts things on or beside was asked for; nothing can be said of the latter where the goal speaks of sets."""
+    request = parts.outside("sim.request")
+    wanted, steps = request.wanted(goal), [step for plan in plans for step in plan.steps]
+    named = {arg for step in steps for arg in step.args}
+    out = [
         (f"the plan has to do with the {colour} {shape or 'thing'}", any(
             arg.startswith(colour + " ") and arg.endswith(shape) for arg in named
         ))
-        for colour, shape in parts.outside("sim.request").wanted(goal)
+        for colour, shape in wanted
     ]  # fmt: skip
+    if not request.of_sets(goal):
+        places = dict.fromkeys(
+            arg for step in steps for arg in step.args[1:] if " " in arg and arg.split()[-1] in (*SHAPES, *PLACES)
+        )
+        for place in places:
+            colour, shape = place.split()
+            asked = any(c == colour and s in ("", shape) for c, s in wanted)
+            out.append((f"the goal asks for something at the {place}", asked))
+    return out
 
 
 def _write(
     settings: Run, chosen: dict[str, str], body: Any, scene: Scene, outcome: Outcome, history: History, out: Path
-) -> bool:
-    """plan.json; returns whether the episode succeeded."""
+) -> str:
+    """plan.json; returns what is not as wanted, nothing when the episode succeeded."""
     # What the goal means is what the first plan says; a later plan must not make the goal easier.
     conditions = [] if scene.own else _said(scene.goal, outcome.plans[:1]) + parts.plan_test(outcome.plans[:1], body)
-    success = bool(body.success()) if scene.own else bool(conditions) and all(held for _, held in conditions)
+    unmet = next((text for text, held in conditions if not held), "" if conditions else "the plan moves something")
+    if scene.own:
+        unmet = "" if body.success() else "the task's own test"
     for check, (_, true) in zip(history.checks, outcome.verdicts, strict=False):
         check["simulator"] = true
     story = {
         "goal": scene.goal,
-        "success": success,
+        "success": not unmet,
         "test": "the task's own test"
         if scene.own
         else "all that is wanted is in the first plan, and what it moves is where it says last",
@@ -192,4 +208,4 @@ def _write(
         "checks": history.checks,
     }
     (out / "plan.json").write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
-    return success
+    return unmet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,9 +32,11 @@ class Bench:
         self.node = rclpy.create_node("bench", context=self.context)
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
-        self.names, self.at = robot("sim").names, START.copy()
+        self.names = robot("sim").names
+        self._path = np.zeros(1), START[None]  # when, where: what the arm follows
         self.sent: list[tuple[float, np.ndarray]] = []  # when, last row
-        self.status: dict[str, Any] = {}
+        self._clients: dict[str, Any] = {}
+        self.ahead = 0.0  # s, how far the last trajectory reaches
         self.heard: dict[str, dict[str, Any]] = {}
         out, take = self.node.create_publisher, self.node.create_subscription
         self.states, self.commands = (
@@ -45,25 +47,43 @@ class Bench:
         self.instruction = out(String, "controller/instruction", LATCHED)
         take(JointTrajectory, "joint_trajectory_controller/joint_trajectory", self._take, RELIABLE)
         for name in ("gate", "controller"):
-            take(String, f"{name}/status", lambda m, name=name: self.heard.update({name: json.loads(m.data)}), LATCHED)
+            take(String, f"{name}/status", self._hearing(name), LATCHED)
         take(String, "sim/goal", lambda m: self.heard.update(sim={"goal": m.data}), LATCHED)
 
+    def _hearing(self, name: str) -> Callable[[String], None]:
+        def take(message: String) -> None:
+            self.heard[name] = json.loads(message.data)
+
+        return take
+
     def _take(self, message: JointTrajectory) -> None:
-        rows, _ = wire.rows(message)
-        order = [list(message.joint_names).index(name) for name in self.names]
-        self.sent.append((time.monotonic(), rows[-1, order]))
-        self.at = rows[-1, order]
+        now = time.monotonic()
+        rows, times = wire.rows(message)
+        rows = rows[:, [list(message.joint_names).index(name) for name in self.names]]
+        self._path = np.array([now, *(now + times)]), np.vstack([self.at, rows])
+        self.ahead = float(times[-1])
+        self.sent.append((now, rows[-1]))
+
+    @property
+    def at(self) -> np.ndarray:
+        """Where the arm is now."""
+        times, rows = self._path
+        return np.array([np.interp(time.monotonic(), times, column) for column in rows.T])
+
+    def state(self, names: Sequence[str], positions: np.ndarray, when_s: float) -> JointState:
+        message = JointState(name=list(names), position=positions.tolist())
+        message.header.stamp = wire.stamp(max(0.0, when_s))
+        return message
 
     def measure(self) -> None:
-        message = JointState(name=list(self.names), position=self.at.tolist())
-        message.header.stamp = wire.stamp(time.time())
-        self.states.publish(message)
+        self.states.publish(self.state(self.names, self.at, time.time()))
 
     def move(self, row: np.ndarray | None = None, names: tuple[str, ...] = ()) -> None:
         """A chunk of five rows onwards from where the arm is, or this row."""
-        wave = self.at + np.array([0.004, 0, 0, 0, 0, 0, 0, 0]) * np.arange(1, 6)[:, None] if row is None else row[None]
+        wave = self.at + np.array([0.004, 0, 0, 0, 0, 0, 0, 0]) * np.arange(1.0, 6.0)[:, None]
+        wave = wave if row is None else row[None]
         self.commands.publish(
-            wire.trajectory_message(names or self.names, 0.05 * np.arange(1, len(wave) + 1), wave, time.time())
+            wire.trajectory_message(names or self.names, 0.05 * np.arange(1.0, len(wave) + 1), wave, time.time())
         )
 
     def until(self, there: Callable[[], Any], limit_s: float = 10.0, every: Callable[[], None] | None = None) -> float:
@@ -78,25 +98,34 @@ class Bench:
                 every()
         return time.monotonic() - began
 
-    def moving(self) -> None:
-        self.measure()
+    def beat_and_move(self) -> None:
         self.beats.publish(Empty())
         self.move()
 
+    def moving(self) -> None:
+        self.measure()
+        self.beat_and_move()
+
     def call(self, service: str) -> Any:
-        client = self.node.create_client(Trigger, service)
+        """The answer of a Trigger service. A call may get lost where its node has just started: then it is made again."""
+        client = self._clients.setdefault(service, None) or self.node.create_client(Trigger, service)
+        self._clients[service] = client
         self.until(client.service_is_ready, every=self.measure)
-        future = client.call_async(Trigger.Request())
-        self.until(future.done, every=self.measure)
-        return future.result()
+        for _ in range(10):
+            future = client.call_async(Trigger.Request())
+            until = time.monotonic() + 1.0
+            self.until(lambda f=future, t=until: f.done() or time.monotonic() > t, every=self.measure)
+            if future.done():
+                return future.result()
+        raise AssertionError(f"{service} does not answer")
 
     def moved_since(self, at_s: float) -> float:
-        """The last moment after at_s at which another position was commanded than just before, relative to it; 0: none."""
-        later = [(t, row) for t, row in self.sent if t > at_s]
-        changes = [
-            t for (t, row), (_, before) in zip(later[1:], later, strict=False) if np.abs(row - before).max() > 1e-9
-        ]
-        return max(changes, default=at_s) - at_s
+        """How long after at_s it was told to stand where it stands in the end, s; 0 when nothing came."""
+        rows = [row for _, row in self.sent]
+        first = len(rows) - 1
+        while first and np.abs(rows[first - 1] - rows[-1]).max() < 1e-9:
+            first -= 1
+        return max(0.0, self.sent[first][0] - at_s)
 
     def close(self) -> None:
         self.executor.shutdown()
