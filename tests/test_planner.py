@@ -71,3 +71,9 @@ def test_a_missing_camera_is_told(table) -> None:
     _, planner, obs = table
     with pytest.raises(UserError, match="wrist"):
         planner.look(replace(obs, images={"front": obs.images["front"]}))
+
+
+@pytest.mark.parametrize("setting", ["threads=0", "flow_steps=0", "execute=0", "inpaint=-1"])
+def test_settings_that_could_not_work_are_refused(setting: str, capsys) -> None:
+    assert main(["run", f"goal={GOAL}", f"policy.{setting}"]) == 2
+    assert "too small" in capsys.readouterr().err

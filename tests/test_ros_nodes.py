@@ -79,6 +79,17 @@ def test_what_a_gate_cannot_be_is_said_in_a_sentence() -> None:
         assert ended.returncode == 2 and words in ended.stderr and "Traceback" not in ended.stderr, ended.stderr
 
 
+def test_the_command_says_what_is_wrong_before_it_starts_anything(capsys: pytest.CaptureFixture[str]) -> None:
+    from embodied.cli import main
+
+    for words, says in (
+        (["robot=r2d2"], "choose from sim"),
+        (["mode=dance"], "choose from skills"),
+        (["dry_run=maybe"], "true"),
+    ):
+        assert main(["ros", "run", *words]) == 2 and says in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_sentence_over_topics_becomes_a_checked_pick_and_place(bench: Bench) -> None:
     commands = {

@@ -18,7 +18,7 @@ SUMMARIES = {
     "evaluate": "success of every task over many episodes, as a report",
     "ask": "what the model sees on a table, and its answer to a question",
     "record": "episodes of the scripted experts as a dataset",
-    "train": "train the model; `make weights` is the recipe of the shipped weights",
+    "train": "train the model; `make weights` is the whole recipe",
     "ros run": "the planner on a robot behind ROS 2 topics, or on the simulator behind the same ones",
     "weights": "list or describe weights",
     "tasks": "list the tasks",
