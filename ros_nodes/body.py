@@ -42,6 +42,7 @@ class RosBody:
         self.robot, self.servo = robot, Servo(robot.arm, RATE_HZ, robot.hand["speed"], robot.hand["turn"])
         self._lock = threading.Lock()
         self._joints: dict[str, tuple[float, float]] = {}
+        self._fresh: set[str] = set()
         self._rows: list[tuple[float, np.ndarray]] = []  # received at, (q..., opening, force)
         self._cameras = {name: _Camera() for name in robot.cameras}
         self._out = node.create_publisher(JointTrajectory, "controller/command", RELIABLE)
@@ -60,13 +61,16 @@ class RosBody:
         with self._lock:
             for name, position, effort in zip(message.name, message.position, efforts, strict=False):
                 self._joints[name] = position, effort
-            if all(name in self._joints for name in self.robot.names):
+                self._fresh.add(name)
+            # A row is of one moment: of partial messages, until each of the arm's joints has come again.
+            if self._fresh >= set(self.robot.joints) and self.robot.names[-1] in self._joints:
                 now = time.monotonic()
                 if not self._rows or now - self._rows[-1][0] > 0.6 / RATE_HZ:
                     q = [self._joints[name][0] for name in self.robot.joints]
                     grip, effort = self._joints[self.robot.names[-1]]
                     opening = grip / float(self.robot.gripper["share"])
                     self._rows = [*self._rows[1 - ROWS :], (now, np.array([*q, opening, max(0.0, -effort)]))]
+                    self._fresh.clear()
 
     def _taking(self, camera: str, kind: str) -> Any:
         def take(message: Image) -> None:

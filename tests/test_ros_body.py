@@ -1,0 +1,120 @@
+"""A robot behind topics senses and sends what the simulated one does in process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+pytest.importorskip("pybullet")
+pytestmark = pytest.mark.ros
+
+import rclpy  # noqa: E402
+from geometry_msgs.msg import PoseStamped  # noqa: E402
+from rclpy.context import Context  # noqa: E402
+from sensor_msgs.msg import JointState  # noqa: E402
+
+from embodied.errors import UserError  # noqa: E402
+from embodied.types import Command  # noqa: E402
+from ros_nodes import wire  # noqa: E402
+from ros_nodes.body import PICTURE_S, ROWS, RosBody  # noqa: E402
+from ros_nodes.robots import robot  # noqa: E402
+from sim.body import SimBody  # noqa: E402
+
+
+@pytest.fixture
+def body(monkeypatch: pytest.MonkeyPatch) -> Iterator[RosBody]:
+    context = Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node("test", context=context)
+    made = RosBody(node, robot("sim"))
+    made.sent = []  # type: ignore[attr-defined]
+    monkeypatch.setattr(made._out, "publish", made.sent.append)  # type: ignore[attr-defined]
+    yield made
+    node.destroy_node()
+    rclpy.try_shutdown(context=context)
+
+
+def joints(body: RosBody, world: SimBody, parts: int = 1) -> None:
+    """The world's joints as messages, in `parts` of another order, with a joint of somebody else."""
+    obs, names = world.observe(), list(body.robot.names)
+    arm = obs.states["arm"][-1]
+    values = dict(zip(names, [*obs.states["joints"][-1].tolist(), float(arm[4]) / 2], strict=True))
+    efforts = dict.fromkeys(names, 0.0) | {names[-1]: -float(arm[5])}
+    for part in np.array_split(names[::-1], parts):
+        message = JointState(name=["wheel", *part], position=[7.0, *(values[n] for n in part)])
+        message.effort = [0.0, *(efforts[n] for n in part)]
+        body._take_joints(message)
+
+
+def pictures(body: RosBody, world: SimBody) -> None:
+    obs = world.observe()
+    for name, spec in world.spec.cameras.items():
+        body._informing(name)(wire.camera_message(spec, name, 0.0))
+        pose = PoseStamped(pose=wire.pose_message(spec.parent_from_cam))
+        pose.header.frame_id = spec.parent
+        body._placing(name)(pose)
+        body._taking(name, "depth")(wire.image_message(obs.depth[name], name, 0.0))
+        body._taking(name, "image_raw")(wire.image_message(obs.images[name], name, 0.0))
+
+
+def test_it_says_what_has_not_come_yet(body: RosBody) -> None:
+    world = SimBody("pick")
+    world.reset(0)
+    with pytest.raises(
+        UserError, match=r"joint_states of panda_joint1.*camera/front/camera_info.*camera/wrist/image_raw"
+    ):
+        _ = body.spec
+    joints(body, world, parts=3)
+    pictures(body, world)
+    assert body.missing() == ""
+    world.close()
+
+
+def test_observation_and_spec_are_those_of_the_body_in_process(body: RosBody, monkeypatch: pytest.MonkeyPatch) -> None:
+    world, now = SimBody("place-in-bowl"), [100.0]
+    world.reset(3)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    for _ in range(ROWS + 3):
+        world.apply(Command(0.0, np.array([0.5, 0.1, 0.2, 0.3, 0.02], np.float32)))
+        now[0] += 0.05
+        joints(body, world, parts=2)
+    pictures(body, world)
+    seen, there = body.reset(), world.observe()
+    np.testing.assert_allclose(seen.states["joints"], there.states["joints"], atol=1e-6)
+    np.testing.assert_allclose(seen.states["arm"], there.states["arm"], atol=1e-5)
+    assert seen.t_s == now[0]
+    for name in world.spec.cameras:
+        np.testing.assert_array_equal(seen.images[name], there.images[name])
+        np.testing.assert_array_equal(seen.depth[name], there.depth[name])
+        mine, theirs = body.spec.cameras[name], world.spec.cameras[name]
+        np.testing.assert_allclose(mine.parent_from_cam, theirs.parent_from_cam, atol=1e-9)
+        assert (mine.fx, mine.cx, mine.parent, mine.depth) == (theirs.fx, theirs.cx, theirs.parent, theirs.depth)
+    assert body.spec.action.names == world.spec.action.names
+    assert body.spec.states["arm"].names == world.spec.states["arm"].names
+    now[0] += PICTURE_S + 0.5
+    joints(body, world)
+    assert now[0] - body.observe().t_s > PICTURE_S  # a camera that has frozen makes it stale
+    world.close()
+
+
+def test_commands_become_the_joint_angles_that_the_simulated_arm_is_driven_to(body: RosBody) -> None:
+    world = SimBody("place-in-bowl")
+    world.reset(3)
+    joints(body, world)
+    pictures(body, world)
+    body.reset()
+    body.servo.start(world.robot._servo.q, world.robot._servo.aim)
+    for k in range(10):
+        command = Command(0.0, np.array([0.5, 0.1, 0.2, 0.3, 0.02 + 0.001 * k], np.float32))
+        world.apply(command)
+        body.apply(command)
+        rows, times = wire.rows(body.sent[-1])  # type: ignore[attr-defined]
+        np.testing.assert_allclose(rows[0, :-1], world.robot._servo.q, atol=1e-9)
+        assert rows[0, -1] == pytest.approx((0.02 + 0.001 * k) / 2) and times.tolist() == [0.05]
+    body.stand_still()
+    assert len(body.sent[-1].points) == 0  # type: ignore[attr-defined]
+    world.close()
