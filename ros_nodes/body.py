@@ -14,6 +14,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from trajectory_msgs.msg import JointTrajectory
 
+from embodied.control.arm import Arm
 from embodied.control.servo import Servo
 from embodied.errors import UserError
 from embodied.geometry import Matrix
@@ -35,11 +36,13 @@ class _Camera:
     at_s: float = -np.inf
 
 
-class RosBody:
-    """embodied.protocols.Body over a node's topics. Time is the machine's monotonic clock, counted on receipt."""
+class Wire:
+    """A robot's topics: what came in last, and the way out. Of the executor's thread, read from any."""
 
     def __init__(self, node: Node, robot: Robot) -> None:
-        self.robot, self.servo = robot, Servo(robot.arm, RATE_HZ, robot.hand["speed"], robot.hand["turn"])
+        self.robot = robot
+        self.sending = threading.Lock()
+        self.sender: RosBody | None = None  # whose commands go out; nobody else's do
         self._lock = threading.Lock()
         self._joints: dict[str, tuple[float, float]] = {}
         self._fresh: set[str] = set()
@@ -95,7 +98,7 @@ class RosBody:
 
         return take
 
-    # --- the control loop's thread
+    # --- any thread
 
     def missing(self) -> str:
         """What has not arrived yet, in words; nothing when all has."""
@@ -118,17 +121,55 @@ class RosBody:
             cameras[name] = wire.camera(camera.info, pose, parent, "depth" in camera.pictures)
         return BodySpec(self.robot.name, cameras, self.robot.states, self.robot.action)
 
-    def reset(self, seed: int | None = None) -> Observation:
-        """Begin from where the arm is measured; the world is as it is."""
-        _ = self.spec
-        self.servo.start(self._rows[-1][1][: len(self.robot.joints)].copy())
-        return self.observe()
+    def stand_still(self) -> None:
+        """Tell the gate to hold; what a run still has to say after that is not sent."""
+        with self.sending:
+            self.sender = None
+            self.send(np.zeros(0), np.zeros((0, len(self.robot.names))))
 
-    def observe(self) -> Observation:
+    def said(self, timeout_s: float = 0.5) -> None:
+        """Wait until what was sent has arrived."""
+        from rclpy.duration import Duration
+
+        self._out.wait_for_all_acked(Duration(seconds=timeout_s))
+
+    def newest(self) -> tuple[list[tuple[float, np.ndarray]], dict[str, tuple[dict[str, Image], float]]]:
+        """The last ROWS joint rows, and the last pictures of each camera and when they came."""
         with self._lock:
             rows = list(self._rows)
             pictures = {name: (dict(camera.pictures), camera.at_s) for name, camera in self._cameras.items()}
-        rows = [rows[0]] * (ROWS - len(rows)) + rows
+        return [rows[0]] * (ROWS - len(rows)) + rows, pictures
+
+    def send(self, times: np.ndarray, rows: np.ndarray) -> None:
+        self._out.publish(wire.trajectory_message(self.robot.names, times, rows, time.time()))
+
+
+class RosBody:
+    """embodied.protocols.Body over these topics, for one run: it sends from `reset` until another run begins or the robot is
+    told to stand still. Time is the machine's monotonic clock, counted on receipt."""
+
+    def __init__(self, topics: Wire) -> None:
+        self.topics, self.robot = topics, topics.robot
+        arm = Arm(
+            self.robot.path, self.robot.tip, joints=self.robot.joints, posture=self.robot.posture
+        )  # of this thread
+        self.servo = Servo(arm, RATE_HZ, self.robot.hand["speed"], self.robot.hand["turn"])
+        self.applied_s = -np.inf
+
+    @property
+    def spec(self) -> BodySpec:
+        return self.topics.spec
+
+    def reset(self, seed: int | None = None) -> Observation:
+        """Begin from where the arm is measured; the world is as it is."""
+        _ = self.spec
+        self.servo.start(self.topics.newest()[0][-1][1][: len(self.robot.joints)].copy())
+        with self.topics.sending:
+            self.topics.sender, self.applied_s = self, time.monotonic()
+        return self.observe()
+
+    def observe(self) -> Observation:
+        rows, pictures = self.topics.newest()
         n, now = len(self.robot.joints), time.monotonic()
         arm = [(*self.servo.aim_of(row[:n]), row[n], row[n + 1]) for _, row in rows]
         states = {"arm": np.array(arm, np.float32), "joints": np.array([row[:n] for _, row in rows], np.float32)}
@@ -142,24 +183,17 @@ class RosBody:
         *aim, width = np.asarray(command.values, float).tolist()
         q = self.servo.follow(*aim)
         row = np.append(q, width * float(self.robot.gripper["share"]))
-        self._send(np.array([1 / RATE_HZ]), row[None])
+        with self.topics.sending:
+            if self.topics.sender is self:
+                self.topics.send(np.array([1 / RATE_HZ]), row[None])
+                self.applied_s = time.monotonic()
         return Command(command.t_s, np.array([*self.servo.aim, width], np.float32))
 
-    def stand_still(self) -> None:
-        """Tell the gate to hold; may be called from any thread."""
-        self._send(np.zeros(0), np.zeros((0, len(self.robot.names))))
-
-    def said(self, timeout_s: float = 0.5) -> None:
-        """Wait until what was sent has arrived."""
-        from rclpy.duration import Duration
-
-        self._out.wait_for_all_acked(Duration(seconds=timeout_s))
-
     def close(self) -> None:
-        self.stand_still()
-
-    def _send(self, times: np.ndarray, rows: np.ndarray) -> None:
-        self._out.publish(wire.trajectory_message(self.robot.names, times, rows, time.time()))
+        with self.topics.sending:
+            mine = self.topics.sender is self
+        if mine:
+            self.topics.stand_still()
 
 
 class _Pictures(Mapping[str, Any]):

@@ -15,6 +15,8 @@ import threading
 import time
 from typing import Any
 
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_msgs.msg import Empty, String
 
@@ -23,12 +25,13 @@ from embodied.control.loop import Watch, run
 from embodied.control.safety import Safety
 from embodied.errors import UserError
 from embodied.types import Observation, Plan, Step
-from ros_nodes.body import RosBody
+from ros_nodes.body import RosBody, Wire
 from ros_nodes.process import LATCHED, RELIABLE, live
 from ros_nodes.robots import robot
 
 WAIT_S = 10.0  # for cameras and joints, after an instruction
 STALE_S = 0.3  # s, of an observation
+HUNG_S = 0.3  # s without a command of the control loop after which it counts as hung
 
 
 class ControllerNode(LifecycleNode, Watch):
@@ -50,11 +53,12 @@ class ControllerNode(LifecycleNode, Watch):
         self.plan_said = self.create_publisher(String, "~/plan", LATCHED)
         self.status_said = self.create_publisher(String, "~/status", LATCHED)
         self.beat = self.create_publisher(Empty, "controller/heartbeat", RELIABLE)
-        self.body: RosBody | None = None
-        self.policy: Any = None
+        self.topics: Wire | None = None
+        self.made: Any = None  # the policy, once it is loaded
+        self.turn = threading.Lock()
         self.worker: threading.Thread | None = None
         self.halt = threading.Event()
-        self.active, self.logged = False, ""
+        self.active, self.logged, self.gate_fault = False, "", ""
         self.status: dict[str, Any] = {"state": "unconfigured"}
         if self._set("autostart"):
             self.trigger_configure()
@@ -74,12 +78,13 @@ class ControllerNode(LifecycleNode, Watch):
             model = from_pretrained(str(self._set("weights")))
             if lacking := sorted(set(model.config.cameras) - set(described.cameras)):
                 raise UserError(f"the weights need the cameras {', '.join(lacking)}, which {described.name} lacks")
-            self.body = RosBody(self, described)
+            self.topics = Wire(self, described)
         except UserError as error:
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
         self.create_subscription(String, "~/instruction", self.instruct, LATCHED)
-        self.create_timer(0.02, lambda: self.beat.publish(Empty()))
+        self.create_subscription(String, "gate/status", self.heed, LATCHED)
+        self.create_timer(0.02, self.live_on, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.say(state="inactive")
         return TransitionCallbackReturn.SUCCESS
 
@@ -106,8 +111,21 @@ class ControllerNode(LifecycleNode, Watch):
 
     def leave(self) -> None:
         self.stop()
-        if self.body is not None:
-            self.body.said()
+        if self.topics is not None:
+            self.topics.said()
+
+    def live_on(self) -> None:
+        """A sign of life for the gate, as long as the control loop itself gives one."""
+        sender = None if self.topics is None else self.topics.sender
+        if sender is not None and time.monotonic() - sender.applied_s < HUNG_S:
+            self.beat.publish(Empty())
+
+    def heed(self, message: String) -> None:
+        """What the gate has stopped is over: after a reset nothing goes on by itself."""
+        self.gate_fault = fault = str(json.loads(message.data).get("fault", ""))
+        if fault and self.worker is not None and self.worker.is_alive():
+            self.stop()
+            self.say(state="stopped", reason=f"gate: {fault}")
 
     # --- runs
 
@@ -116,6 +134,8 @@ class ControllerNode(LifecycleNode, Watch):
         self.stop()
         if not goal:
             self.say(state="idle" if self.active else "inactive")
+        elif self.gate_fault:
+            self.say(state="refused", goal=goal, reason=f"gate: {self.gate_fault}")
         elif not self.active:
             self.get_logger().warning("an instruction came while inactive; activate first")
         else:
@@ -126,35 +146,41 @@ class ControllerNode(LifecycleNode, Watch):
     def stop(self) -> None:
         """The robot stands still at once; the run's thread ends by itself."""
         self.halt.set()
-        if self.body is not None:
-            self.body.stand_still()
+        if self.topics is not None:
+            self.topics.stand_still()
         if self.worker is not None:
             self.worker.join(timeout=0.2)
 
+    def policy(self, body: RosBody) -> Any:
+        """The planner, loaded at the first run; it reads the cameras' sizes."""
+        from policies.planner import Planner
+
+        if self.made is None:
+            get = self._set
+            self.made = Planner(body, str(get("weights")), str(get("mode")), int(get("threads")), int(get("seed")))
+        self.made.body = body
+        self.made.reset()
+        return self.made
+
     def carry_out(self, goal: str, halt: threading.Event) -> None:
         """One run, in its own thread."""
-        assert self.body is not None
+        assert self.topics is not None
         self.say(state="waiting", goal=goal)
         try:
             until = time.monotonic() + WAIT_S
-            while (missing := self.body.missing()) and not halt.is_set():
+            while (missing := self.topics.missing()) and not halt.is_set():
                 if time.monotonic() > until:
                     raise UserError(f"nothing came within {WAIT_S:.0f} s on {missing}")
                 time.sleep(0.02)
-            if self.policy is None:
-                from policies.planner import Planner
-
-                self.policy = Planner(
-                    self.body, str(self._set("weights")), str(self._set("mode")), int(self._set("threads")),
-                    int(self._set("seed")),
-                )  # fmt: skip
-            self.policy.reset()
-            obs = self.body.reset()
-            safety = Safety(self.body.spec, stale_s=STALE_S, stop=halt.is_set)
-            self.say(state="running", goal=goal)
-            result = run(
-                self.body, self.policy, goal, obs=obs, clock=RealClock(), safety=safety, watch=self, lockstep=False
-            )
+            body = RosBody(self.topics)
+            policy = self.policy(body)
+            with self.turn:  # one run at a time: the one before has ended, or ends at its next tick
+                if halt.is_set():
+                    return
+                obs = body.reset()
+                safety = Safety(body.spec, stale_s=STALE_S, stop=halt.is_set)
+                self.say(state="running", goal=goal)
+                result = run(body, policy, goal, obs=obs, clock=RealClock(), safety=safety, watch=self, lockstep=False)
             ends = {"finished": "succeeded", "refused": "refused", "stopped": "stopped"}
             end = ends.get(result.reason, "failed")
             why = result.error or result.refusal or ("" if end == "succeeded" else result.reason)
@@ -163,7 +189,7 @@ class ControllerNode(LifecycleNode, Watch):
         except Exception as error:  # nothing raises into the robot
             end, why = "stopped", f"{type(error).__name__}: {error}"
         if not halt.is_set():
-            self.body.stand_still()
+            self.topics.stand_still()
             self.say(state=end, goal=goal, reason=why)
 
     def say(self, **status: Any) -> None:

@@ -5,6 +5,7 @@
 Takes controller/command (JointTrajectory; one without points means hold), controller/heartbeat, joint_states and estop
 (Bool, latched: true stops). Sends to the topics of the robot's YAML. Services ~/estop, ~/reset_fault, ~/set_enabled. ~/status
 says what it does. `dry_run` checks and reports everything and sends nothing; on real robots it is on until it is turned off.
+A robot whose file does not say `armed: true` begins with a fault: nothing moves, after a crash neither, until ~/reset_fault.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import json
 import sys
 import time
 
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import JointState
@@ -43,18 +46,24 @@ class GateNode(Node):
             raise UserError(f"speed_share={slower} must be above 0 and at most 1: it can only slow the robot down")
         limits = self.robot.limits
         limits = limits.tightened(speed={n: v * slower for n, v in zip(limits.names, limits.speed, strict=True)})
-        self.gate = Gate(limits, self.robot.reached, self.robot.boxed, grips=(self.robot.names[-1],))
+        self.gate = Gate(
+            limits, self.robot.reached, self.robot.boxed, grips=(self.robot.names[-1],), follows=not self.dry_run
+        )
+        if not self.declare_parameter("armed", self.robot.armed).value:
+            self.gate.stop("just started: ~/reset_fault lets it move")
+        self.pressed = False  # the emergency stop's topic
         self.outputs = [(one, self._publisher(one)) for one in self.robot.outputs]
         self.status = self.create_publisher(String, "~/status", LATCHED)
         self.create_subscription(JointState, "joint_states", self.joints, RELIABLE)
         self.create_subscription(JointTrajectory, "controller/command", self.command, RELIABLE)
         self.create_subscription(Empty, "controller/heartbeat", lambda _: self.gate.beat(time.time()), RELIABLE)
-        self.create_subscription(Bool, "estop", lambda m: self.stop("emergency stop") if m.data else None, LATCHED)
+        self.create_subscription(Bool, "estop", self.press, LATCHED)
         self.create_service(Trigger, "~/estop", self.estop)
         self.create_service(Trigger, "~/reset_fault", self.reset)
         self.create_service(SetBool, "~/set_enabled", self.enable)
         self.told, self.acted, self.told_at = ("", ""), dict[str, int](), 0.0
-        self.create_timer(TICK_S, self.tick)
+        # Of a clock that nobody sets: a jump of the system's time must not stop the checks that find it.
+        self.create_timer(TICK_S, self.tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _publisher(self, output: Output) -> Publisher:
         if output.adapter not in ADAPTERS:
@@ -69,9 +78,8 @@ class GateNode(Node):
             rows, times = wire.rows(message)
         except UserError as error:
             return self.stop(f"command: {error}")
-        now = time.time()
-        self.gate.command(list(message.joint_names), rows, times, wire.seconds(message.header.stamp), now)
-        return self.tick()
+        self.gate.command(list(message.joint_names), rows, times, wire.seconds(message.header.stamp), time.time())
+        return None if len(rows) else self.tick()  # "hold" does not wait
 
     def tick(self) -> None:
         now = time.time()
@@ -102,6 +110,11 @@ class GateNode(Node):
         text = {"state": state, "fault": gate.fault, "dry_run": self.dry_run, "acted": acted}
         self.status.publish(String(data=json.dumps(text)))
 
+    def press(self, message: Bool) -> None:
+        self.pressed = bool(message.data)
+        if self.pressed:
+            self.stop("emergency stop")
+
     def stop(self, reason: str) -> None:
         self.gate.stop(reason)
         self.tick()
@@ -112,13 +125,14 @@ class GateNode(Node):
         return response
 
     def reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.message = self.gate.reset(time.time())
+        pressed = "the topic estop still says true"
+        response.message = pressed if self.pressed else self.gate.reset(time.time())
         response.success = not response.message
         self.say()
         return response
 
     def enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        self.gate.enabled = bool(request.data)
+        self.gate.enable(bool(request.data))
         response.success = True
         self.tick()
         return response
@@ -128,7 +142,7 @@ class GateNode(Node):
 
     def leave(self) -> None:
         """A last word to the robot: stand still."""
-        self.gate.enabled = False
+        self.gate.enable(False)
         self.tick()
         for _, publisher in self.outputs:
             publisher.wait_for_all_acked()

@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from embodied.control.arm import Arm
-from embodied.control.gate import Joints, Limits
+from embodied.control.limits import Joints, Limits
 from embodied.control.safety import Box
 from embodied.errors import UserError
 from embodied.spec import Channels
@@ -33,7 +33,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Robot:
-    """What its YAML says. Lengths in m, angles in rad, base frame."""
+    """What its YAML says. Lengths in m, angles in rad, base frame. posture: what redundant joints are drawn to."""
 
     name: str
     urdf: str
@@ -48,12 +48,23 @@ class Robot:
     cameras: tuple[str, ...]
     fixed: tuple[str, ...]
     outputs: tuple[Output, ...]
+    posture: tuple[float, ...] | None = None
     dry_run: bool = True
+    armed: bool = False
+
+    @property
+    def path(self) -> Path:
+        """Of the URDF: as given, or below an installed Python package."""
+        if not Path(self.urdf).exists():
+            package, _, rest = self.urdf.partition("/")
+            spec = importlib.util.find_spec(package) if package.isidentifier() else None
+            if spec is not None and spec.submodule_search_locations:
+                return Path(next(iter(spec.submodule_search_locations))) / rest
+        return Path(self.urdf)
 
     @cached_property
     def arm(self) -> Arm:
-        posture = None if "panda" not in self.urdf and "fr3" not in self.urdf else Arm.__init__.__defaults__[3]  # type: ignore[index]
-        return Arm(_found(self.urdf), self.tip, joints=self.joints, posture=posture)
+        return Arm(self.path, self.tip, joints=self.joints, posture=self.posture)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -117,21 +128,12 @@ def robot(name: str) -> Robot:
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not YAML: {str(error).splitlines()[0]}") from None
     fields = Robot.__dataclass_fields__
-    needed = {key for key in fields if key not in ("name", "dry_run")}
+    needed = {key for key in fields if key not in ("name", "posture", "dry_run", "armed")}
     if not isinstance(read, dict) or (wrong := sorted((needed - read.keys()) | (read.keys() - fields.keys()))):
         raise UserError(
             f"{path}: these keys are missing or unknown: {', '.join(wrong) if isinstance(read, dict) else 'all'}"
         )
     lists = {key: tuple(read[key]) for key in ("joints", "cameras", "fixed")}
+    posture = tuple(read["posture"]) if read.get("posture") else None
     outputs = tuple(Output(o["topic"], o["adapter"], tuple(o.get("joints", ()))) for o in read["outputs"])
-    return Robot(**{**read, **lists, "name": path.stem, "outputs": outputs})
-
-
-def _found(path: str) -> Path:
-    """A path, or one below an installed package."""
-    if not Path(path).exists():
-        package, _, rest = path.partition("/")
-        spec = importlib.util.find_spec(package) if package.isidentifier() else None
-        if spec is not None and spec.submodule_search_locations:
-            return Path(next(iter(spec.submodule_search_locations))) / rest
-    return Path(path)
+    return Robot(**{**read, **lists, "name": path.stem, "posture": posture, "outputs": outputs})

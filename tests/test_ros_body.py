@@ -20,7 +20,7 @@ from sensor_msgs.msg import JointState  # noqa: E402
 from embodied.errors import UserError  # noqa: E402
 from embodied.types import Command  # noqa: E402
 from ros_nodes import wire  # noqa: E402
-from ros_nodes.body import PICTURE_S, ROWS, RosBody  # noqa: E402
+from ros_nodes.body import PICTURE_S, ROWS, RosBody, Wire  # noqa: E402
 from ros_nodes.robots import robot  # noqa: E402
 from sim.body import SimBody  # noqa: E402
 
@@ -30,9 +30,9 @@ def body(monkeypatch: pytest.MonkeyPatch) -> Iterator[RosBody]:
     context = Context()
     rclpy.init(context=context)
     node = rclpy.create_node("test", context=context)
-    made = RosBody(node, robot("sim"))
+    made = RosBody(Wire(node, robot("sim")))
     made.sent = []  # type: ignore[attr-defined]
-    monkeypatch.setattr(made._out, "publish", made.sent.append)  # type: ignore[attr-defined]
+    monkeypatch.setattr(made.topics._out, "publish", made.sent.append)  # type: ignore[attr-defined]
     yield made
     node.destroy_node()
     rclpy.try_shutdown(context=context)
@@ -47,18 +47,18 @@ def joints(body: RosBody, world: SimBody, parts: int = 1) -> None:
     for part in np.array_split(names[::-1], parts):
         message = JointState(name=["wheel", *part], position=[7.0, *(values[n] for n in part)])
         message.effort = [0.0, *(efforts[n] for n in part)]
-        body._take_joints(message)
+        body.topics._take_joints(message)
 
 
 def pictures(body: RosBody, world: SimBody) -> None:
     obs = world.observe()
     for name, spec in world.spec.cameras.items():
-        body._informing(name)(wire.camera_message(spec, name, 0.0))
+        body.topics._informing(name)(wire.camera_message(spec, name, 0.0))
         pose = PoseStamped(pose=wire.pose_message(spec.parent_from_cam))
         pose.header.frame_id = spec.parent
-        body._placing(name)(pose)
-        body._taking(name, "depth")(wire.image_message(obs.depth[name], name, 0.0))
-        body._taking(name, "image_raw")(wire.image_message(obs.images[name], name, 0.0))
+        body.topics._placing(name)(pose)
+        body.topics._taking(name, "depth")(wire.image_message(obs.depth[name], name, 0.0))
+        body.topics._taking(name, "image_raw")(wire.image_message(obs.images[name], name, 0.0))
 
 
 def test_it_says_what_has_not_come_yet(body: RosBody) -> None:
@@ -70,7 +70,7 @@ def test_it_says_what_has_not_come_yet(body: RosBody) -> None:
         _ = body.spec
     joints(body, world, parts=3)
     pictures(body, world)
-    assert body.missing() == ""
+    assert body.topics.missing() == ""
     world.close()
 
 
@@ -115,6 +115,16 @@ def test_commands_become_the_joint_angles_that_the_simulated_arm_is_driven_to(bo
         rows, times = wire.rows(body.sent[-1])  # type: ignore[attr-defined]
         np.testing.assert_allclose(rows[0, :-1], world.robot._servo.q, atol=1e-9)
         assert rows[0, -1] == pytest.approx((0.02 + 0.001 * k) / 2) and times.tolist() == [0.05]
-    body.stand_still()
+    body.topics.stand_still()
+    body.apply(command)  # too late: nobody hears it
     assert len(body.sent[-1].points) == 0  # type: ignore[attr-defined]
+    other = RosBody(body.topics)
+    other.reset()
+    count = len(body.sent)  # type: ignore[attr-defined]
+    body.apply(command)
+    body.close()
+    assert len(body.sent) == count  # type: ignore[attr-defined]
+    other.apply(command)
+    other.close()
+    assert len(body.sent[-1].points) == 0 and len(body.sent) == count + 2  # type: ignore[attr-defined]
     world.close()

@@ -64,6 +64,22 @@ def test_silence_of_the_joints_and_of_the_controller_are_faults(bench: Bench, ga
     assert bench.heard["gate"]["fault"].startswith("joint states")
 
 
+def test_a_gate_that_is_not_armed_waits_and_one_whose_stop_is_pressed_is_not_reset(bench: Bench) -> None:
+    from std_msgs.msg import Bool
+
+    with start.processes({"gate": start.command("gate_node", {"armed": False})}):
+        bench.until(lambda: bench.heard.get("gate", {}).get("state") == "fault", 20.0, bench.moving)
+        assert "just started" in bench.heard["gate"]["fault"]
+        bench.until(lambda: len(bench.sent) > 20, every=bench.moving)
+        assert np.abs(bench.sent[-1][1] - bench.sent[0][1]).max() < 1e-6  # commands come, and nothing moves
+        bench.estop.publish(Bool(data=True))
+        bench.until(lambda: not bench.call("gate/reset_fault").success)
+        bench.estop.publish(Bool(data=False))
+        bench.until(lambda: bench.call("gate/reset_fault").success)
+        first = bench.sent[-1][1]
+        bench.until(lambda: np.abs(bench.sent[-1][1] - first).max() > 0.01, every=bench.moving)
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_gate_that_is_told_to_end_leaves_the_arm_standing(
     how: signal.Signals, bench: Bench, gate: subprocess.Popen[bytes]

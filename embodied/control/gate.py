@@ -1,62 +1,26 @@
 """The last check before a robot's own controller, in joint space: pure logic, no clock of its own, no middleware.
 
-Trajectories come in, short trajectories go out: what cannot be vouched for becomes "hold where you are measured". A fault is
-latched: the measured pose is held, nothing moves, until `reset` is called and all is well again. What is sent never reaches
-farther than `horizon_s` ahead, so that a robot whose gate dies stands still soon after.
+Trajectories come in, short trajectories go out, sampled anew at every tick from where the last one has brought the robot: what
+cannot be vouched for becomes "hold where you are". A fault is latched: nothing moves until `reset` is called and all is well
+again. What is sent never reaches farther than `horizon_s` ahead, so that a robot whose gate dies stands still soon after.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embodied.control.limits import Joints, Limits
 from embodied.control.safety import Box
-from embodied.errors import UserError
 
-Joints = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Of each joint: low, high (rad or m), speed and acceleration (per s, per s2). tracking: how far the measured joint may
-    be from the commanded one."""
-
-    names: tuple[str, ...]
-    low: Joints
-    high: Joints
-    speed: Joints
-    acceleration: Joints
-    tracking: Joints
-
-    def __post_init__(self) -> None:
-        for name in ("low", "high", "speed", "acceleration", "tracking"):
-            values = np.asarray(getattr(self, name), float)
-            if values.shape != (len(self.names),) or not np.isfinite(values).all():
-                raise UserError(
-                    f"limits {name} = {values.tolist()} must be {len(self.names)} finite numbers: {self.names}"
-                )
-        if np.any(self.low > self.high) or np.any(self.speed <= 0) or np.any(self.acceleration <= 0):
-            raise UserError(f"limits of {self.names} must have low <= high and positive speed and acceleration")
-
-    def tightened(self, **given: Mapping[str, float]) -> Limits:
-        """With some of them (field -> joint -> value) drawn closer. UserError for one that is wider than what there is."""
-        changed = {key: np.array(getattr(self, key)) for key in given}
-        for key, values in given.items():
-            for joint, value in values.items():
-                if joint not in self.names:
-                    raise UserError(f"limits {key} names the joint {joint!r}; there are {', '.join(self.names)}")
-                at = self.names.index(joint)
-                now = changed[key][at]
-                if value < now if key == "low" else value > now:
-                    raise UserError(
-                        f"limits {key} of {joint} = {value} is wider than the robot's own {now:.4g}; tighten only"
-                    )
-                changed[key][at] = value
-        return Limits(**{**self.__dict__, **changed})
+STEP_S = 0.01  # between the samples of what is sent
+MOST_ROWS = 200  # of a command
+JUMP = 0.05  # rad or m: what a joint may be measured to move beyond what its speed allows
+REAL = 0.2  # rad or m beyond its limits where a joint can really be
 
 
 @dataclass(frozen=True)
@@ -68,7 +32,7 @@ class Trajectory:
 
 
 @dataclass
-class _Chunk:
+class Path:
     """Rows (k, n) due at times (k,), seconds of the gate's clock."""
 
     times: Joints
@@ -89,8 +53,9 @@ class Gate:
 
     tip: joint positions (n,) -> fingertips (3,), base frame, metres; box: where they may be.
     joints_s: joint states older than this are a fault.  beat_s: the controller's last sign of life older than this is one,
-    while it is in charge.  stamp_s: how far a message's own stamp may be from the clock.  grips: joints of a gripper, which keep
-    what they were commanded last when all others hold: letting go is never safe.
+    from its first command until it says hold.  stamp_s: how far a message's own stamp may be from the clock.  grips: joints of
+    a gripper, which keep what they were commanded last when all others hold: letting go is never safe.  follows: whether the
+    robot is really sent what comes out; False in a dry run, where it is not expected to be there.
     """
 
     limits: Limits
@@ -98,23 +63,24 @@ class Gate:
     box: Box | None = None
     joints_s: float = 0.15
     beat_s: float = 0.10
-    horizon_s: float = 0.5
+    horizon_s: float = 0.25
     stamp_s: float = 0.25
     grips: tuple[str, ...] = ()
+    follows: bool = True
     enabled: bool = True
     fault: str = ""
     acted: Counter[str] = field(default_factory=Counter[str])
 
     def __post_init__(self) -> None:
         n = len(self.limits.names)
-        self.measured, self._known = np.zeros(n), np.zeros(n, bool)
-        self._joints_at = np.full(n, -np.inf)
-        self._beat_at = -np.inf
-        self._chunk: _Chunk | None = None
-        self._path: _Chunk | None = None  # what was sent last, from where it began
+        self.measured, self._stamped = np.zeros(n), np.full(n, -np.inf)
+        self._gripping = np.isin(self.limits.names, self.grips)
+        self._grip: Joints | None = None  # what was commanded last; only the gripper's matters
+        self._beat_at = self._now = -np.inf
+        self._wanted: Path | None = None  # what the controller wants, from where the robot was when it said so
+        self._path: Path | None = None  # what was sent last
         self._held: Joints | None = None
-        self._halted = False
-        self._now = -np.inf
+        self._in_charge = self._halted = False
 
     # --- in
 
@@ -125,12 +91,16 @@ class Gate:
         if abs(now_s - stamp_s) > self.stamp_s:
             self.acted["stale joint states"] += 1  # as if they had not come: the watchdog sees to it
             return None
+        limits, at_s = self.limits, min(stamp_s, now_s)
         for name, position in zip(names, positions, strict=True):
-            if name in self.limits.names:
-                if not np.isfinite(position):
-                    return self._trip(f"joint states: {name} is {position}")
-                at = self.limits.names.index(name)
-                self.measured[at], self._known[at], self._joints_at[at] = position, True, now_s
+            if name not in limits.names or at_s < self._stamped[k := limits.names.index(name)]:
+                continue
+            room = limits.speed[k] * (at_s - self._stamped[k]) * 1.5 + JUMP
+            if not limits.low[k] - REAL <= position <= limits.high[k] + REAL:  # also what is no number
+                return self._trip(f"joint states: {name} is {position:.4g}, where it cannot be")
+            if abs(position - self.measured[k]) > room:
+                return self._trip(f"joint states: {name} jumped from {self.measured[k]:.3f} to {position:.3f}")
+            self.measured[k], self._stamped[k] = position, at_s
         return None
 
     def beat(self, now_s: float) -> None:
@@ -150,110 +120,138 @@ class Gate:
         if self.fault or not self.enabled:
             return None
         rows, due = np.asarray(positions, np.float64), np.asarray(times, np.float64)
+        if not len(rows):  # also when it comes late
+            self._halted, self._in_charge, self._wanted = True, False, None
+            return None
         if sorted(names) != sorted(self.limits.names):
             return self._trip(f"command: joints {', '.join(names) or 'none'} are not {', '.join(self.limits.names)}")
         if rows.ndim != 2 or rows.shape != (len(due), len(names)):
             return self._trip(f"command: positions {rows.shape} do not fit {len(due)} times and {len(names)} joints")
+        if len(rows) > MOST_ROWS:
+            return self._trip(f"command: {len(rows)} rows are more than {MOST_ROWS}")
         if not (np.isfinite(rows).all() and np.isfinite(due).all()):
             return self._trip("command: not all numbers are finite")
-        if np.any(np.diff(due) <= 0):
-            return self._trip("command: times do not increase")
+        if np.any(np.diff(due) < 1e-3):
+            return self._trip("command: times do not increase by a millisecond or more")
         if abs(now_s - stamp_s) > self.stamp_s:
             self.acted["stale command"] += 1
             return None
+        ahead = stamp_s + due > now_s
+        if not ahead.any() or not np.isfinite(self._stamped).all():
+            return None
         order = [list(names).index(name) for name in self.limits.names]
-        self._halted = not len(rows)
-        if self._halted:
-            self._chunk = None
-        else:
-            self._chunk, self._held = _Chunk(stamp_s + due, rows[:, order]), None
+        start = self._start() if self._path is None else self._path.at(now_s)[0]
+        self._wanted = Path(np.array([now_s, *(stamp_s + due[ahead])]), np.vstack([start, rows[ahead][:, order]]))
+        self._in_charge, self._halted, self._held = True, False, None
         return None
 
     def stop(self, reason: str = "stopped") -> None:
         """The emergency stop, and any other fault that is seen elsewhere."""
         self._trip(reason)
 
+    def enable(self, on: bool) -> None:
+        """Off: hold. Nothing of before goes on when it is on again."""
+        self.enabled = on
+        self._forget()
+
     def reset(self, now_s: float) -> str:
         """Clear the fault; why not, if it cannot be cleared yet."""
         if not self._fresh(now_s):
             return f"joint states are missing or older than {self.joints_s} s"
-        self.fault, self._held, self._chunk, self._path = "", None, None, None
+        self.fault, self._halted = "", False
+        self._forget()
         return ""
 
     # --- out
 
     def tick(self, now_s: float) -> Trajectory | None:
-        """What the robot is to do from now on; None before it is known where it is."""
+        """What the robot is to do from now on; None when there is nothing new to say, or nobody knows where it is."""
         if now_s < self._now - 1e-3:
             self._trip(f"clock: went back by {self._now - now_s:.3f} s")
-        elif np.isfinite(self._now) and now_s - self._now > self.horizon_s:
+            self._stamped[:] = np.where(
+                np.isfinite(self._stamped), -1e9, -np.inf
+            )  # what was measured is of another time
+        elif np.isfinite(self._now) and now_s - self._now > 0.5:
             self._trip(f"clock: jumped ahead by {now_s - self._now:.3f} s")
         self._now = now_s
-        if not self._known.all():
+        if not np.isfinite(self._stamped).all():
             return None
         if not self.fault and not self._fresh(now_s):
-            self._trip(f"joint states: none for {now_s - self._joints_at.min():.3f} s")
-        if not self.fault and self._chunk is not None and now_s - self._beat_at > self.beat_s:
+            self._trip(f"joint states: none for {now_s - self._stamped.min():.3f} s")
+            # What was measured last is old by now: where it was sent to meanwhile is the better guess.
+            self._held = None if self._path is None else self._standing(self._path.at(now_s)[0])
+        if not self.fault and self._in_charge and now_s - self._beat_at > self.beat_s:
             self._trip(f"controller: no sign of life for {now_s - self._beat_at:.3f} s")
-        if not self.fault and self._path is not None:
+        if not self.fault and self.follows and self._path is not None:
             off = np.abs(self.measured - self._path.at(now_s)[0]) > self.limits.tracking
             if off.any():
-                joint = self.limits.names[int(np.argmax(off))]
-                self._trip(f"tracking: {joint} is not where it was sent")
+                self._trip(f"tracking: {self.limits.names[int(np.argmax(off))]} is not where it was sent")
         if self.fault or self._halted or not self.enabled:
             return self._hold()
-        if self._chunk is None:
-            return None  # nothing new: the robot stands at the end of what it was sent
-        due = self._chunk.times > now_s + 1e-4
-        times, rows = self._chunk.times[due] - now_s, self._chunk.rows[due]
-        near = times <= self.horizon_s
-        if not near.any():
-            self._chunk = None
-            return None
-        return self._safe(times[near], rows[near], now_s)
+        return None if self._wanted is None else self._next(self._wanted, now_s)
 
-    def _safe(self, times: Joints, rows: Joints, now_s: float) -> Trajectory | None:
-        """The rows within all limits, each reached from the one before; cut off where the tip would leave the box."""
-        limits, at, speed = self.limits, self.measured, np.zeros_like(self.measured)
+    def _next(self, wanted: Path, now_s: float) -> Trajectory | None:
+        """Samples towards what is wanted, within all limits; cut off where the tip would leave the box."""
+        limits, at, speed, gained = self.limits, self._start(), np.zeros_like(self.measured), STEP_S
         if self._path is not None:
-            at, speed = self._path.at(now_s)
-        start, before, out = at, 0.0, list[Joints]()
-        for time, row in zip(times.tolist(), rows, strict=True):
-            step = time - before
-            wanted = np.clip(row, limits.low, limits.high)
-            most = np.clip((wanted - at) / step, -limits.speed, limits.speed)
-            # Braking is never limited, down to standing still: slower is safer.
-            gain = limits.acceleration * step
-            moving = np.clip(most, np.minimum(speed, 0) - gain, np.maximum(speed, 0) + gain)
-            goes = at + moving * step
-            if np.any(np.abs(goes - row) > 1e-6):
+            at, speed = self._path.at(now_s)[0], self._path.at(max(now_s - STEP_S / 10, self._path.times[0]))[1]
+            gained = min(STEP_S, now_s - float(self._path.times[0]))  # no more than has passed since the last samples
+        rows, out, last = [at], self._outside(at), np.clip(wanted.rows[-1], limits.low, limits.high)
+        for k in range(1, round(self.horizon_s / STEP_S) + 1):
+            asked = (wanted.at(now_s + k * STEP_S)[0] - at) / STEP_S
+            most = np.clip(asked, (limits.low - at) / STEP_S, (limits.high - at) / STEP_S)
+            most = np.clip(most, -limits.speed, limits.speed)
+            # Braking is not limited, down to standing still: slower is safer.
+            gain = limits.acceleration * (gained if k == 1 else STEP_S)
+            speed = np.clip(most, np.minimum(speed, 0) - gain, np.maximum(speed, 0) + gain)
+            if np.any(np.abs(speed - asked) > 1e-9):
                 self.acted["limits"] += 1
-            if self.tip is not None and self.box is not None:
-                tip = self.tip(goes)
-                if np.any(tip < self.box.low) or np.any(tip > self.box.high):
-                    self.acted["box"] += 1
-                    break
-            out.append(goes)
-            at, speed, before = goes, moving, time
-        if not out:
-            self._chunk = None
-            return self._hold()
-        self._path = _Chunk(np.array([now_s, *(now_s + times[: len(out)])]), np.array([start, *out]))
-        return Trajectory(times[: len(out)], np.array(out))
+            following = at + speed * STEP_S
+            if (further := self._outside(following)) > out + 1e-9:  # from outside it may come back
+                self.acted["box"] += 1
+                break
+            rows.append(following)
+            at, out = following, further
+            if now_s + k * STEP_S > wanted.times[-1] and np.abs(last - at).max() < 1e-9:
+                break  # it will have arrived
+        if len(rows) == 1:
+            return None
+        path = Path(now_s + STEP_S * np.arange(len(rows), dtype=np.float64), np.array(rows))
+        self._path, self._grip = path, rows[-1]
+        if now_s > wanted.times[-1] and np.abs(last - at).max() < 1e-9:
+            self._wanted = None
+        return Trajectory(path.times[1:] - now_s, path.rows[1:])
+
+    def _outside(self, q: Joints) -> float:
+        """How far the fingertips are outside their box, m."""
+        if self.tip is None or self.box is None:
+            return 0.0
+        tip = self.tip(q)
+        return float(np.maximum(np.maximum(self.box.low - tip, tip - np.array(self.box.high)), 0).sum())
+
+    def _start(self) -> Joints:
+        """Where a motion begins: as measured; what grips, as it was commanded last."""
+        return np.where(self._gripping, self.measured if self._grip is None else self._grip, self.measured)
 
     def _hold(self) -> Trajectory:
-        """Stand where it was measured when the holding began; what grips goes on gripping."""
+        """Stand where it was measured when the holding began, no faster than the joints may go."""
         if self._held is None:
-            last = self.measured if self._path is None else self._path.rows[-1]
-            grips = np.isin(self.limits.names, self.grips)
-            self._held = np.clip(np.where(grips, last, self.measured), self.limits.low, self.limits.high)
-            self._path = None
-        return Trajectory(np.array([0.1]), self._held[None])
+            self._held = self._standing(self.measured)
+        self._path = None
+        far = np.abs(self._held - self.measured) / self.limits.speed
+        return Trajectory(np.array([max(0.1, float(far.max()))]), self._held[None])
+
+    def _standing(self, where: Joints) -> Joints:
+        """A pose to hold; what grips goes on gripping."""
+        return np.clip(np.where(self._gripping, self._start(), where), self.limits.low, self.limits.high)
 
     def _fresh(self, now_s: float) -> bool:
-        return bool(self._known.all()) and now_s - float(self._joints_at.min()) <= self.joints_s
+        return -self.stamp_s <= now_s - float(self._stamped.min()) <= self.joints_s
+
+    def _forget(self) -> None:
+        self._wanted, self._path, self._held, self._in_charge = None, None, None, False
 
     def _trip(self, reason: str) -> None:
         if not self.fault:
-            self.fault, self._held, self._chunk = reason, None, None
+            self.fault, self._held, self._wanted, self._in_charge = reason, None, None, False
             self.acted[reason.split(":")[0]] += 1
