@@ -54,9 +54,12 @@ def test_one_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     xml = re.search(r"<version>(.*?)</version>", (ROOT / "package.xml").read_text())
     cff = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(), re.M)
+    cfg = configparser.ConfigParser()
+    cfg.read(ROOT / "setup.cfg")
     assert xml is not None
     assert cff is not None
-    assert project["version"] == embodied.__version__ == xml[1] == cff[1]
+    assert project["version"] == embodied.__version__ == xml[1] == cff[1] == cfg["metadata"]["version"]
+    assert project["name"] == cfg["metadata"]["name"]
     assert f"## {embodied.__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
