@@ -57,7 +57,7 @@ class Settings:
     )
     validate_every: int = _setting(500, "steps between validations on held-out snapshots")
     save_every_s: float = _setting(120.0, "seconds between checkpoints")
-    head: str = _setting("flow", "motion head: flow | bins")
+    head: str = _setting("", "motion head: flow | bins; empty: that of init, else flow")
     freeze: str = _setting("", "comma-separated parameter name prefixes that stay as they are")
 
 
@@ -116,7 +116,7 @@ def make_model(settings: Settings, statistics: dict[str, Any]) -> EmbodiedModel:
     words that it lacks."""
     from embodied.model.network import EmbodiedModel, ModelConfig
     from embodied.model.tokens import Words, train_vocabulary
-    from embodied.model.weights import from_pretrained, grown
+    from embodied.model.weights import from_pretrained, grown, headed
 
     corpus = [
         line
@@ -128,11 +128,13 @@ def make_model(settings: Settings, statistics: dict[str, Any]) -> EmbodiedModel:
         model = from_pretrained(settings.init)
         if settings.text_share:
             model = grown(model, corpus)
+        if settings.head not in ("", model.config.head):
+            model = headed(model, settings.head)
         # A motion head that is already trained keeps the scale it was trained in.
         scales = statistics | {name: scale for name, scale in model.config.statistics.items() if name == "action"}
         model.config = dataclasses.replace(model.config, statistics=scales)
         return model
-    config = ModelConfig(head=settings.head, statistics=statistics)
+    config = ModelConfig(head=settings.head or "flow", statistics=statistics)
     words = Words(train_vocabulary(corpus, [*config.cameras, *config.states, "objects"]))
     return EmbodiedModel(config, words)
 

@@ -10,7 +10,7 @@ import torch
 from embodied.errors import UserError
 from embodied.model.decode import Look
 from embodied.model.lessons import ask_job
-from embodied.model.weights import EMBEDDINGS, from_pretrained, grown, save_pretrained
+from embodied.model.weights import EMBEDDINGS, from_pretrained, grown, headed, save_pretrained
 from tests.test_model import made, seen
 
 CORPUS = ["elevate the red block above the quokka"] * 8 + ["an aardvark"] * 7
@@ -67,3 +67,16 @@ def test_a_larger_vocabulary_keeps_old_ids_rows_and_answers(tmp_path) -> None:
     assert grown(out, CORPUS) is out  # nothing new
     save_pretrained(out, tmp_path, torch.float32)
     assert from_pretrained(str(tmp_path)).words.tokens() == new
+
+
+def test_another_motion_head_leaves_the_rest_as_it_was(tmp_path) -> None:
+    model = made()
+    out = headed(model, "bins")
+    assert out.config.head == "bins" and out.config.statistics == model.config.statistics
+    before, after = model.state_dict(), out.state_dict()
+    rest = {name for name in before if not name.startswith("head.")}
+    assert rest == {name for name in after if not name.startswith("head.")}
+    for name in rest:
+        torch.testing.assert_close(after[name], before[name], rtol=0, atol=0)
+    save_pretrained(out, tmp_path, torch.float32)
+    assert from_pretrained(str(tmp_path)).config.head == "bins"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -75,6 +76,13 @@ def from_pretrained(name: str) -> EmbodiedModel:
         for name, saved in tensors.items():
             own[name].copy_(saved.to(own[name].dtype))
     return model.eval()
+
+
+def headed(model: EmbodiedModel, head: str) -> EmbodiedModel:
+    """The same model with another kind of motion head, which has learnt nothing yet."""
+    out = EmbodiedModel(replace(model.config, head=head), model.words)
+    out.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith("head.")}, strict=False)
+    return out
 
 
 def grown(model: EmbodiedModel, corpus: Iterable[str], least: int = 8) -> EmbodiedModel:
