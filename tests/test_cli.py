@@ -112,6 +112,7 @@ def test_types_defaults_and_groups(scripted: type[Scripted]) -> None:
         (["evaluate", "instructions=/nowhere.yaml"], "cannot read"),
         (["record", "task=pick"], "out= is missing"),
         (["weights", "weights=/nowhere"], "no weights at"),
+        (["tasks", "foo=1"], "takes none"),
         (["rnu"], "did you mean 'run'"),
     ],
 )

@@ -117,7 +117,8 @@ def settings(command: str, words: Sequence[str]) -> tuple[Any, dict[str, str]]:
         elif name in fields:
             inner, kinds = name, schema
         else:
-            raise UserError(f"unknown key {name!r}; {nearest(name, list(fields))}choose from {', '.join(fields)}")
+            there = f"choose from {', '.join(fields)}" if fields else "this command takes none"
+            raise UserError(f"unknown key {name!r}; {nearest(name, list(fields))}{there}")
         if name in seen:
             raise UserError(f"{name!r} is given twice; give it once")
         seen.add(name)
