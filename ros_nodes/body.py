@@ -100,12 +100,14 @@ class Wire:
 
     # --- any thread
 
-    def missing(self) -> str:
-        """What has not arrived yet, in words; nothing when all has."""
+    def missing(self, since_s: float = -np.inf) -> str:
+        """What has not arrived yet, in words; nothing when all has, pictures after `since_s`."""
         with self._lock:
             out = [] if self._rows else [f"joint_states of {', '.join(self.robot.names)}"]
             for name, camera in self._cameras.items():
                 kinds = {"camera_info": camera.info, "pose": camera.pose, "image_raw": camera.pictures.get("image_raw")}
+                if camera.at_s <= since_s:
+                    kinds["image_raw"] = None
                 out += [f"camera/{name}/{kind}" for kind, there in kinds.items() if there is None]
         return "; ".join(out)
 

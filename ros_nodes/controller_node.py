@@ -158,6 +158,7 @@ class ControllerNode(LifecycleNode, Watch):
         if self.made is None:
             get = self._set
             self.made = Planner(body, str(get("weights")), str(get("mode")), int(get("threads")), int(get("seed")))
+            self.made.plan(body.observe(), "pick the red block")  # the first time takes longest: not while it is in charge
         self.made.body = body
         self.made.reset()
         return self.made
@@ -167,9 +168,9 @@ class ControllerNode(LifecycleNode, Watch):
         assert self.topics is not None
         self.say(state="waiting", goal=goal)
         try:
-            until = time.monotonic() + WAIT_S
-            while (missing := self.topics.missing()) and not halt.is_set():
-                if time.monotonic() > until:
+            asked = time.monotonic()
+            while (missing := self.topics.missing(asked)) and not halt.is_set():  # pictures of now, not of before
+                if time.monotonic() > asked + WAIT_S:
                     raise UserError(f"nothing came within {WAIT_S:.0f} s on {missing}")
                 time.sleep(0.02)
             body = RosBody(self.topics)

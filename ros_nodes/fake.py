@@ -26,7 +26,8 @@ START = np.array([0.0, -0.84, 0.0, -2.6, 0.0, 1.76, 0.785, 0.04])
 class Bench:
     """Publishes joint states of an arm that follows what it is sent, commands of a slow wave, and notes all that comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, arm: bool = True) -> None:
+        self.arm = arm  # whether it is the arm, too; else somebody else says where the joints are
         self.context = Context()
         rclpy.init(context=self.context)
         self.node = rclpy.create_node("bench", context=self.context)
@@ -110,11 +111,12 @@ class Bench:
         """The answer of a Trigger service. A call may get lost where its node has just started: then it is made again."""
         client = self._clients.setdefault(service, None) or self.node.create_client(Trigger, service)
         self._clients[service] = client
-        self.until(client.service_is_ready, every=self.measure)
+        every = self.measure if self.arm else None
+        self.until(client.service_is_ready, every=every)
         for _ in range(10):
             future = client.call_async(Trigger.Request())
             until = time.monotonic() + 1.0
-            self.until(lambda f=future, t=until: f.done() or time.monotonic() > t, every=self.measure)
+            self.until(lambda f=future, t=until: f.done() or time.monotonic() > t, every=every)
             if future.done():
                 return future.result()
         raise AssertionError(f"{service} does not answer")

@@ -108,6 +108,7 @@ def test_the_command_says_what_is_wrong_before_it_starts_anything(capsys: pytest
 
 @pytest.mark.slow
 def test_a_sentence_over_topics_becomes_a_checked_pick_and_place(bench: Bench) -> None:
+    bench.arm = False
     commands = {
         "sim": start.command("sim_node", {"task": "place-in-bowl", "seed": 1}),
         "gate": start.command("gate_node", {}),
