@@ -145,7 +145,10 @@ def work(seeds: range, minutes: float = 0.0) -> tuple[int, list[float], float]:
 
     bench, stamps, gaps, good = Bench(arm=False), [], [], 0
     bench.node.create_subscription(
-        JointTrajectory, "controller/command", lambda m: stamps.append(wire.seconds(m.header.stamp)), RELIABLE
+        JointTrajectory,
+        "controller/command",
+        lambda m: stamps.extend([wire.seconds(m.header.stamp)] * bool(m.points)),
+        RELIABLE,
     )
     nodes = {
         "sim": start.command("sim_node", {"task": "place-in-bowl", "seed": seeds.start}),
@@ -161,7 +164,7 @@ def work(seeds: range, minutes: float = 0.0) -> tuple[int, list[float], float]:
         for k in seeds:
             stamps.clear()
             carried_out(bench)
-            gaps += np.diff(stamps[:-1]).tolist()  # the last one says: hold
+            gaps += np.diff(stamps).tolist()  # of motion; a run begins and ends with a "hold"
             good += bench.call("sim/success").success
             if minutes and time.monotonic() > until:
                 break
