@@ -158,7 +158,8 @@ class ControllerNode(LifecycleNode, Watch):
         if self.made is None:
             get = self._set
             self.made = Planner(body, str(get("weights")), str(get("mode")), int(get("threads")), int(get("seed")))
-            self.made.plan(body.observe(), "pick the red block")  # the first time takes longest: not while it is in charge
+            # The first time takes longest: not while it is in charge.
+            self.made.plan(body.observe(), "pick the red block")
         self.made.body = body
         self.made.reset()
         return self.made
