@@ -20,20 +20,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from beside import declare_operators
 
 WANTED = 0.5
-
-
-def declare_operators() -> None:
-    """ACT takes its ResNet from torchvision. A torchvision of CUDA beside a torch without it lacks its compiled operators, and
-    its import, transformers' too, stops at the two that are declared here; the ResNet uses neither."""
-    compiled = torch.library.Library("torchvision", "FRAGMENT")
-    for name in ("nms", "qnms"):
-        compiled.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    KEPT.append(compiled)
-
-
-KEPT: list[Any] = []  # a library's declarations last as long as it does
 
 
 def ours(weights: str, threads: int) -> tuple[dict[str, Callable[[], Any]], int]:
@@ -96,10 +85,7 @@ def main() -> int:
             "lerobot is missing; install it beside this project as benchmarks/README.md says, without its older torch"
         )
         return 2
-    try:
-        importlib.import_module("torchvision")
-    except RuntimeError:
-        declare_operators()
+    declare_operators()
     torch.set_num_threads(int(options["threads"]))
     mine, size = ours(options["weights"], int(options["threads"]))
     act, large = theirs()

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from beside import declare_operators
 
 from embodied.data.dataset import Dataset
 from embodied.data.recorder import Recorder
@@ -71,6 +72,7 @@ def compare(name: str, root: Path) -> bool:
 
 
 def main(words: list[str]) -> int:
+    declare_operators()
     given = dict(word.split("=", 1) for word in words)
     with tempfile.TemporaryDirectory() as folder:
         if "ours" not in given:
