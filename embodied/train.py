@@ -58,6 +58,7 @@ class Settings:
     validate_every: int = _setting(500, "steps between validations on held-out snapshots")
     save_every_s: float = _setting(120.0, "seconds between checkpoints")
     head: str = _setting("", "motion head: flow | bins; empty: that of init, else flow")
+    fresh: str = _setting("", "comma-separated parameter name prefixes that begin anew, whatever init holds")
     freeze: str = _setting("", "comma-separated parameter name prefixes that stay as they are")
 
 
@@ -130,6 +131,9 @@ def make_model(settings: Settings, statistics: dict[str, Any]) -> EmbodiedModel:
             model = grown(model, corpus)
         if settings.head not in ("", model.config.head):
             model = headed(model, settings.head)
+        if fresh := tuple(p for p in settings.fresh.split(",") if p):
+            new = EmbodiedModel(model.config, model.words).state_dict()
+            model.load_state_dict({k: v for k, v in new.items() if k.startswith(fresh)}, strict=False)
         # A motion head that is already trained keeps the scale it was trained in.
         scales = statistics | {name: scale for name, scale in model.config.statistics.items() if name == "action"}
         model.config = dataclasses.replace(model.config, statistics=scales)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from embodied.errors import UserError
 from embodied.model.lessons import Teacher
 from embodied.model.network import EmbodiedModel, ModelConfig
 from embodied.model.tokens import Words, train_vocabulary
-from embodied.model.weights import save_pretrained
+from embodied.model.weights import from_pretrained, save_pretrained
 from embodied.optimizers import moments, optimizers
 from embodied.train import Settings, rate
 
@@ -259,3 +260,13 @@ def test_a_kill_during_the_swap_leaves_the_checkpoint_before(
     assert third.load(state) == {"step": 2}
     assert same(third, one)
     assert [p.name for p in tmp_path.iterdir()] == ["state"]
+
+
+def test_what_is_to_begin_anew_does_and_nothing_else(folder: Path, tmp_path: Path) -> None:
+    before = from_pretrained(str(folder / "small")).state_dict()
+    asked = settings(folder, tmp_path, text_share=0.0)
+    same, anew = (train.make_model(replace(asked, fresh=f), {"arm": ARM}).state_dict() for f in ("", "finder"))
+    assert all(torch.equal(same[name], before[name]) for name in before)
+    changed = {name for name in before if not torch.equal(anew[name], before[name])}
+    assert changed and all(name.startswith("finder.") for name in changed)
+    assert any(name.startswith("finder.eye.") for name in changed)
