@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from beside import declare_operators
+from options import leave, options
 
 WANTED = 0.5
 
@@ -75,31 +76,28 @@ def theirs() -> tuple[Callable[[], Any], int]:
     return chunk, sum(p.numel() for p in policy.parameters())
 
 
-def main() -> int:
-    options = {"weights": "tabletop", "rounds": "15", "threads": "2"}
-    for argument in sys.argv[1:]:
-        key, _, value = argument.partition("=")
-        options[key] = value
+def main(arguments: list[str]) -> int:
+    chosen = options(arguments, weights="tabletop", rounds=15, threads=2)
     if importlib.util.find_spec("lerobot") is None:
         print(
             "lerobot is missing; install it beside this project as benchmarks/README.md says, without its older torch"
         )
         return 2
     declare_operators()
-    torch.set_num_threads(int(options["threads"]))
-    mine, size = ours(options["weights"], int(options["threads"]))
+    torch.set_num_threads(chosen["threads"])
+    mine, size = ours(chosen["weights"], chosen["threads"])
     act, large = theirs()
     runs, sizes = {**mine, "ACT": act}, {**dict.fromkeys(mine, size), "ACT": large}
     wall: dict[str, list[float]] = {name: [] for name in runs}
     cpu: dict[str, list[float]] = {name: [] for name in runs}
-    for round_ in range(int(options["rounds"]) + 2):
+    for round_ in range(chosen["rounds"] + 2):
         for name, chunk in runs.items():
             start, began = time.perf_counter(), time.process_time()
             chunk()
             if round_ >= 2:  # the first two warm up
                 wall[name].append((time.perf_counter() - start) * 1e3)
                 cpu[name].append((time.process_time() - began) * 1e3)
-    print(f"{options['threads']} threads, {options['rounds']} rounds, medians")
+    print(f"{chosen['threads']} threads, {chosen['rounds']} rounds, medians")
     print("| | parameters, M | chunk, ms | chunk, CPU ms | of ACT's (CPU time) |\n|---|---|---|---|---|")
     for name in runs:
         of_act = np.median(wall[name]) / np.median(wall["ACT"]), np.median(cpu[name]) / np.median(cpu["ACT"])
@@ -112,4 +110,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main)

@@ -23,6 +23,7 @@ import numpy as np
 from options import leave, options
 from std_msgs.msg import Bool, String
 
+from embodied.errors import UserError
 from ros_nodes import start, wire
 from ros_nodes.fake import Bench
 from ros_nodes.process import RELIABLE, environment
@@ -224,7 +225,10 @@ def main(arguments: list[str]) -> int:
         "stops": lambda: stops(chosen["rounds"]), "fuzz": lambda: fuzz(chosen["messages"]), "images": images,
         "stream": lambda: stream(chosen["minutes"]), "picks": lambda: picks(chosen["episodes"]),
     }  # fmt: skip
-    for part in chosen["parts"].split(","):
+    parts = chosen["parts"].split(",")
+    if unknown := sorted(set(parts) - todo.keys()):
+        raise UserError(f"no part {unknown[0]!r}; choose from {', '.join(todo)}")
+    for part in parts:
         todo[part]()
     return 0
 

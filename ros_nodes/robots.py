@@ -133,7 +133,12 @@ def robot(name: str) -> Robot:
         raise UserError(
             f"{path}: these keys are missing or unknown: {', '.join(wrong) if isinstance(read, dict) else 'all'}"
         )
-    lists = {key: tuple(read[key]) for key in ("joints", "cameras", "fixed")}
-    posture = tuple(read["posture"]) if read.get("posture") else None
-    outputs = tuple(Output(o["topic"], o["adapter"], tuple(o.get("joints", ()))) for o in read["outputs"])
-    return Robot(**{**read, **lists, "name": path.stem, "posture": posture, "outputs": outputs})
+    try:
+        lists = {key: tuple(read[key]) for key in ("joints", "cameras", "fixed")}
+        posture = tuple(read["posture"]) if read.get("posture") else None
+        outputs = tuple(Output(o["topic"], o["adapter"], tuple(o.get("joints", ()))) for o in read["outputs"])
+        made = Robot(**{**read, **lists, "name": path.stem, "posture": posture, "outputs": outputs})
+        _ = made.limits, made.boxed, made.action  # all that is read of it later
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{path}: {type(error).__name__} {error}; compare it with {FOLDER / 'sim.yaml'}") from None
+    return made

@@ -55,12 +55,12 @@ class SimNode(Node):
         self.create_subscription(JointTrajectory, "joint_trajectory_controller/joint_trajectory", self.take, RELIABLE)
         self.create_service(Trigger, "~/reset", self.reset)
         self.create_service(Trigger, "~/success", self.tell)
-        self.episode = int(self.set["seed"] or 0)
+        self.episode = 0
         self.lay()
         self.create_timer(1 / self.body.spec.action.rate_hz, self.tick)
 
     def lay(self) -> None:
-        self.body.reset(seed_of(str(self.set["split"]), 0, self.episode))
+        self.body.reset(seed_of(str(self.set["split"]), int(self.set["seed"] or 0), self.episode))
         q = self.body.observe().states["joints"][-1]
         self.at = np.append(q, self.body.observe().states["arm"][-1, 4])  # joint targets, opening in m
         self.path: tuple[np.ndarray, np.ndarray] | None = None

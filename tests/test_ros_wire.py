@@ -15,7 +15,7 @@ from sensor_msgs.msg import Image  # noqa: E402
 
 from embodied.control.arm import down  # noqa: E402
 from embodied.errors import UserError  # noqa: E402
-from ros_nodes import wire  # noqa: E402
+from ros_nodes import robots, wire  # noqa: E402
 from ros_nodes.robots import robot  # noqa: E402
 from sim.camera import front  # noqa: E402
 
@@ -101,3 +101,9 @@ def test_a_robot_is_one_file_and_its_mistakes_are_sentences(tmp_path: object) ->
         out.write("urdf: x\nspeed: 3\n")
     with pytest.raises(UserError, match=r"missing or unknown: .*acceleration.*speed"):
         robot(other)
+    good = (robots.FOLDER / "sim.yaml").read_text()
+    for part, wrong in (("share: 0.5", "sure: 0.5"), ("z: [0.0, 0.75]", "z: high"), ("joints: [", "joints: [elbow, ")):
+        with open(other, "w") as out:
+            out.write(good.replace(part, wrong))
+        with pytest.raises(UserError):
+            robot(other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from embodied import registry
 from embodied.cli import parts
 from embodied.cli.settings import Ros
 
@@ -11,6 +12,12 @@ def main(settings: Ros, chosen: dict[str, str]) -> int:
     parts.check_choice("mode", settings.mode, parts.MODES)
     parts.check_choice("dry_run", settings.dry_run.lower(), ("", "true", "false"))
     dry_run = settings.dry_run.lower() == "true" if settings.dry_run else None
+    if settings.robot == "sim":
+        registry.part("task", settings.task)
+        parts.seed_of("seen", settings.seed)
+    from embodied.model.weights import find
+
+    find(settings.weights)
     sim = {"task": settings.task, "seed": settings.seed} if settings.robot == "sim" else {}
     start = parts.outside("ros_nodes.start")
     return int(
