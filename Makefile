@@ -62,23 +62,20 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The recipe of embodied/weights/tabletop: data, then the finder from nothing, then the language model and the motion head on from
-# BASE, the weights that ship; with BASE= from nothing, which takes more steps and a stage of seeing before. Every line goes on
-# where it was stopped. PROCESSES=2 trains data-parallel on two cores (or GPUs). ENCODER, a folder of a sentence encoder, makes the
-# synonyms anew (embodied/model/synonyms.py); without it the shipped ones stay.
-# One GPU and 16 cores, half an hour: PROCESSES=1 FIND="steps=3600 batch=32 workers=7" JOBS="steps=2144 batch=32 workers=5
-# average=0.998" MOVE="steps=4000 batch=64 workers=3"; from nothing JOBS="steps=2200 batch=96 ..." and more of it.
-comma := ,
+# The recipe of embodied/weights/tabletop, from nothing: data; then to see (the picture encoders), to find (which is where), to
+# read and plan (the language model), to move. About eight hours on two idle cores; every line goes on where it was stopped.
+# PROCESSES trains data-parallel on so many cores or GPUs. ENCODER, a folder of a sentence encoder, makes the synonyms anew
+# (embodied/model/synonyms.py); without it the shipped ones stay. One GPU and 16 cores: PROCESSES=1 SEE="steps=1000 batch=16
+# workers=7" FIND="steps=3600 batch=32 workers=7" PLAN="steps=8000 batch=32 workers=5" MOVE="steps=4000 batch=64 workers=3".
 WORK ?= runs/weights
-BASE ?= tabletop
 PROCESSES ?= 2
 SNAPSHOTS ?= 30000
 WORDS ?= 250000
 DEMOS ?= 1000
-SEE ?= steps=2000 batch=8
-FIND ?= steps=2500 batch=6
-JOBS ?= steps=2000 batch=12 average=0.99 compile=true
-MOVE ?= steps=2500 batch=64
+SEE ?= steps=1000 batch=8
+FIND ?= steps=4000 batch=6
+PLAN ?= steps=10000 batch=12
+MOVE ?= steps=3000 batch=64
 TRAIN := $(BIN)/torchrun --standalone --nproc_per_node $(PROCESSES) -m embodied train snapshots=$(WORK)/snapshots \
 	texts=$(WORK)/words
 weights: $(VENV)/.run
@@ -86,12 +83,11 @@ weights: $(VENV)/.run
 	$(BIN)/embodied record kind=words episodes=$(WORDS) seed=43 out=$(WORK)/words
 	$(BIN)/embodied record task=pick,place-in-bowl,stack-two,push-to-zone,reach,place-in-bowl,stack-two,spatial-relation \
 		shake=0.02 cameras=none episodes=$(DEMOS) seed=200000 out=$(WORK)/motions
-	test -n "$(BASE)" || $(TRAIN) sight_share=1 text_share=0 average=0.99 freeze=finder $(SEE) out=$(WORK)/see
-	$(TRAIN) init=$(or $(BASE),$(WORK)/see/weights) fresh=finder finding_share=1 text_share=0 lr=0.002 warmup=150 average=0.998 \
+	$(TRAIN) sight_share=1 text_share=0 average=0.99 freeze=finder $(SEE) out=$(WORK)/see
+	$(TRAIN) init=$(WORK)/see/weights finding_share=1 text_share=0 lr=0.002 warmup=150 \
 		freeze=encoders,backbone,smear,head,cell_,pointer $(FIND) out=$(WORK)/find
-	$(TRAIN) init=$(WORK)/find/weights text_share=0.9 lr=0.001 freeze=finder,head$(if $(BASE),$(comma)encoders$(comma)cell_$(comma)pointer) \
-		$(JOBS) out=$(WORK)/jobs
-	$(TRAIN) motions=$(WORK)/motions init=$(WORK)/jobs/weights motion_share=1 text_share=0 average=0.995 \
+	$(TRAIN) init=$(WORK)/find/weights text_share=0.9 average=0.999 freeze=finder,head $(PLAN) out=$(WORK)/plan
+	$(TRAIN) motions=$(WORK)/motions init=$(WORK)/plan/weights motion_share=1 text_share=0 average=0.995 \
 		freeze=backbone,smear,encoders.front,encoders.wrist,finder,cell_,pointer $(MOVE) out=$(WORK)/move
 	cd $(WORK)/move/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/tabletop/
 	test -z "$(ENCODER)" || $(BIN)/python -m embodied.model.synonyms corpus=$(WORK)/snapshots/corpus.txt \

@@ -215,7 +215,7 @@ class Training:
         if (rest := 1 - sum(shares)) > 1e-9:
             sources.append(self._scenes(settings.snapshots, "scenes"))
             shares.append(rest)
-        from embodied.model.packing import halves
+        from embodied.model.packing import portions
 
         process = self.accelerator.process_index
         schedule: Any = Schedule(sources, shares, settings.batch, settings.seed, self.start, settings.steps, process)
@@ -224,7 +224,7 @@ class Training:
             batch_size=1,
             shuffle=False,
             num_workers=settings.workers,
-            collate_fn=lambda one: [self._gather(part) for lessons in one[0] for part in halves(lessons)],
+            collate_fn=lambda one: [self._gather(part) for lessons in one[0] for part in portions(lessons)],
             prefetch_factor=4 if settings.workers else None,
         )
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import LlamaForCausalLM
 
 from embodied.errors import UserError
+from embodied.model.attention import attend, blocks
 from embodied.model.decode import Look
 from embodied.model.grammar import Grammar
 from embodied.model.lessons import ALL, ask_check, ask_job, ask_move, ask_plan
-from embodied.model.network import EmbodiedModel, ModelConfig, before, positions, visible
+from embodied.model.network import EmbodiedModel, ModelConfig, before, positions
 from embodied.model.sentence import Objects, Picture, Prompt, Series, Text, embed, pad
 from embodied.model.tokens import Words, train_vocabulary
 
@@ -117,11 +120,30 @@ def test_a_segment_follows_on_the_prefix_not_on_its_neighbour() -> None:
     assert two[0, :7].tolist() == [8, 8, 0, 1, 2, 1, 2]
 
 
-def test_segments_see_the_prefix_and_themselves() -> None:
-    segment = torch.tensor([[0, 0, 1, 1, 2, -1]])
-    sees = visible(segment)[0]
-    assert sees[4].tolist() == [True, True, False, False, True, False]
-    assert positions(segment)[0].tolist()[:5] == [0, 1, 2, 3, 2]
+def test_a_segment_counts_on_from_the_prefix() -> None:
+    assert positions(torch.tensor([[0, 0, 1, 1, 2, -1]]))[0].tolist()[:5] == [0, 1, 2, 3, 2]
+
+
+@given(st.lists(st.lists(st.integers(1, 5), min_size=1, max_size=4), min_size=1, max_size=3))
+def test_packed_attention_is_attention_under_a_dense_mask_and_so_are_its_gradients(rows: list[list[int]]) -> None:
+    n = max(map(sum, rows)) + 1
+    segment = torch.full((len(rows), n), -1)
+    for row, lengths in zip(segment, rows, strict=True):
+        row[: sum(lengths)] = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
+    same = (segment[:, :, None] == segment[:, None]) | (segment[:, None] == 0)
+    mask = same & torch.ones(n, n, dtype=torch.bool).tril()
+    q, k, v = torch.randn(3, len(rows), 2, n, 4, generator=torch.Generator().manual_seed(n)).requires_grad_()
+    ours = attend(torch.nn.Module(), q, k, v, None, blocks(segment), scaling=0.5)[0]
+    dense = torch.nn.functional.scaled_dot_product_attention(q, k, v, mask[:, None], scale=0.5).transpose(1, 2)
+    spoken = segment >= 0
+    torch.testing.assert_close(ours[spoken], dense[spoken])
+    weight = torch.randn(ours[spoken].shape, generator=torch.Generator().manual_seed(1))
+    for a, b in zip(
+        torch.autograd.grad((ours[spoken] * weight).sum(), (q, k, v)),
+        torch.autograd.grad((dense[spoken] * weight).sum(), (q, k, v)),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
 
 
 def test_questions_go_on_from_what_was_noted_last(model: EmbodiedModel) -> None:

@@ -16,6 +16,7 @@ from transformers import LlamaConfig, LlamaModel
 
 from embodied.aims import ROWS
 from embodied.errors import UserError
+from embodied.model.attention import NAME, blocks
 from embodied.model.finder import Finder
 from embodied.model.sentence import Objects, Picture, Prompt, Series, Text, embed
 from embodied.model.tokens import BOS, XS, YS, Words
@@ -86,7 +87,7 @@ class EmbodiedModel(nn.Module):
             LlamaConfig(
                 vocab_size=len(words), hidden_size=dim, intermediate_size=config.mlp, num_hidden_layers=config.layers,
                 num_attention_heads=config.heads, num_key_value_heads=config.heads, max_position_embeddings=1024,
-                tie_word_embeddings=True, attn_implementation="sdpa", pad_token_id=0,
+                tie_word_embeddings=True, attn_implementation=NAME, pad_token_id=0,
             )
         )  # fmt: skip
         self.smear = Smear(dim)
@@ -178,7 +179,7 @@ class EmbodiedModel(nn.Module):
         smeared = self.smear(embeds, one, two)
         hidden = self.backbone(
             inputs_embeds=smeared,
-            attention_mask=visible(segment)[:, None],
+            blocks=blocks(segment),
             position_ids=positions(segment),
             use_cache=False,
         ).last_hidden_state
@@ -218,14 +219,6 @@ def before(segment: Tensor) -> tuple[Tensor, Tensor]:
     one = torch.where(one < 0, n, one)
     two = torch.nn.functional.pad(one, (0, 1), value=n).gather(1, one)
     return one, two
-
-
-def visible(segment: Tensor) -> Tensor:
-    """(b, n) -> (b, n, n) bool: who may look at whom. Padding looks at itself so that no row is empty."""
-    n = segment.shape[1]
-    before = torch.ones(n, n, dtype=torch.bool, device=segment.device).tril()
-    same = (segment[:, :, None] == segment[:, None, :]) | (segment[:, None, :] == 0)
-    return before & same & (segment[:, None, :] >= 0) | torch.eye(n, dtype=torch.bool, device=segment.device)
 
 
 def positions(segment: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -48,13 +49,17 @@ class Batch:
         return Batch(**{one.name: moved(getattr(self, one.name)) for one in fields(self)})
 
 
-def halves(lessons: list[Lesson]) -> list[list[Lesson]]:
-    """Lessons in words alone as a batch of the shorter ones and one of the longer ones: a fifth less padding. Each weighs as
-    much as the lessons of another kind: words are what takes longest to learn."""
-    if lessons[0].images or len(lessons) < 4:
+PORTIONS = 4  # batches that the words of a step are put in, by length: a sixth is padding then, in one batch two fifths
+
+
+def portions(lessons: list[Lesson]) -> list[list[Lesson]]:
+    """Lessons of one kind as batches; those in words alone as several, the shorter ones first. Each weighs as much as the
+    lessons of another kind: words are what takes longest to learn."""
+    if lessons[0].images or lessons[0].chunk is not None or len(lessons) < PORTIONS:
         return [lessons]
     by_length = sorted(lessons, key=lambda lesson: lesson.tokens)
-    return [by_length[: len(lessons) // 2], by_length[len(lessons) // 2 :]]
+    cuts = [len(lessons) * k // PORTIONS for k in range(PORTIONS + 1)]
+    return [by_length[a:b] for a, b in pairwise(cuts)]
 
 
 def _padded(marks: Sequence[np.ndarray]) -> Tensor:
