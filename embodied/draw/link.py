@@ -1,0 +1,79 @@
+"""Strokes whose ends meet become one, so that the pen stays down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def linked(strokes: Sequence[np.ndarray], reach: float) -> list[np.ndarray]:
+    """Join open ends at most reach px apart, the nearest and straightest first; a stroke that meets itself is closed."""
+    from scipy.spatial import cKDTree
+
+    open_ = [stroke for stroke in strokes if not _closed(stroke)]
+    out = [stroke for stroke in strokes if _closed(stroke)]
+    if not open_:
+        return out
+    at = np.array([end for stroke in open_ for end in (stroke[0], stroke[-1])])
+    inner = [(stroke[min(3, len(stroke) - 1)], stroke[max(-4, -len(stroke))]) for stroke in open_]
+    away = at - np.array(inner).reshape(-1, 2)
+    away /= np.maximum(np.hypot(*away.T), 1e-6)[:, None]
+    length = np.repeat([np.hypot(*np.diff(stroke, axis=0).T).sum() for stroke in open_], 2)
+    pairs = cKDTree(at).query_pairs(reach, output_type="ndarray")
+    i, j = pairs.T if len(pairs) else (np.zeros(0, int),) * 2
+    keep = ((i >> 1) != (j >> 1)) | (length[i] > 4 * reach)
+    i, j = i[keep], j[keep]
+    turn = (1 + (away[i] * away[j]).sum(1)) / 2
+    mate = np.full(len(at), -1)
+    for k in np.argsort(np.hypot(*(at[i] - at[j]).T) / reach + turn):
+        a, b = i[k], j[k]
+        if mate[a] < 0 and mate[b] < 0:
+            mate[a], mate[b] = b, a
+    after, used = mate.tolist(), [False] * len(open_)
+    for start in [*np.flatnonzero(mate < 0).tolist(), *range(len(after))]:
+        pieces, e = [], start
+        while e >= 0 and not used[e >> 1]:
+            used[e >> 1] = True
+            pieces.append(open_[e >> 1][:: -1 if e & 1 else 1])
+            e = after[e ^ 1]
+        if pieces:
+            if after[start] >= 0:
+                pieces.append(pieces[0][:1])
+            out.append(np.concatenate(pieces))
+    return out
+
+
+def grafted(strokes: Sequence[np.ndarray], twigs: Sequence[np.ndarray], reach: float) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Draw short twigs, at most reach px long and away, as detours of the stroke beside them instead of with a lift of their own.
+    -> the strokes and the twigs that were left."""
+    from scipy.spatial import cKDTree
+
+    if not len(strokes) or not len(twigs):
+        return list(strokes), list(twigs)
+    points = np.concatenate(strokes)
+    owner = np.repeat(np.arange(len(strokes)), [len(stroke) for stroke in strokes])
+    first = np.searchsorted(owner, np.arange(len(strokes)))
+    tree = cKDTree(points)
+    detours: dict[int, list[tuple[int, np.ndarray]]] = {}
+    left: list[np.ndarray] = []
+    for twig in twigs:
+        away, at = tree.query(twig[[0, -1]])
+        side = int(away.argmin())
+        if np.hypot(*np.diff(twig, axis=0).T).sum() > reach or away[side] > reach:
+            left.append(twig)
+            continue
+        way = twig[::-1] if side else twig
+        k = int(at[side])
+        detours.setdefault(int(owner[k]), []).append((k - int(first[owner[k]]), np.concatenate([way, way[-2::-1], points[k : k + 1]])))
+    out = list(strokes)
+    for k, ways in detours.items():
+        stroke = out[k]
+        for at, way in sorted(ways, key=lambda one: -one[0]):
+            stroke = np.concatenate([stroke[: at + 1], way, stroke[at + 1 :]])
+        out[k] = stroke
+    return out, left
+
+
+def _closed(stroke: np.ndarray) -> bool:
+    return len(stroke) > 2 and bool((stroke[0] == stroke[-1]).all())
