@@ -42,8 +42,8 @@ class Lines:
         )  # fmt: skip
 
 
-def centred(ink: np.ndarray, graph: Graph, pen: float) -> Lines:
-    """pen: the width of most lines, px."""
+def centred(ink: np.ndarray, graph: Graph, pen: float, noise: float = 0.0) -> Lines:
+    """pen: the width of most lines, px. noise: of the paper, see Picture."""
     points, starts = thinned(graph, 2)
     points = ragged.smoothed(points, starts, 2)
     owner = ragged.owners(starts)
@@ -51,7 +51,7 @@ def centred(ink: np.ndarray, graph: Graph, pen: float) -> Lines:
     for radius in (radius, max(2, radius // 2)):
         ahead = ragged.tangents(points, starts, radius)
         normal = np.stack([ahead[:, 1], -ahead[:, 0]], 1)  # to the left, y down
-        seen = across(ink, points, normal, 1.25 * pen + 2)
+        seen = across(ink, points, normal, 1.25 * pen + 2, noise)
         usual = ragged.median(seen.width, starts)
         most = float(np.median(seen.width))
         long = np.diff(starts) > 4 * pen

@@ -37,9 +37,9 @@ class Across:
     open: np.ndarray
 
 
-def across(ink: np.ndarray, points: np.ndarray, normals: np.ndarray, reach: float) -> Across:
-    """points, normals (n, 2). Ink is followed from the point outwards, at most reach px, until there is none or it grows again,
-    which is where a neighbour begins."""
+def across(ink: np.ndarray, points: np.ndarray, normals: np.ndarray, reach: float, noise: float) -> Across:
+    """points, normals (n, 2). Ink is followed from the point outwards, at most reach px, until there is none (but for the paper's
+    noise) or it grows again, which is where a neighbour begins."""
     points, normals = points.astype(np.float32), normals.astype(np.float32)
     half = np.arange(1, int(reach / STEP) + 2, dtype=np.float32) * STEP
     sides = []
@@ -49,7 +49,8 @@ def across(ink: np.ndarray, points: np.ndarray, normals: np.ndarray, reach: floa
         values = sample(ink, points[:, :1] + normals[:, :1] * at, points[:, 1:] + normals[:, 1:] * at)
         least = np.minimum.accumulate(values, 1)
         before = np.concatenate([np.minimum(here, 1)[:, None], least[:, :-1]], 1)
-        other = np.logical_or.accumulate((values > before + 0.06) & (before < 0.7), 1)
+        grows = (values > before + 0.06 + noise) & (before < 0.7)
+        other = np.logical_or.accumulate(grows | (before < 0.02 + 2 * noise), 1)
         values[other] = 0.0
         sides.append((at, values, (least < 0.25).any(1) | other.any(1)))
     total, moment = here.copy(), np.zeros_like(here)
