@@ -1,4 +1,4 @@
-"""The command `embodied`: run, evaluate, ask, record, train, ros run, weights, tasks.
+"""The command `embodied`: run, evaluate, ask, record, train, draw, ros run, weights, tasks.
 
 Exit codes: 0 success, 1 the robot or the check failed, 2 bad input (one sentence, no traceback).
 """
@@ -19,6 +19,7 @@ SUMMARIES = {
     "ask": "what the model sees on a table, and its answer to a question",
     "record": "episodes of the scripted experts as a dataset",
     "train": "train the model; `make weights` is the whole recipe",
+    "draw": "a picture -> pen strokes in an SVG, and the simulated arm draws it",
     "ros run": "the planner on a robot behind ROS 2 topics, or on the simulator behind the same ones",
     "weights": "list or describe weights",
     "tasks": "list the tasks",

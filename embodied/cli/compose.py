@@ -94,6 +94,9 @@ def settings(command: str, words: Sequence[str]) -> tuple[Any, dict[str, str]]:
     """(settings object of the command's dataclass, chosen part of each group). Groups become plain dicts."""
     schema = known.COMMANDS[command].schema()
     fields, groups = keys(schema), chosen_groups(schema)
+    first = known.COMMANDS[command].first
+    if first and words and "=" not in words[0] and not words[0].startswith("-"):
+        words = [f"{first}={words[0]}", *words[1:]]
     given = [_split(word, command) for word in words]
     chosen = dict(groups)
     for name, value in given:
@@ -179,5 +182,6 @@ def help_text(command: str) -> str:
     width = max((len(r[0]) for r in rows), default=0)
     middle = max((len(r[1]) for r in rows), default=0)
     first = " ".join((schema.__doc__ or "").split())
-    lines = [f"embodied {command} [key=value ...]", "", first, ""]
+    before = f" [{entry.first.upper()}]" if entry.first else ""
+    lines = [f"embodied {command}{before} [key=value ...]", "", first, ""]
     return "\n".join(lines + [f"  {a:<{width}}  {b:<{middle}}  {c}" for a, b, c in rows]).rstrip()

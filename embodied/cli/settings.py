@@ -119,11 +119,39 @@ class Tasks:
     """List the tasks with their sentences."""
 
 
+@dataclass
+class Draw:
+    """A picture becomes pen strokes in an SVG, and with sim=true the simulated arm draws them."""
+
+    image: str = key("", "picture (PNG, JPEG, ...) or SVG; may be given without image=")
+    out: str = key("", "folder for drawing.svg, preview.png, preview.gif, report.json; empty: runs/<date and time>")
+    page: str = key("A4", "A3, A4, A5, A6, letter (also A4-landscape), WxH in mm, or image: as large as the picture")
+    pen_mm: float = key(0.5, "width of the pen, mm")
+    mode: str = key("auto", "line (the middle of lines), fill (areas too), tone (shades), or auto: by the picture")
+    style: str = key("", "of fill: hatch, concentric; of tone: stipple (one stroke), hatch, squiggle; empty: the first")
+    scale: str = key("fit", "fit, or px of the picture to a mm of the page")
+    margin_mm: float = key(10.0, "left free at the page's edges, mm")
+    rotate: str = key("auto", "0, 90, or auto: whichever is larger on the page")
+    colours: str = key("1", "number of pens, by the picture's colours, or a palette: #000000,#c02020")
+    angle: float = key(45.0, "of hatching, degrees")
+    retrace: str = key("off", "draw lines twice where that saves lifting the pen: off, thin, max")
+    order_s: float = key(1.0, "time to spend on the order of strokes, s a pen")
+    budget_s: float = key(20.0, "time to spend on the one stroke of tone, s")
+    speed: float = key(100.0, "of the pen on paper, mm/s")
+    travel: float = key(250.0, "of the raised pen, mm/s")
+    seed: int = key(0, "of stipples, colours and the simulated arm's troubles")
+    prompt: str = key("", "instead of a picture: words for a diffusion pipeline, whose weights have to be there")
+    pipeline: str = key("kandinsky-community/kandinsky-2-2-decoder", "of prompt=: folder or name of its weights")
+    sim: bool = key(False, "let the simulated arm draw it: drawing.mp4, canvas.png, its score")
+
+
 class Command(NamedTuple):
-    """schema: () -> dataclass type, called only when the command is used. module: has main(settings) -> exit code."""
+    """schema: () -> dataclass type, called only when the command is used. module: has main(settings) -> exit code. first: the key
+    that a first word without `=` is for, if any."""
 
     schema: Callable[[], type]
     module: str
+    first: str = ""
 
 
 def _outside(module: str) -> Callable[[], type]:
@@ -143,6 +171,7 @@ COMMANDS = {
     "record": Command(_outside("embodied.cli.record"), "embodied.cli.record"),
     "train": Command(_outside("embodied.train"), "embodied.cli.train"),
     "ask": Command(lambda: Ask, "embodied.cli.ask"),
+    "draw": Command(lambda: Draw, "embodied.cli.draw", first="image"),
     "ros run": Command(lambda: Ros, "embodied.cli.ros"),
     "weights": Command(lambda: Weights, "embodied.cli.weights"),
     "tasks": Command(lambda: Tasks, "embodied.cli.tasks"),

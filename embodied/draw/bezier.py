@@ -33,30 +33,98 @@ def curves(strokes: Sequence[np.ndarray], tolerance: float) -> list[np.ndarray]:
     owner = ragged.owners(starts)
     inside = owner[at[:-1]] == owner[at[1:]]
     low, high = at[:-1][inside], at[1:][inside]
-    done: list[tuple[np.ndarray, np.ndarray]] = []
+    done: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for turn in range(ROUNDS):
         control, worst, error = _fit(points, low, high, cut)
         good = (error <= tolerance) | (high - low < 2) | (turn == ROUNDS - 1)
-        done.append((low[good], control[good]))
+        done.append((low[good], high[good], control[good]))
         low, high, worst = low[~good], high[~good], worst[~good]
         if not len(low):
             break
         low, high = np.concatenate([low, worst]), np.concatenate([worst, high])
-    begin = np.concatenate([a for a, _ in done])
-    control = np.concatenate([c for _, c in done])
-    order = np.argsort(begin)
-    bounds = np.searchsorted(begin[order], starts)
-    control = control[order]
+    low, high, control = (np.concatenate(parts) for parts in zip(*done, strict=True))
+    order = np.argsort(low)
+    low, high, control = low[order], high[order], control[order]
+    same = np.arange(len(points))
+    closed = np.hypot(*(points[starts[:-1]] - points[starts[1:] - 1]).T) < 1e-6
+    same[starts[1:][closed] - 1] = starts[:-1][closed]
+    control = _straightened(points, low, high, same, control, tolerance)
+    bounds = np.searchsorted(low, starts)
     return [control[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+
+
+def _straightened(
+    points: np.ndarray, low: np.ndarray, high: np.ndarray, same: np.ndarray, control: np.ndarray, tolerance: float
+) -> np.ndarray:
+    """Pieces that are straight but for tolerance become lines: each the best one through all its points, which averages their
+    noise away, and every joint moves onto the lines that meet in it. same: point -> the one it is, if it closes a line."""
+    chord = control[:, 3] - control[:, 0]
+    size = np.hypot(*chord.T)
+    unit = chord / np.maximum(size, 1e-9)[:, None]
+    normal = np.stack([-unit[:, 1], unit[:, 0]], 1)
+    off = np.abs(np.einsum("kij,kj->ki", control[:, 1:3] - control[:, :1], normal)).max(1)
+    line = (size > 8) & (off < max(2 * tolerance, 0.02 * 8)) & (high - low > 4)
+    # The best line through the inner points: their mean and the direction in which they spread most.
+    starts = np.concatenate([[0], (high - low - 1).clip(1).cumsum()])
+    piece = ragged.owners(starts)
+    p = points[np.arange(len(piece)) - starts[piece] + low[piece] + 1]
+    count = np.diff(starts)
+    mean = np.stack([np.add.reduceat(p[:, j], starts[:-1]) / count for j in (0, 1)], 1)
+    d = p - mean[piece]
+    xx, xy, yy = (np.add.reduceat(v, starts[:-1]) for v in (d[:, 0] ** 2, d[:, 0] * d[:, 1], d[:, 1] ** 2))
+    angle = 0.5 * np.arctan2(2 * xy, xx - yy)
+    normal = np.stack([-np.sin(angle), np.cos(angle)], 1)
+    far = np.abs((d * normal[piece]).sum(1))
+    line &= np.maximum.reduceat(far, starts[:-1]) < 1.5 * tolerance
+    if not line.any():
+        return control
+    at, joint = np.unique(same[np.concatenate([low, high])], return_inverse=True)
+    places = points[at]
+    both = np.concatenate([line, line])
+    n, m, j = np.concatenate([normal, normal])[both], np.concatenate([mean, mean])[both], joint[both]
+    weight = np.concatenate([size, size])[both].clip(8, 60) / 60
+    a = np.zeros((len(places), 2, 2)) + 0.01 * np.eye(2)
+    np.add.at(a, j, weight[:, None, None] * n[:, :, None] * n[:, None, :])
+    right = 0.01 * places
+    np.add.at(right, j, (weight * (n * m).sum(1))[:, None] * n)
+    moved = np.linalg.solve(a, right[..., None])[..., 0]
+    step = moved - places
+    long = np.hypot(*step.T) > 4 * tolerance  # lines that hardly cross would meet far away
+    step[long] = 0
+    k = len(control)
+    first, last = step[joint[:k]], step[joint[k:]]
+    out = control + np.stack([first, first, last, last], 1)
+    straight_ = np.stack([out[:, 0], out[:, 0] + (out[:, 3] - out[:, 0]) / 3, out[:, 3] - (out[:, 3] - out[:, 0]) / 3, out[:, 3]], 1)
+    return np.where(line[:, None, None], straight_, out)
 
 
 def flattened(curve: np.ndarray, step: float) -> np.ndarray:
     """(n, 2) points on a curve, its corners among them, at most about step apart."""
+    part, u = _parameters(curve, step)
+    return np.concatenate([_at(curve[part], u), curve[-1:, 3]])
+
+
+def _parameters(curve: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
+    """Which cubic, and where in it, each point of `flattened` but the last is."""
     size = np.hypot(*np.moveaxis(np.diff(curve, axis=1), -1, 0)).sum(1)
     count = np.maximum(1, np.ceil(size / step)).astype(int)
     part = np.repeat(np.arange(len(curve)), count)
-    u = (np.arange(len(part)) - np.repeat(count.cumsum() - count, count)) / count[part]
-    return np.concatenate([_at(curve[part], u), curve[-1:, 3]])
+    return part, (np.arange(len(part)) - np.repeat(count.cumsum() - count, count)) / count[part]
+
+
+def begun(curve: np.ndarray, at: int, step: float) -> np.ndarray:
+    """A closed curve begun at point `at` of flattened(curve, step)."""
+    part, u = _parameters(curve, step)
+    if not 0 < at < len(part):
+        return curve
+    k, t = int(part[at]), float(u[at])
+    a, b, c, d = curve[k]
+    ab, bc, cd = a + (b - a) * t, b + (c - b) * t, c + (d - c) * t
+    abc, bcd = ab + (bc - ab) * t, bc + (cd - bc) * t
+    middle = abc + (bcd - abc) * t
+    first, second = np.stack([a, ab, abc, middle]), np.stack([middle, bcd, cd, d])
+    tail = [first[None]] if t > 0 else []
+    return np.concatenate([second[None], curve[k + 1 :], curve[:k], *tail])
 
 
 def lines(points: np.ndarray) -> np.ndarray:

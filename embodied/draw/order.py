@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from math import hypot
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,16 +20,38 @@ NEAR = 8  # ends that are looked at from each end
 RUN = 3  # strokes that Or-opt moves at once
 
 
+class Visit(NamedTuple):
+    """One stroke of an order: which, whether it is drawn backwards, and the point at which a closed one begins (before it is
+    turned round)."""
+
+    stroke: int
+    backwards: bool
+    begin: int
+
+
 def ordered(
     strokes: Sequence[np.ndarray], home: tuple[float, float] = (0.0, 0.0), budget_s: float = 1.0, seed: int = 0
 ) -> list[np.ndarray]:
-    """strokes (n, 2), any unit, in a good order from home on, turned and closed ones begun where that saves way.
+    """The strokes (n, 2) as `visits` has them."""
+    out = []
+    for k, backwards, begin in visits(strokes, home, budget_s, seed):
+        stroke = strokes[k]
+        if begin:
+            stroke = np.concatenate([stroke[begin:], stroke[1 : begin + 1]])
+        out.append(stroke[::-1] if backwards else stroke)
+    return out
+
+
+def visits(
+    strokes: Sequence[np.ndarray], home: tuple[float, float] = (0.0, 0.0), budget_s: float = 1.0, seed: int = 0
+) -> list[Visit]:
+    """A good order of strokes (n, 2), any unit, from home on: turned, and closed ones begun, where that saves way.
 
     budget_s: time for improvement; 0: greedy alone.
     """
     stop = time.perf_counter() + budget_s
     if len(strokes) < 2:
-        return [*strokes]
+        return [Visit(k, False, 0) for k in range(len(strokes))]
     loops = {k: stroke for k, stroke in enumerate(strokes) if len(stroke) > 2 and (stroke[0] == stroke[-1]).all()}
     first = np.array([stroke[0] for stroke in strokes])
     last = np.array([stroke[-1] for stroke in strokes])
@@ -45,13 +68,7 @@ def ordered(
         tour.kick(stop, np.random.default_rng(seed))
         _reseat(tour, loops, starts)
         sequence = tour.order[1:]
-    out = []
-    for end in sequence:
-        stroke = strokes[end >> 1]
-        if (at := starts.get(end >> 1, 0)) > 0:
-            stroke = np.concatenate([stroke[at:], stroke[1 : at + 1]])
-        out.append(stroke[::-1] if end & 1 else stroke)
-    return out
+    return [Visit(end >> 1, bool(end & 1), starts.get(end >> 1, 0)) for end in sequence]
 
 
 def travel(strokes: Sequence[np.ndarray], home: tuple[float, float] = (0.0, 0.0)) -> float:

@@ -18,6 +18,7 @@ from embodied.draw.tips import meeting, tips
 CORNER = np.radians(24)  # least turn of a corner
 LOST = 0.8  # of a pen: how far the thinned line may be from a smooth way before that is given up
 NEAR = 0.65  # of a pen: how far from a corner
+LONGEST = 2.0  # pens: of an end whose thinned line is given up for a tip
 WAY = 12  # points on a smooth way across
 
 
@@ -80,11 +81,12 @@ def strokes(ink: np.ndarray, lines: Lines, ends: Ends, middles: np.ndarray, pen:
     line = strung(lines, ends)
     owner = ragged.owners(line.starts)
     tip = tips(ink, lines, ends, middles, pen)
-    place, way, leave = ways(line, owner, pen)
+    place, way, stay = ways(line, owner, pen)
+    trusted = _ends_kept(line, stay, pen)
     # Points in the order of their place: the kept ones at their index, ways just after the point where they begin.
     spread = np.concatenate([np.arange(len(line.points)), place])
     points = np.concatenate([line.points.astype(float), way])
-    keep = np.concatenate([leave, np.ones(len(place), bool)])
+    keep = np.concatenate([stay, np.ones(len(place), bool)])
     spread, points = spread[keep], points[keep]
     order = np.argsort(spread, kind="stable")
     points, owner = points[order], owner[spread[order].astype(int)]
@@ -93,9 +95,26 @@ def strokes(ink: np.ndarray, lines: Lines, ends: Ends, middles: np.ndarray, pen:
     for k, closed in enumerate(line.closed.tolist()):
         stroke = points[cuts[k] : cuts[k + 1]]
         if not closed:
-            stroke = np.concatenate([tip[line.first[k]], stroke, tip[line.last[k]][::-1]])
+            head, tail = (tip[e] if not raw else tip[e][:0] for e, raw in zip((line.first[k], line.last[k]), trusted[k], strict=True))
+            stroke = np.concatenate([head, stroke, tail[::-1]])
         if len(stroke) > 1:
             out.append(stroke)
+    return out
+
+
+def _ends_kept(line: Strung, stay: np.ndarray, pen: float) -> list[tuple[bool, bool]]:
+    """Let unclean ends stay that are longer than a tip; which ends of which stroke did."""
+    out = []
+    for low, high in zip(line.starts[:-1].tolist(), line.starts[1:].tolist(), strict=True):
+        clean = np.flatnonzero(line.clean[low:high])
+        kept = [False, False]
+        if len(clean):
+            for k, run in enumerate((slice(low, low + clean[0]), slice(low + clean[-1] + 1, high))):
+                piece = line.points[run]
+                if len(piece) > 2 and np.hypot(*np.diff(piece, axis=0).T).sum() > LONGEST * pen + 1:
+                    stay[run] = True
+                    kept[k] = True
+        out.append((kept[0], kept[1]))
     return out
 
 
