@@ -233,13 +233,16 @@ class World:
         self._b.changeDynamics(body, 0, maxJointVelocity=speed, **self._c)
 
     def drive(
-        self, body: int, joints: Sequence[int], targets: Sequence[float], forces: Sequence[float], gain: float
-    ) -> None:
-        """Position motors of several joints; gain: part of the error that one substep removes."""
+        self, body: int, joints: Sequence[int], targets: Sequence[float], forces: Sequence[float], gain: float,
+        speeds: Sequence[float] | None = None,
+    ) -> None:  # fmt: skip
+        """Position motors of several joints; gain: part of the error that one substep removes; speeds: rad/s that the targets
+        move with."""
         b = self._b
+        extra = {} if speeds is None else {"targetVelocities": speeds}
         b.setJointMotorControlArray(
             body, joints, b.POSITION_CONTROL, targetPositions=targets, forces=forces,
-            positionGains=[gain] * len(joints), velocityGains=[1.0] * len(joints), **self._c,
+            positionGains=[gain] * len(joints), velocityGains=[1.0] * len(joints), **extra, **self._c,
         )  # fmt: skip
 
     def mirror(self, body: int, left: int, right: int, force: float) -> None:

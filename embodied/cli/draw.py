@@ -39,9 +39,16 @@ def main(settings: Draw, chosen: dict[str, str]) -> int:
         report = write(made, plan, mode, seconds, source, out)
     print(f"{report['strokes']} strokes, {report['ink_mm'] / 1000:.2f} m of ink, about {_clock(report['time_s'])} to draw ({mode})")
     print(f"{out / 'drawing.svg'}")
-    if settings.sim:
-        raise UserError("sim=true is not there yet")
-    return 0
+    if not settings.sim:
+        return 0
+    from embodied.cli import sketch
+
+    with _progress() as say:
+        code, seen = sketch.simulated(made, plan.pace, settings, out, say)
+    sketch.add_to_report(out, seen)
+    print(sketch.said(code, seen))
+    print(f"{out / 'drawing.mp4'}")
+    return code
 
 
 def plan_of(settings: Draw) -> Plan:

@@ -142,7 +142,13 @@ class Draw:
     seed: int = key(0, "of stipples, colours and the simulated arm's troubles")
     prompt: str = key("", "instead of a picture: words for a diffusion pipeline, whose weights have to be there")
     pipeline: str = key("kandinsky-community/kandinsky-2-2-decoder", "of prompt=: folder or name of its weights")
-    sim: bool = key(False, "let the simulated arm draw it: drawing.mp4, canvas.png, its score")
+    sim: bool = key(False, "let the simulated arm draw it: drawing.mp4, canvas.png, its score; goes on where it was stopped")
+    passes: int = key(2, "of sim: how often to draw again what the camera misses, at most")
+    look_s: float = key(10.0, "of sim: seconds of drawing between looks at where the sheet lies; 0: only at the end")
+    dry: float = key(0.0, "of sim: share of the line on which the pen gives no ink")
+    slip_mm: float = key(0.0, "of sim: how far the sheet slips once, mm")
+    slip_deg: float = key(0.0, "of sim: how far it turns then, degrees")
+    vary: float = key(0.0, "of sim: how much the line's width varies, a share")
 
 
 class Command(NamedTuple):

@@ -80,14 +80,15 @@ class Arm:
         return np.array(self._pin.updateFramePlacement(self.model, self._data, self._tip).homogeneous)
 
     def solve(
-        self, q0: NDArray[np.floating], base_from_tip: Matrix, dt_s: float | None = None, steps: int = 20
-    ) -> NDArray[np.float64]:
+        self, q0: NDArray[np.floating], base_from_tip: Matrix, dt_s: float | None = None, steps: int = 20,
+        exact_m: float = 1e-4,
+    ) -> NDArray[np.float64]:  # fmt: skip
         """Joint angles (n,) that bring the tip as near to base_from_tip (4 4) as the limits allow.
 
         q0: where to start (n,), rad; start from the last solution for smooth motion.
         dt_s: with a time step the answer is also within the joints' speed limits of q0, so a far target is approached
         over several calls; without it the target is reached at once.
-        steps: most iterations; ends earlier at 0.1 mm and 0.5 mrad.
+        steps: most iterations; ends earlier at exact_m (0.1 mm), and five times as many rad.
 
         Damped Gauss-Newton steps serve while no limit is active (0.02 ms each); where one is, Pink's quadratic program
         takes over, which trades the tip's error against the limits instead of cutting joints off.
@@ -100,7 +101,7 @@ class Arm:
         q = start
         for k in range(steps):
             step, far = self._newton(q, target, 0.05 if k == 0 else 0.0)
-            if far < 1e-4 and k > 0:
+            if far < exact_m and k > 0:
                 return q
             following = q + step
             if np.any(following < low) or np.any(following > high):

@@ -1,0 +1,154 @@
+"""Draw, look, and draw again what is not there: the loop round a pen.
+
+After a while of drawing, and when all is drawn, the arm makes way for the camera. The sheet is found anew, so that one that slipped is
+drawn on where it lies now; at the end the stretches whose ink is missing are drawn again. What is about to be drawn is written
+down before the pen moves: a run that was killed goes on there, and draws one stroke twice at most.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embodied.draw import sheet
+from embodied.draw.inspect import likeness, missing
+from embodied.draw.order import ordered
+from embodied.geometry import Matrix
+from embodied.spec import CameraSpec
+from embodied.types import Command, Observation
+from policies.draw import PenPolicy
+
+DOTS = 4  # px a mm of the sheet that is looked at
+ENOUGH = 0.004  # share of the line that may stay missing
+
+
+class PenBody(Protocol):
+    """A body with a pen, before a sheet, under a camera."""
+
+    page: tuple[float, float]
+    cameras: dict[str, CameraSpec]
+    rest: NDArray[np.float64]
+
+    def observe(self) -> Observation: ...
+    def apply(self, command: Command) -> Command: ...
+    def photograph(self, camera: str = "over") -> NDArray[np.uint8]: ...
+
+
+@dataclass
+class State:
+    """Where a run is: pass 0 draws the drawing, later ones its gaps; next: the stroke of `strokes` that comes next."""
+
+    drawing: str = ""
+    passes: int = 0
+    next: int = 0
+    gaps: list[list[list[float]]] = field(default_factory=list)  # strokes of this pass, mm; empty: the drawing's own
+    page: list[list[float]] = field(default_factory=list)  # base_from_page as found last
+    looks: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Sketch:
+    """look_s: seconds of drawing between looks; 0: only at the end. passes: of correction, at most. moved: called every tick (for films)."""
+
+    def __init__(
+        self, body: PenBody, policy: PenPolicy, strokes: Sequence[NDArray[np.float64]], pen_mm: float, out: Path,
+        look_s: float = 15.0, passes: int = 2, moved: Callable[[], None] = lambda: None,
+        progress: Callable[[str, int, int], None] = lambda *_: None, kept: Callable[[Path], None] = lambda _: None,
+    ) -> None:  # fmt: skip
+        self.body, self.policy, self.strokes, self.pen_mm, self.out = body, policy, strokes, pen_mm, out
+        self.look_s, self.passes = look_s, passes
+        self.moved, self.progress, self.kept = moved, progress, kept
+        digest = hashlib.sha256(b"".join(np.round(stroke, 4).tobytes() for stroke in strokes)).hexdigest()[:16]
+        self.state = self._resumed(digest)
+        policy.plan(body.observe(), "draw")
+        self.ink: NDArray[np.float32] = np.zeros((1, 1), np.float32)
+        self.drawn_s = 0.0  # of the first pass, the ways to and from looks left out
+
+    @property
+    def page(self) -> Matrix:
+        return np.array(self.state.page) if self.state.page else sheet.laid(*self.body.page)
+
+    def run(self) -> dict[str, float]:
+        """Draw; returns how like the drawing the sheet is then (see inspect.likeness), and `missing`, the share of the line."""
+        state = self.state
+        if state.next == 0 and state.passes == 0:
+            self.look()  # where the sheet lies
+        while True:
+            strokes = [np.array(gap) for gap in state.gaps] if state.passes else list(self.strokes)
+            self._draw(strokes)
+            result = self.look()
+            gaps = missing(self.strokes, self.ink, DOTS)
+            result["missing"] = _length(gaps) / max(_length(self.strokes), 1e-9)
+            state.looks.append({"pass": state.passes, **result})
+            before = [look["missing"] for look in state.looks[:-1]]
+            if not gaps or result["missing"] < ENOUGH or state.passes >= self.passes or (before and result["missing"] > 0.9 * before[-1]):
+                self._save()
+                return result
+            state.passes, state.next = state.passes + 1, 0
+            state.gaps = [gap.tolist() for gap in ordered(gaps, budget_s=0.3)]
+
+    def look(self) -> dict[str, float]:
+        """Make way, find the sheet, see its ink."""
+        self._go(self.policy.home(self.policy.arm.fk(self.body.rest)[:3, 3]))
+        camera = self.body.cameras["over"]
+        image = self.body.photograph("over")
+        grey = image.astype(np.float32).mean(2) / 255
+        page = sheet.found(grey, camera, camera.parent_from_cam, self.page, self.body.page)
+        self.state.page = page.tolist()
+        self.ink = sheet.flat(image, camera, camera.parent_from_cam, page, self.body.page, DOTS)
+        return likeness(self.strokes, self.ink, DOTS, self.pen_mm)
+
+    def _draw(self, strokes: list[NDArray[np.float64]]) -> None:
+        policy, state = self.policy, self.state
+        policy.lay(strokes, self.page)
+        since = 0.0
+        plan = policy.plan(self.body.observe(), "draw")
+        for k in range(len(plan.steps)):
+            if k < state.next:
+                plan = plan.advanced()
+                continue
+            self.progress(f"pass {state.passes}" if state.passes else "drawing", k, len(strokes))
+            self._save()
+            chunk = policy.act(self.body.observe(), plan)
+            self._go(chunk.actions)
+            plan, state.next = plan.advanced(), k + 1
+            self.drawn_s += len(chunk.actions) * chunk.dt_s * (state.passes == 0)
+            since += len(chunk.actions) * chunk.dt_s
+            if 0 < self.look_s < since and k + 1 < len(strokes):
+                since = 0.0
+                self.look()
+                policy.lay(strokes, self.page)
+
+    def _go(self, rows: NDArray[np.float32]) -> None:
+        for row in rows:
+            self.body.apply(Command(0.0, row))
+            self.moved()
+
+    def _resumed(self, digest: str) -> State:
+        at = self.out / "progress.json"
+        if at.is_file():
+            try:
+                state = State(**json.loads(at.read_text()))
+            except (ValueError, TypeError):
+                state = State()
+            if state.drawing == digest:
+                return state
+        return State(digest)
+
+    def _save(self) -> None:
+        """Written whole or not at all, the body's own record (kept) first."""
+        self.kept(self.out)
+        fresh = self.out / "progress.json.new"
+        fresh.write_text(json.dumps(asdict(self.state)))
+        os.replace(fresh, self.out / "progress.json")
+
+
+def _length(strokes: Sequence[NDArray[np.floating]]) -> float:
+    return float(sum(np.hypot(*np.diff(stroke, axis=0).T).sum() for stroke in strokes))
