@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 def main(settings: Draw, chosen: dict[str, str]) -> int:
     """0 when the drawing is written (and, with sim=true, the canvas shows it); 1 when the canvas does not; UserError for bad input."""
     _needs("PIL", "scipy", "skimage", "shapely", "svgelements")
+    if settings.image and settings.prompt:
+        raise UserError("draw takes a picture or prompt=, not both; leave one out")
     source = Path(settings.image) if settings.image else _imagined(settings)
     plan = plan_of(settings)
     from embodied.draw.make import drawing

@@ -32,6 +32,11 @@ class Lines:
     width: np.ndarray
     pen: np.ndarray
 
+    def degrees(self, count: int) -> np.ndarray:
+        """(count + 1,) chains that end at each node; the last, 0, is for node -1, which closed chains have."""
+        nodes = np.concatenate([self.tails, self.heads])
+        return np.bincount(nodes[nodes >= 0], minlength=count + 1)
+
     def only(self, keep: np.ndarray) -> Lines:
         """The chains of keep (k,) bool."""
         points = keep[ragged.owners(self.starts)]

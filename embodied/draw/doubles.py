@@ -17,8 +17,7 @@ LEAST, MOST = 1.22, 2.4  # of a pen: width of a double
 
 def doubled(ink: np.ndarray, lines: Lines, count: int, pen: float) -> Lines:
     """The lines with tracks in place of doubles. count: nodes."""
-    nodes = np.concatenate([lines.tails, lines.heads])
-    degree = np.bincount(nodes[nodes >= 0], minlength=count)
+    degree = lines.degrees(count)
     open_tail, open_head = degree[lines.tails] == 1, degree[lines.heads] == 1
     wide = ragged.median(lines.width, lines.starts)
     double = (lines.tails >= 0) & (wide > LEAST * pen) & (wide < MOST * pen) & ~(open_tail & open_head)

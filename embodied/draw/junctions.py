@@ -39,7 +39,7 @@ def joined(ink: np.ndarray, lines: Lines, count: int, pen: float) -> tuple[Lines
     lines = lines.only(~_spurs(lines, count, pen))
     bridge = _short(lines, count, pen)
     bridge |= _crossed(lines, bridge, count, pen)
-    links = coo_matrix((np.ones(bridge.sum()), (lines.tails[bridge], lines.heads[bridge])), (count, count))
+    links = coo_matrix((np.ones(bridge.sum()), (lines.tails[bridge], lines.heads[bridge])), (count + 1,) * 2)
     total, label = connected_components(links, directed=False)
     middle = _middles(lines, label, total)
     lines = doubled(ink, lines.only(~bridge), count, pen)
@@ -52,14 +52,9 @@ def joined(ink: np.ndarray, lines: Lines, count: int, pen: float) -> tuple[Lines
     return lines, ends, middle
 
 
-def _degrees(lines: Lines, count: int) -> np.ndarray:
-    nodes = np.concatenate([lines.tails, lines.heads])
-    return np.bincount(nodes[nodes >= 0], minlength=count)
-
-
 def _spurs(lines: Lines, count: int, pen: float) -> np.ndarray:
     """(k,) bool: short chains that end at nothing, which thinning leaves where an outline is rough, and loops round a speck."""
-    degree = _degrees(lines, count)
+    degree = lines.degrees(count)
     open_ = ((degree[lines.tails] == 1) ^ (degree[lines.heads] == 1)) & (lines.tails >= 0)
     length = ragged.lengths(lines.points, lines.starts)
     loop = (lines.tails == lines.heads) & (lines.tails >= 0)
@@ -68,14 +63,14 @@ def _spurs(lines: Lines, count: int, pen: float) -> np.ndarray:
 
 def _short(lines: Lines, count: int, pen: float) -> np.ndarray:
     """(k,) bool: chains between two junctions nearer to each other than a pen's width, which are one."""
-    degree = _degrees(lines, count)
+    degree = lines.degrees(count)
     inner = (lines.tails >= 0) & (degree[lines.tails] > 1) & (degree[lines.heads] > 1) & (lines.tails != lines.heads)
     return inner & (ragged.lengths(lines.points, lines.starts) < 1.1 * pen)
 
 
 def _crossed(lines: Lines, short: np.ndarray, count: int, pen: float) -> np.ndarray:
     """(k,) bool: chains that two lines share where they cross at a shallow angle: beyond them two straight on two."""
-    degree = _degrees(lines, count)
+    degree = lines.degrees(count)
     at, out = end_fits(lines)
     of_node: dict[int, list[int]] = {}
     for e, node in enumerate(np.stack([lines.tails, lines.heads], 1).ravel().tolist()):

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MODES = ("line", "fill", "tone")
-LARGEST = 4096  # px along an edge; more is reduced to this: at 300 dots an inch an A3 page
+LARGEST = 2400  # px along an edge; more is reduced to this: 8 px a mm on A4, 4 px for a thin pen's line
 FLAT = 0.7  # of a picture: what six of 64 tones cover unless it has shades
 WIDE = 12  # px: what is wider is an area, not a line
+FAINT = 0.03  # of the range from black to white: a picture with less has nothing in it
 SPECKS = 12  # px: what is smaller is dirt on a photographed page
 
 
@@ -79,6 +80,8 @@ def flattened(grey: np.ndarray) -> tuple[np.ndarray, float]:
     is even and white nothing is changed."""
     from scipy.ndimage import gaussian_filter, grey_closing, zoom
 
+    if float(np.ptp(grey)) < FAINT:
+        return 1 - grey, 0.0
     height, width = grey.shape
     small = 4 if max(grey.shape) >= 256 else 1
     rows, cols = height - height % small, width - width % small

@@ -49,10 +49,11 @@ def trace(
     if style.style and style.style not in STYLES[mode]:
         raise UserError(f"unknown style {style.style!r} of mode {mode}; choose from {', '.join(STYLES[mode])}")
     share = float((seen.ink > 0.5).mean())
-    if mode != "tone" and share == 0 or float(np.ptp(seen.grey)) < 0.02 and seen.grey.mean() > 0.5:
-        raise UserError("the picture has no ink: all of it is paper; draw something darker, or force mode=tone for shades")
-    if share > 0.97:
-        raise UserError("the picture is all ink; there is nothing to draw but a black page, give one with some paper in it")
+    if float(np.ptp(seen.grey)) < picture.FAINT or share > 0.97:
+        what = "paper" if seen.grey.mean() > 0.5 else "ink"
+        raise UserError(f"the picture is all {what}; there is nothing to draw, give one with dark lines on light paper")
+    if mode != "tone" and share == 0:
+        raise UserError("the picture has no ink that stands out; darken it, or draw its shades with mode=tone")
     which = style.style or STYLES[mode][0]
     progress(f"tracing: {mode}, {which}")
     if mode == "tone":
