@@ -11,8 +11,8 @@ import numpy as np
 from embodied.draw import colour, picture, retrace, svg
 from embodied.draw.bezier import begun, curves
 from embodied.draw.drawing import STEP_MM, Drawing, Layer, placed
-from embodied.draw.order import visits
-from embodied.draw.timing import Pace
+from embodied.draw.order import ordered, visits
+from embodied.draw.timing import Pace, estimate
 from embodied.draw.trace import Style, trace
 from embodied.errors import UserError
 
@@ -85,10 +85,11 @@ def _on_page(found: Drawing, plan: Plan) -> Drawing:
 
 def _in_order(layer: Layer, plan: Plan) -> Layer:
     """The layer's curves in the order in which they are drawn, retraced if that was asked for."""
+    lift_mm = plan.pace.lift_s * plan.pace.ink * {"off": 0.0, "thin": retrace.THIN, "max": 1.0}[plan.retrace]
     strokes = layer.strokes()
-    if plan.retrace != "off" and len(strokes) > 1:
-        lift_mm = plan.pace.lift_s * plan.pace.ink * (1.0 if plan.retrace == "max" else retrace.THIN)
-        again = retrace.retraced(strokes, 1.3 * layer.pen_mm, lift_mm)
+    again = retrace.retraced(strokes, 1.3 * layer.pen_mm, lift_mm)
+    best = [ordered(some, budget_s=0) for some in (strokes, again)]
+    if len(again) < len(strokes) and estimate(best[1], pace=plan.pace).total_s < estimate(best[0], pace=plan.pace).total_s:
         layer = replace(layer, curves=curves(again, FINE_MM))
         strokes = layer.strokes()
     out = []

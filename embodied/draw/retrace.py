@@ -86,7 +86,7 @@ def _postman(edges: list[np.ndarray], tails: np.ndarray, heads: np.ndarray, coun
     degree = np.bincount(np.concatenate([tails, heads]), minlength=count)
     odd = np.flatnonzero(degree % 2)
     if not len(odd) or price <= 0:
-        return []
+        return []  # what touches is still drawn in as few trails as there can be
     away, before = dijkstra(graph, directed=False, indices=odd, limit=price, return_predecessors=True)
     between = away[:, odd]
     out: list[int] = []
