@@ -18,6 +18,9 @@ WIDER = 0.14  # of its width: what a clean line may be wider than its own
 BEND = np.cos(np.radians(28))  # of the turn over a pen's width that counts as a corner
 
 
+SAMPLES = 1500  # points at which the lines' width is measured
+
+
 @dataclass
 class Lines:
     """Chains as in Graph, with: clean (n,) bool; bend (n,) bool, unclean only because the line turns there; width (n,) px of ink
@@ -65,8 +68,23 @@ def centred(ink: np.ndarray, graph: Graph, pen: float, noise: float = 0.0) -> Li
         moved = np.where(clean, np.clip(seen.middle, -pen, pen), 0)
         points = points + normal * moved[:, None].astype(np.float32)
     clean &= seen.width > 0.5 * usual[owner]
+    clean &= ~_ends(points, starts, graph, 0.8 * pen)
     bend = clean & _corners(points, starts, max(2, round(pen)))
     return Lines(points, starts, graph.tails, graph.heads, clean & ~bend, bend, seen.width, usual)
+
+
+def pen_width(ink: np.ndarray, graph: Graph, rough: float, noise: float = 0.0, areas: np.ndarray | None = None) -> float:
+    """The usual width of the lines, px: measured across them at some of their points, not in areas (H, W). rough: a guess, px."""
+    at = np.arange(len(graph.points))
+    if areas is not None:
+        row, col = (np.clip(graph.points[:, j].astype(int), 0, areas.shape[1 - j] - 1) for j in (1, 0))
+        at = at[~areas[row, col]]
+    if len(at) < 2:
+        return rough
+    ahead = ragged.tangents(graph.points, graph.starts, 5)
+    some = at[np.unique(np.linspace(0, len(at) - 1, SAMPLES).astype(int))]
+    normal = np.stack([ahead[some, 1], -ahead[some, 0]], 1)
+    return float(np.median(across(ink, graph.points[some], normal, 1.5 * rough + 3, noise).width))
 
 
 def thinned(graph: Graph, every: int) -> tuple[np.ndarray, np.ndarray]:
@@ -76,6 +94,16 @@ def thinned(graph: Graph, every: int) -> tuple[np.ndarray, np.ndarray]:
     last = graph.starts[owner + 1] - 1 - np.arange(len(graph.points))
     keep = ((rank % every == 0) & (last >= every)) | (last == 0)
     return graph.points[keep], ragged.taken(graph.starts, keep)
+
+
+def _ends(points: np.ndarray, starts: np.ndarray, graph: Graph, reach: float) -> np.ndarray:
+    """(n,) bool: points near an end in paper, which thinning leaves anywhere inside the round of the line."""
+    owner, along = ragged.owners(starts), ragged.along_of(points, starts)
+    total = along[np.maximum(starts[1:] - 1, 0)]
+    degree = np.append(graph.degree, 0)
+    tail, head = (degree[nodes] == 1 for nodes in (graph.tails, graph.heads))
+    near = tail[owner] & (along < reach) | head[owner] & (total[owner] - along < reach)
+    return near & (total[owner] > 4 * reach)
 
 
 def _corners(points: np.ndarray, starts: np.ndarray, radius: int) -> np.ndarray:

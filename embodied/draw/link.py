@@ -24,9 +24,12 @@ def linked(strokes: Sequence[np.ndarray], reach: float) -> list[np.ndarray]:
     i, j = pairs.T if len(pairs) else (np.zeros(0, int),) * 2
     keep = ((i >> 1) != (j >> 1)) | (length[i] > 4 * reach)
     i, j = i[keep], j[keep]
-    turn = (1 + (away[i] * away[j]).sum(1)) / 2
+    turn = (1 + (away[i] * away[j]).sum(1)) / 2  # 0 straight on, 1 back
+    gap = np.hypot(*(at[i] - at[j]).T)
+    near = gap < reach * (1 - 0.75 * turn)  # lines side by side are two
+    i, j, turn, gap = i[near], j[near], turn[near], gap[near]
     mate = np.full(len(at), -1)
-    for k in np.argsort(np.hypot(*(at[i] - at[j]).T) / reach + turn):
+    for k in np.argsort(gap / reach + turn):
         a, b = i[k], j[k]
         if mate[a] < 0 and mate[b] < 0:
             mate[a], mate[b] = b, a

@@ -18,6 +18,7 @@ LARGEST = 2400  # px along an edge; more is reduced to this: 8 px a mm on A4, 4 
 FLAT = 0.7  # of a picture: what six of 64 tones cover unless it has shades
 WIDE = 12  # px: what is wider is an area, not a line
 FAINT = 0.03  # of the range from black to white: a picture with less has nothing in it
+WIDTHS = (1.0, 40.0)  # px: of lines that are told from nothing and from areas
 SPECKS = 12  # px: what is smaller is dirt on a photographed page
 
 
@@ -139,16 +140,3 @@ def line_widths(ink: np.ndarray) -> np.ndarray:
     thin = skeletonize(dark)
     width = 2 * np.asarray(distance_transform_edt(dark))[thin] - 1
     return np.repeat(width, np.maximum(1, width.astype(int)))
-
-
-def pen_width(ink: np.ndarray) -> float:
-    """The width of the lines, px: ink over length of skeleton."""
-    from skimage.morphology import skeletonize
-
-    thin = skeletonize(ink > 0.5)
-    count = int(thin.sum())
-    if not count:
-        return 3.0
-    diagonal = float((thin[1:, 1:] & thin[:-1, :-1]).sum() + (thin[1:, :-1] & thin[:-1, 1:]).sum())
-    length = count + diagonal * (np.sqrt(2) - 1)
-    return float(np.clip((ink > 0.5).sum() / length, 1.0, 40.0))

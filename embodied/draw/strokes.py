@@ -17,7 +17,7 @@ from embodied.draw.tips import meeting, tips
 
 CORNER = np.radians(24)  # least turn of a corner
 LOST = 0.8  # of a pen: how far the thinned line may be from a smooth way before that is given up
-NEAR = 0.65  # of a pen: how far from a corner
+NEAR = 0.46  # of a pen, over the cosine of half the turn: how far from a corner the thinned line may pass
 LONGEST = 2.0  # pens: of an end whose thinned line is given up for a tip
 WAY = 12  # points on a smooth way across
 
@@ -148,7 +148,7 @@ def ways(line: Strung, owner: np.ndarray, pen: float) -> tuple[np.ndarray, np.nd
     np.minimum.at(to_corner, run, np.hypot(*(raw - corner[run]).T))
     off = np.zeros(len(a))
     np.maximum.at(off, run, np.hypot(*np.moveaxis(raw[:, None] - smooth[run], -1, 0)).min(1))
-    sharp = (turn > CORNER) & (s > -0.5) & (t > -0.5) & (to_corner < NEAR * pen + 0.3) & (s + t < 3 * chord + pen)
+    sharp = (turn > CORNER) & (s > -0.5) & (t > -0.5) & (to_corner < NEAR * pen / np.maximum(np.cos(turn / 2), 0.25) + 0.3) & (s + t < 3 * chord + pen)
     only_bent = np.bincount(run, ~line.bend[inner], len(a)) == 0
     lost = ~sharp & (only_bent | (off > LOST * pen + 0.25 * chord / WAY))
     stay[inner[lost[run]]] = True

@@ -10,7 +10,7 @@ import numpy as np
 from embodied.draw import fill, picture, ragged, tone
 from embodied.draw.bezier import curves
 from embodied.draw.bezier import lines as polyline
-from embodied.draw.centreline import centred
+from embodied.draw.centreline import centred, pen_width
 from embodied.draw.junctions import joined
 from embodied.draw.link import grafted, linked
 from embodied.draw.picture import Picture
@@ -64,10 +64,12 @@ def trace(
     return _areas(seen, pen, which, style), mode
 
 
-def lines(ink: np.ndarray, noise: float = 0.0, width: float = 0.0) -> list[np.ndarray]:
-    """Strokes (n, 2) along the middle of the lines of ink (H, W). width: of most lines, px; 0: as the picture has it."""
-    width = width or picture.pen_width(ink)
+def lines(ink: np.ndarray, noise: float = 0.0, areas: np.ndarray | None = None) -> list[np.ndarray]:
+    """Strokes (n, 2) along the middle of the lines of ink (H, W), whose width is measured outside areas (H, W)."""
     graph = skeleton(ink)
+    length = float(ragged.lengths(graph.points, graph.starts).sum())
+    rough = float(np.clip((ink > 0.5).sum() / max(length, 1.0), *picture.WIDTHS))
+    width = max(1.0, pen_width(ink, graph, rough, noise, areas))
     chains = centred(ink, graph, width, noise)
     found, ends, middles = joined(ink, chains, len(graph.nodes), width)
     drawn = led(ink, found, ends, middles, width)
@@ -84,7 +86,7 @@ def _areas(seen: Picture, pen: float, which: str, style: Style) -> list[np.ndarr
     bare = np.where(wide, 0, ink)
     thin: list[np.ndarray] = []
     if (bare > 0.5).sum() > pen * pen:
-        strokes = lines(ink, seen.noise, picture.pen_width(bare))
+        strokes = lines(ink, seen.noise, wide)
         thin = [piece for stroke in strokes for piece in _parts(stroke, ~wide & (ink > 0.3), pen)]
     out = [*curves(linked(thin, pen), style.tolerance), *map(polyline, filled)]
     return [curve / zoom for curve in out]
