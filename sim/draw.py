@@ -18,6 +18,7 @@ from embodied.errors import UserError
 from embodied.geometry import Matrix, look_at
 from embodied.spec import BodySpec, CameraSpec, Channels
 from embodied.types import Command, Observation
+from policies.draw import UP_MM
 from sim.camera import pinhole
 from sim.paper import Paper, Pen, Trouble
 from sim.robots.panda import COLOUR
@@ -205,10 +206,10 @@ class DrawBody:
         self.world.place(self._sheet, (middle[0], middle[1], middle[2] - THICK_M / 2), (0, 0, np.sin(yaw / 2), np.cos(yaw / 2)))
 
 
-def home(body: DrawBody) -> tuple[float, float]:
-    """Where the resting tip is, page mm."""
-    x, y, _ = sheet.on_page(body.base_from_page, body.arm.fk(body.rest)[None, :3, 3])[0]
-    return float(x), float(y)
+def home(body: DrawBody) -> tuple[float, float, float]:
+    """Where the resting tip is, page mm and mm above the raised pen."""
+    x, y, above = sheet.on_page(body.base_from_page, body.arm.fk(body.rest)[None, :3, 3])[0]
+    return float(x), float(y), float(above) - UP_MM
 
 
 def overhead(page: tuple[float, float], height_m: float = 0.75, middle: tuple[float, float] = (0.45, 0.0)) -> CameraSpec:

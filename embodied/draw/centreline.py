@@ -14,7 +14,7 @@ from embodied.draw import ragged
 from embodied.draw.profile import across
 from embodied.draw.skeleton import Graph
 
-WIDER = 0.14  # of its width: what a clean line may be wider than its own
+WIDER = 0.1  # of its width: what a clean line may be wider than its own
 BEND = np.cos(np.radians(28))  # of the turn over a pen's width that counts as a corner
 
 

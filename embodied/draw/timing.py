@@ -84,14 +84,17 @@ class Estimate:
     lifts: int
 
 
-def estimate(strokes: Sequence[np.ndarray], home: tuple[float, float] = (0.0, 0.0), pace: Pace | None = None) -> Estimate:
-    """Of strokes (n, 2) mm drawn in this order from home on, and home again."""
+def estimate(
+    strokes: Sequence[np.ndarray], home: tuple[float, float, float] = (0.0, 0.0, 0.0), pace: Pace | None = None
+) -> Estimate:
+    """Of strokes (n, 2) mm drawn in this order from home on, and home again. home: x, y and height over the raised pen's, mm."""
     pace = pace or Pace()
     ink_s = ink_mm = 0.0
     for stroke in strokes:
         ink_s += float(moments(stroke, pace.ink, pace)[-1])
         ink_mm += float(_norm(np.diff(stroke, axis=0)).sum())
-    stops = np.array([home, *(p for stroke in strokes for p in (stroke[0], stroke[-1])), home])
+    ends = [(*p, 0.0) for stroke in strokes for p in (stroke[0], stroke[-1])]
+    stops = np.array([home, *ends, home])
     way = _norm(stops[1::2] - stops[0::2])
     travel_s = float(sum(hop(float(one), pace) for one in way))
     lifts = len(strokes)
