@@ -52,6 +52,10 @@ print(time.perf_counter() - t)
 """
 
 
+def heading(*cells: str) -> None:
+    print("\n| " + " | ".join(cells) + " |\n|" + "---|" * len(cells))
+
+
 def score(scorer: Path, result: Path, source: Path, pen: float) -> dict[str, float]:
     truth = source.with_suffix(".gt.json")
     extra = ["--gt", str(truth)] if truth.is_file() else []
@@ -115,7 +119,15 @@ def peer_traces(source: Path, folder: Path, peers: Path | None) -> dict[str, tup
 
 def part_trace(given: dict, folder: Path) -> None:
     data, scorer = Path(given["data"]), Path(given["scorer"])
-    print("| picture | Chamfer px (wanted) | within 1 px | true line mean / p95 px | strokes | CPU s | peers: Chamfer px, s |\n|---|---|---|---|---|---|---|")
+    heading(
+        "picture",
+        "Chamfer px (wanted)",
+        "within 1 px",
+        "true line mean / p95 px",
+        "strokes",
+        "CPU s",
+        "peers: Chamfer px, s",
+    )
     for name, pen in PICTURES.items():
         source, out = data / f"{name}.png", folder / f"{name}.svg"
         took = traced(source, pen, out, given["repeats"])
@@ -141,7 +153,7 @@ def _save_flat(source: Path, out: Path) -> None:
 
 def part_fill(given: dict, folder: Path) -> None:
     source, draw = Path(given["data"]) / "logo.png", pen_of(Path(given["scorer"]))
-    print("\n| logo, pen 3 px | cover (0.995) | spill (0.005) | ink over area (1.12) |\n|---|---|---|---|")
+    heading("logo, pen 3 px", "cover (0.995)", "spill (0.005)", "ink over area (1.12)")
     for style in ("hatch", "concentric"):
         seen = picture.load(source)
         curves, _ = trace.trace(seen, 3.0, trace.Style("fill", style))
@@ -160,7 +172,7 @@ def part_tone(given: dict, folder: Path) -> None:
     draw = pen_of(Path(given["scorer"]))
     image = Image.fromarray(data.camera()).resize((1024, 1024), Image.Resampling.LANCZOS)
     seen = picture.of(image)
-    print("\n| camera, 1024 px, pen 3 px | grey difference of 255 after 2 mm blur (11) | r (0.965) | strokes | s |\n|---|---|---|---|---|")
+    heading("camera, 1024 px, pen 3 px", "grey difference of 255 after 2 mm blur (11)", "r (0.965)", "strokes", "s")
     for style in ("stipple", "hatch", "squiggle"):
         start = time.perf_counter()
         curves, _ = trace.trace(seen, 3.0, trace.Style("tone", style))
@@ -175,7 +187,15 @@ def part_order(given: dict, folder: Path) -> None:
     """The strokes of each picture, as traced, in mm; vpype reads them from an SVG and writes one."""
     data, peers = Path(given["data"]), _peers(given)
     vpype = peers / "vpype" if peers and (peers / "vpype").exists() else None
-    print("\n| picture | strokes | linesort: mm, own s | two-opt | ours, 1 s | ours in half of linesort's own time | time min: ours, retrace=max |\n|---|---|---|---|---|---|---|")
+    heading(
+        "picture",
+        "strokes",
+        "linesort: mm, own s",
+        "two-opt",
+        "ours, 1 s",
+        "ours in half of linesort's own time",
+        "time min: ours, retrace=max",
+    )
     ratios: list[list[float]] = []
     for name, pen in [*PICTURES.items(), ("text", 3), ("logo", 3)]:
         seen = picture.load(data / f"{name}.png")
@@ -186,10 +206,22 @@ def part_order(given: dict, folder: Path) -> None:
         best = ordered(strokes, budget_s=1.0)
         cells, theirs, own = ["-", "-"], [np.nan, np.nan], 0.1
         if vpype:
-            (folder / "in.svg").write_text(svg.written(Drawing(171, 171, [Layer("#000000", pen / 6, [polyline(s) for s in strokes])])))
+            (folder / "in.svg").write_text(
+                svg.written(Drawing(171, 171, [Layer("#000000", pen / 6, [polyline(s) for s in strokes])]))
+            )
             for k, how in enumerate(([], ["linesort"], ["linesort", "--two-opt"])):
                 start = time.perf_counter()
-                run = [str(vpype), "read", "-q", "0.01mm", "-s", str(folder / "in.svg"), *how, "write", str(folder / "out.svg")]
+                run = [
+                    str(vpype),
+                    "read",
+                    "-q",
+                    "0.01mm",
+                    "-s",
+                    str(folder / "in.svg"),
+                    *how,
+                    "write",
+                    str(folder / "out.svg"),
+                ]
                 subprocess.run(run, capture_output=True, check=True)
                 took = time.perf_counter() - start
                 if not how:
@@ -203,12 +235,17 @@ def part_order(given: dict, folder: Path) -> None:
         fast = ordered(strokes, budget_s=own / 2)
         quick = time.perf_counter() - start
         ratios.append([travel(best) / theirs[0], travel(best) / theirs[1], travel(fast) / theirs[0]])
-        again = make._in_order(Layer("#000000", pen / 6, [polyline(s) for s in strokes]), make.Plan(retrace="max")).strokes()
+        again = make._in_order(
+            Layer("#000000", pen / 6, [polyline(s) for s in strokes]), make.Plan(retrace="max")
+        ).strokes()
         minutes = [_minutes(some) for some in (best, again)]
         print(f"| {name} | {len(strokes)} | {cells[0]} | {cells[1]} | {travel(best):.0f} | {travel(fast):.0f}, {quick:.3f} | "
               f"{minutes[0]:.2f}, {minutes[1]:.2f} |", flush=True)  # fmt: skip
     mean = np.exp(np.log(np.array(ratios)).mean(0))
-    print(f"\ngeometric means: ours over linesort {mean[0]:.3f} (wanted 0.70), over two-opt {mean[1]:.3f} (0.85), fast over linesort {mean[2]:.3f} (0.80)")
+    print(
+        f"\ngeometric means: ours over linesort {mean[0]:.3f} (wanted 0.70), over two-opt {mean[1]:.3f} (0.85), "
+        f"fast over linesort {mean[2]:.3f} (0.80)"
+    )
 
 
 def _minutes(strokes: list[np.ndarray]) -> float:
@@ -227,10 +264,19 @@ def part_arm(given: dict, folder: Path) -> None:
     made, _ = make.drawing(Path(given["data"]) / "house.png", plan)
     strokes = made.layers[0].strokes()
     troubled = Trouble(0.05, slip_mm=2.0, slip_deg=1.0, vary=0.2)
-    print("\n| arm, house on A4 | within 0.5 mm (0.95) | Chamfer mm (0.25) | tip mm: mean / p95 / max (0.06 / 0.10 / 0.25) | time: simulated over estimated (1.03) |\n|---|---|---|---|---|")
+    heading(
+        "arm, house on A4",
+        "within 0.5 mm (0.95)",
+        "Chamfer mm (0.25)",
+        "tip mm: mean / p95 / max (0.06 / 0.10 / 0.25)",
+        "time: simulated over estimated (1.03)",
+    )
     runs = [("no trouble", Trouble(), 2, 0.0, 0)]
     for seed in range(given["sketches"]):
-        runs += [(f"trouble, open loop, seed {seed}", troubled, 0, 0.0, seed), (f"trouble, closed loop, seed {seed}", troubled, 2, 10.0, seed)]
+        runs += [
+            (f"trouble, open loop, seed {seed}", troubled, 0, 0.0, seed),
+            (f"trouble, closed loop, seed {seed}", troubled, 2, 10.0, seed),
+        ]
     for name, trouble, passes, look_s, seed in runs:
         body = DrawBody((made.width, made.height), plan.pen_mm, trouble)
         body.reset(seed)
@@ -241,12 +287,12 @@ def part_arm(given: dict, folder: Path) -> None:
         result = sketch.run()
         tip, ratio = "-", "-"
         if not trouble.slip_mm:
-            from scipy.spatial import cKDTree
+            from scipy.spatial import KDTree
 
             from embodied.draw.residue import along
 
             way = np.array(body.way)
-            off = cKDTree(along(strokes, 0.02)).query(way[way[:, 2] < 0][:, :2])[0]
+            off = KDTree(along(strokes, 0.02)).query(way[way[:, 2] < 0][:, :2])[0]
             tip = f"{off.mean():.3f} / {np.quantile(off, 0.95):.3f} / {off.max():.3f}"
             guess = timing.estimate(strokes, home(body), plan.pace)
             ratio = f"{body.now_s / guess.total_s:.3f}"

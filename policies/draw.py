@@ -48,7 +48,8 @@ class PenPolicy:
             if np.linalg.norm(self.arm.fk(q)[:3, 3] - point) > 1e-4:
                 x, y = every[k]
                 raise UserError(
-                    f"a stroke at {x:.0f}, {y:.0f} mm of the page is out of the arm's reach; lay the page nearer or take a smaller one"
+                    f"a stroke at {x:.0f}, {y:.0f} mm of the page is out of the arm's reach; "
+                    "lay the page nearer or take a smaller one"
                 )
 
     def reset(self) -> None:
@@ -117,4 +118,5 @@ class PenPolicy:
         return out
 
     def _solve(self, q: NDArray[np.float64], point: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
-        return self.arm.solve(q, down(*point, 0.0), steps=steps, exact_m=EXACT_M)
+        x, y, z = point.tolist()
+        return self.arm.solve(q, down(x, y, z, 0.0), steps=steps, exact_m=EXACT_M)

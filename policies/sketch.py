@@ -1,8 +1,8 @@
 """Draw, look, and draw again what is not there: the loop round a pen.
 
-After a while of drawing, and when all is drawn, the arm makes way for the camera. The sheet is found anew, so that one that slipped is
-drawn on where it lies now; at the end the stretches whose ink is missing are drawn again. What is about to be drawn is written
-down before the pen moves: a run that was killed goes on there, and draws one stroke twice at most.
+After a while of drawing, and when all is drawn, the arm makes way for the camera. The sheet is found anew, so that one that
+slipped is drawn on where it lies now; at the end the stretches whose ink is missing are drawn again. What is about to be drawn
+is written down before the pen moves: a run that was killed goes on there, and draws one stroke twice at most.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ class State:
 
 
 class Sketch:
-    """look_s: seconds of drawing between looks; 0: only at the end. passes: of correction, at most. moved: called every tick (for films)."""
+    """look_s: seconds of drawing between looks; 0: only at the end. passes: of correction, at most. moved: called every tick, for
+    films; kept: called with `out` before every stroke, for what the body writes down."""
 
     def __init__(
         self, body: PenBody, policy: PenPolicy, strokes: Sequence[NDArray[np.float64]], pen_mm: float, out: Path,
@@ -88,7 +89,12 @@ class Sketch:
             result["missing"] = _length(gaps) / max(_length(self.strokes), 1e-9)
             state.looks.append({"pass": state.passes, **result})
             before = [look["missing"] for look in state.looks[:-1]]
-            if not gaps or result["missing"] < ENOUGH or state.passes >= self.passes or (before and result["missing"] > 0.9 * before[-1]):
+            if (
+                not gaps
+                or result["missing"] < ENOUGH
+                or state.passes >= self.passes
+                or (before and result["missing"] > 0.9 * before[-1])
+            ):
                 self._save()
                 return result
             state.passes, state.next = state.passes + 1, 0

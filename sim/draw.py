@@ -40,7 +40,9 @@ REST_M = (0.30, -0.20, 0.25)  # the tip, out of the overhead camera's sight
 class DrawBody:
     """page: (width, height) mm. pen_mm: the line's width. trouble: what goes wrong, seeded by reset."""
 
-    def __init__(self, page: tuple[float, float] = (210.0, 297.0), pen_mm: float = 0.5, trouble: Trouble | None = None) -> None:
+    def __init__(
+        self, page: tuple[float, float] = (210.0, 297.0), pen_mm: float = 0.5, trouble: Trouble | None = None
+    ) -> None:
         if max(page) > 420:
             raise UserError(f"a page of {page[0]:g}x{page[1]:g} mm is larger than the arm reaches; take A4 or smaller")
         self.page, self.pen_mm, self.trouble = page, pen_mm, trouble or Trouble()
@@ -59,7 +61,7 @@ class DrawBody:
         self._sheet = self.world.add(box_mesh((page[1] / 1e3, page[0] / 1e3, THICK_M)), [], (1.0, 1.0, 1.0, 1.0))
         self._pen = self.world.add(cylinder_mesh(0.009, PEN_M), [], (0.12, 0.2, 0.55, 1.0))
         self.cameras = {
-            "front": pinhole((480, 360), 46.0, look_at((0.98, -0.30, 0.52), (0.42, 0.0, 0.08)), depth=False),
+            "front": pinhole((480, 360), 33.0, look_at((1.02, -0.40, 0.66), (0.43, 0.0, 0.06)), depth=False),
             "over": overhead(page),
         }
         names = tuple(f"q{k + 1}" for k in range(len(self._joints)))
@@ -129,7 +131,7 @@ class DrawBody:
         self._q = target
         self.ticks += 1
         if self._slip[0] <= self.now_s and (self.trouble.slip_mm or self.trouble.slip_deg):
-            when, by, turn = self._slip
+            _when, by, turn = self._slip
             self.base_from_page = sheet.moved(self.base_from_page, self.page, by, turn)
             self._slip = (np.inf, by, turn)
             self._put_sheet()
@@ -166,7 +168,7 @@ class DrawBody:
         """What the camera sees, uint8 H W 3, the ink on the sheet with it."""
         spec = self.cameras[camera]
         tip = self.world.link_pose(self._robot, self._tip)
-        self.world.place(self._pen, tip[:3, 3] + tip[:3, 2] * (PEN_M / 2))
+        self.world.place(self._pen, (tip[:3, 3] + tip[:3, 2] * (PEN_M / 2)).tolist())
         frame = self.world.look(spec, spec.parent_from_cam, LIGHT)
         image = frame.image.copy()
         rows, cols = np.nonzero(frame.bodies == self._sheet)
@@ -203,7 +205,9 @@ class DrawBody:
         middle = sheet.on_base(self.base_from_page, np.array([self.page]) / 2)[0]
         across = self.base_from_page[:3, 1]
         yaw = np.arctan2(across[1], across[0])
-        self.world.place(self._sheet, (middle[0], middle[1], middle[2] - THICK_M / 2), (0, 0, np.sin(yaw / 2), np.cos(yaw / 2)))
+        self.world.place(
+            self._sheet, (middle[0], middle[1], middle[2] - THICK_M / 2), (0, 0, np.sin(yaw / 2), np.cos(yaw / 2))
+        )
 
 
 def home(body: DrawBody) -> tuple[float, float, float]:
@@ -212,7 +216,9 @@ def home(body: DrawBody) -> tuple[float, float, float]:
     return float(x), float(y), float(above) - UP_MM
 
 
-def overhead(page: tuple[float, float], height_m: float = 0.75, middle: tuple[float, float] = (0.45, 0.0)) -> CameraSpec:
+def overhead(
+    page: tuple[float, float], height_m: float = 0.75, middle: tuple[float, float] = (0.45, 0.0)
+) -> CameraSpec:
     """A calibrated camera above the sheet's place that sees it with 25 mm to spare all round, at 4 px a mm."""
     width, height = (round((side + 50) * 4) for side in page)
     focal = 4 * height_m * 1e3

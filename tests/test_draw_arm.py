@@ -29,7 +29,9 @@ STROKES = [
 ]
 
 
-def sketched(out: Path, trouble: Trouble | None = None, seed: int = 0, **more: object) -> tuple[DrawBody, Sketch, dict[str, float]]:
+def sketched(
+    out: Path, trouble: Trouble | None = None, seed: int = 0, **more: object
+) -> tuple[DrawBody, Sketch, dict[str, float]]:
     body = DrawBody(PAGE, 0.5, trouble)
     body.reset(seed)
     out.mkdir(exist_ok=True)
@@ -38,14 +40,14 @@ def sketched(out: Path, trouble: Trouble | None = None, seed: int = 0, **more: o
 
 
 def test_the_tip_stays_on_its_path_and_the_sheet_shows_it_in_the_time_foretold(tmp_path: Path) -> None:
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     from embodied.draw.timing import estimate
     from sim.draw import home
 
     body, sketch, result = sketched(tmp_path, look_s=0.0)
     way = np.array(body.way)
-    off = cKDTree(along(STROKES, 0.02)).query(way[way[:, 2] < 0][:, :2])[0]
+    off = KDTree(along(STROKES, 0.02)).query(way[way[:, 2] < 0][:, :2])[0]
     assert off.mean() < 0.06 and np.quantile(off, 0.95) < 0.1 and off.max() < 0.25
     assert result["iou"] > 0.99 and result["chamfer_mm"] < 0.25 and result["missing"] == 0
     assert body.now_s == pytest.approx(estimate(STROKES, home(body), Pace()).total_s, rel=0.03)
@@ -68,7 +70,9 @@ def test_what_a_dry_pen_left_out_is_drawn_again_and_a_slipped_sheet_is_followed(
     body, _, open_loop = sketched(tmp_path / "open", trouble, seed=1, passes=0, look_s=0.0)
     body.close()
     body, sketch, closed = sketched(tmp_path / "closed", trouble, seed=1, passes=2, look_s=1.0)
-    error = sheet.on_base(sketch.page, np.array([[0, 0], PAGE])) - sheet.on_base(body.base_from_page, np.array([[0, 0], PAGE]))
+    error = sheet.on_base(sketch.page, np.array([[0, 0], PAGE])) - sheet.on_base(
+        body.base_from_page, np.array([[0, 0], PAGE])
+    )
     assert np.abs(error).max() < 0.2e-3  # m: the camera knows where the sheet lies
     assert closed["missing"] < 0.02 < open_loop["missing"] and closed["iou"] > open_loop["iou"]
     body.close()
@@ -104,7 +108,9 @@ def test_a_killed_run_goes_on_and_draws_one_stroke_twice_at_most(tmp_path: Path)
 
 
 def test_another_drawing_does_not_go_on_with_this_one_s_progress(tmp_path: Path) -> None:
-    (tmp_path / "progress.json").write_text('{"drawing": "other", "passes": 1, "next": 2, "gaps": [], "page": [], "looks": []}')
+    (tmp_path / "progress.json").write_text(
+        '{"drawing": "other", "passes": 1, "next": 2, "gaps": [], "page": [], "looks": []}'
+    )
     body = DrawBody(PAGE)
     assert Sketch(body, PenPolicy(body.arm, RATE_HZ), STROKES, 0.5, tmp_path).state.next == 0
     body.close()
@@ -133,13 +139,17 @@ def test_a_sheet_is_found_where_it_lies(by: tuple[float, float], turn: float) ->
     found = sheet.found(grey, camera, camera.parent_from_cam, sheet.laid(*PAGE), PAGE)
     corners = np.array([[0, 0], [PAGE[0], 0], [0, PAGE[1]], PAGE])
     assert np.abs(sheet.on_base(found, corners) - sheet.on_base(truth, corners)).max() < 0.1e-3
-    np.testing.assert_allclose(sheet.on_page(truth, sheet.on_base(truth, corners, 3.0)), np.column_stack([corners, [3.0] * 4]), atol=1e-6)
+    np.testing.assert_allclose(
+        sheet.on_page(truth, sheet.on_base(truth, corners, 3.0)), np.column_stack([corners, [3.0] * 4]), atol=1e-6
+    )
 
 
 def test_a_picture_of_no_sheet_is_one_sentence() -> None:
     camera = overhead(PAGE)
     with pytest.raises(UserError, match="does not see the sheet"):
-        sheet.found(np.full((camera.height, camera.width), 0.5), camera, camera.parent_from_cam, sheet.laid(*PAGE), PAGE)
+        sheet.found(
+            np.full((camera.height, camera.width), 0.5), camera, camera.parent_from_cam, sheet.laid(*PAGE), PAGE
+        )
 
 
 def test_a_gap_is_found_where_it_is_and_nowhere_else() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,9 @@ from embodied.errors import UserError
 numbers = st.floats(0, 200).map(lambda v: round(v, 2))
 points = st.tuples(numbers, numbers)
 strokes_ = st.lists(
-    st.lists(points, min_size=2, max_size=6, unique=True).map(lambda some: np.array(some, float)), min_size=1, max_size=12
+    st.lists(points, min_size=2, max_size=6, unique=True).map(lambda some: np.array(some, float)),
+    min_size=1,
+    max_size=12,
 )
 
 
@@ -41,7 +44,7 @@ def test_a_circle_is_few_curves_all_within_tolerance() -> None:
 
 def test_corners_stay_and_straight_parts_are_straight() -> None:
     square = np.array([[10, 10], [60, 10], [60, 60], [10, 60], [10, 10]], float)
-    dense = np.concatenate([np.linspace(a, b, 40)[:-1] for a, b in zip(square[:-1], square[1:], strict=True)] + [square[-1:]])
+    dense = np.concatenate([np.linspace(a, b, 40)[:-1] for a, b in itertools.pairwise(square)] + [square[-1:]])
     (curve,) = curves([dense], 0.1)
     assert len(curve) == 4
     np.testing.assert_allclose(curve[:, 0], square[:4], atol=1e-6)
@@ -107,7 +110,9 @@ def test_a_matching_uses_everyone_and_is_not_worse_than_pairing_as_they_come(hal
 
 
 def test_retracing_draws_all_of_a_grid_in_one_stroke_and_without_a_price_in_the_fewest() -> None:
-    grid = [np.array([[0.0, 10 * k], [40.0, 10 * k]]) for k in range(5)] + [np.array([[10 * k, 0.0], [10 * k, 40.0]]) for k in range(5)]
+    grid = [np.array([[0.0, 10 * k], [40.0, 10 * k]]) for k in range(5)] + [
+        np.array([[10 * k, 0.0], [10 * k, 40.0]]) for k in range(5)
+    ]
     dense = [np.linspace(stroke[0], stroke[1], 81) for stroke in grid]
     free, paid = retraced(dense, 0.3, 0.0), retraced(dense, 0.3, 100.0)
     assert len(paid) == 1 and len(free) < len(grid)
@@ -135,7 +140,11 @@ def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, 
 def test_the_svg_is_the_golden_one() -> None:
     a = np.linspace(0, np.pi, 30)
     arc = np.stack([60 + 20 * np.cos(a), 40 + 20 * np.sin(a)], 1)
-    made = Drawing(100, 80, [Layer("#000000", 0.5, [*curves([arc], 0.05), lines(np.array([[5.0, 5.0], [95.0, 5.0], [95.0, 30.0]]))])])
+    made = Drawing(
+        100,
+        80,
+        [Layer("#000000", 0.5, [*curves([arc], 0.05), lines(np.array([[5.0, 5.0], [95.0, 5.0], [95.0, 30.0]]))])],
+    )
     golden = Path(__file__).parent / "golden" / "drawing.svg"
     assert svg.written(made).splitlines() == golden.read_text().splitlines()
 
@@ -152,7 +161,9 @@ def test_the_svg_is_the_golden_one() -> None:
 )
 def test_an_svg_that_would_run_or_fetch_something_is_refused(tmp_path: Path, inside: str, said: str) -> None:
     at = tmp_path / "in.svg"
-    at.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" width="10mm" height="10mm" viewBox="0 0 10 10">{inside}</svg>')
+    at.write_text(
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="10mm" height="10mm" viewBox="0 0 10 10">{inside}</svg>'
+    )
     with pytest.raises(UserError, match=said):
         svg.read(at)
 
@@ -179,7 +190,10 @@ def test_a_picture_is_laid_in_the_middle_and_turned_when_that_is_larger() -> Non
     assert (exact.width, exact.height) == (pytest.approx(1024 / 6), pytest.approx(512 / 6))
 
 
-@pytest.mark.parametrize(("page", "margin", "said"), [("A9", 10, "unknown page"), ("15x15", 10, "smaller than its margins"), ("A4", -1, "negative")])
+@pytest.mark.parametrize(
+    ("page", "margin", "said"),
+    [("A9", 10, "unknown page"), ("15x15", 10, "smaller than its margins"), ("A4", -1, "negative")],
+)
 def test_a_page_that_cannot_be_is_one_sentence(page: str, margin: float, said: str) -> None:
     with pytest.raises(UserError, match=said):
         placed((100, 100), page, "fit", margin)

@@ -12,6 +12,7 @@ from embodied.draw import picture, trace
 from embodied.draw.bezier import flattened
 from embodied.errors import UserError
 
+
 def inked(size: int, strokes: list[list[tuple[float, float]]], width: float = 3.0) -> np.ndarray:
     """(H, W) 0..1 with round-ended lines along these points, px: by the distance of every pixel's middle from them."""
     y, x = np.mgrid[0:size, 0:size] + 0.5
@@ -25,12 +26,12 @@ def inked(size: int, strokes: list[list[tuple[float, float]]], width: float = 3.
 
 def off(found: list[np.ndarray], truth: list[list[tuple[float, float]]]) -> float:
     """The farthest that a traced point is from the truth, or the other way round, px."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     from embodied.draw.residue import along
 
     a, b = (along([np.array(stroke, float) for stroke in some], 0.05) for some in (found, truth))
-    return float(max(cKDTree(a).query(b)[0].max(), cKDTree(b).query(a)[0].max()))
+    return float(max(KDTree(a).query(b)[0].max(), KDTree(b).query(a)[0].max()))
 
 
 def ring(x: float, y: float, r: float) -> list[tuple[float, float]]:
@@ -83,7 +84,9 @@ def test_shade_and_noise_of_a_photograph_move_a_line_little() -> None:
     seen = picture.of(Image.fromarray((photo * 255).astype(np.uint8)))
     curves, mode = trace.trace(seen, 3.0)
     assert mode == "line" and len(curves) == 2
-    assert off([flattened(c, 0.5) for c in curves], [[(30.0, 50.0), (220.0, 60.0)], [(40.0, 200.0), (200.0, 100.0)]]) < 0.8
+    assert (
+        off([flattened(c, 0.5) for c in curves], [[(30.0, 50.0), (220.0, 60.0)], [(40.0, 200.0), (200.0, 100.0)]]) < 0.8
+    )
 
 
 def test_the_kind_of_a_picture_is_told_by_its_ink() -> None:
@@ -113,7 +116,7 @@ def test_areas_are_covered_and_little_else_is() -> None:
     ring_ = (np.hypot(x - 80, y - 80) < 60) & (np.hypot(x - 80, y - 80) > 25)
     seen = picture.of(Image.fromarray(np.where(ring_, 0, 255).astype(np.uint8)))
     for style in ("hatch", "concentric"):
-        curves, mode = trace.trace(seen, 3.0, trace.Style("fill", style))
+        curves, _mode = trace.trace(seen, 3.0, trace.Style("fill", style))
         strokes = [flattened(c, 0.5) for c in curves]
         drawn = covered(strokes, 3.0, ring_.shape, 0.0)
         length = sum(np.hypot(*np.diff(s, axis=0).T).sum() for s in strokes)

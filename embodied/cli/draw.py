@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from embodied.cli import parts
-from embodied.cli.settings import Draw
+from embodied.cli.settings import Draw, Run
 from embodied.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def main(settings: Draw, chosen: dict[str, str]) -> int:
-    """0 when the drawing is written (and, with sim=true, the canvas shows it); 1 when the canvas does not; UserError for bad input."""
+    """0 when the drawing is written (and, with sim=true, the sheet shows it); 1 when it does not; UserError for bad input."""
     _needs("PIL", "scipy", "skimage", "shapely", "svgelements")
     if settings.image and settings.prompt:
         raise UserError("draw takes a picture or prompt=, not both; leave one out")
@@ -39,7 +39,9 @@ def main(settings: Draw, chosen: dict[str, str]) -> int:
         seconds = time.perf_counter() - began
         say("writing the preview")
         report = write(made, plan, mode, seconds, source, out)
-    print(f"{report['strokes']} strokes, {report['ink_mm'] / 1000:.2f} m of ink, about {_clock(report['time_s'])} to draw ({mode})")
+    print(
+        f"{report['strokes']} strokes, {report['ink_mm'] / 1000:.2f} m of ink, about {_clock(report['time_s'])} to draw ({mode})"
+    )
     print(f"{out / 'drawing.svg'}")
     if not settings.sim:
         return 0
@@ -50,6 +52,31 @@ def main(settings: Draw, chosen: dict[str, str]) -> int:
     sketch.add_to_report(out, seen)
     print(sketch.said(code, seen))
     print(f"{out / 'drawing.mp4'}")
+    return code
+
+
+def step(goal: str, settings: Run) -> int:
+    """The plan of one step that a goal such as "draw the house" comes to, carried out: see main. disturb: the probability that the
+    pen runs dry, its width varies and the sheet slips."""
+    import numpy as np
+
+    if goal.casefold().split()[:1] != ["draw"]:
+        raise UserError(
+            f"picture= goes with a goal that says draw, not {goal!r}; write goal='draw the house', or leave picture= out"
+        )
+    if not settings.picture:
+        raise UserError(
+            f"{goal!r} needs the picture to draw; give picture=FILE, or for pictures made from words: embodied draw prompt=..."
+        )
+    out = settings.out or time.strftime("runs/%Y-%m-%d-%H-%M-%S")
+    words = f"draw the picture {Path(settings.picture).name}"
+    print(f"1. {words}")
+    bad = np.random.default_rng([settings.seed, 2]).random() < settings.disturb
+    trouble: dict[str, Any] = {"dry": 0.05, "vary": 0.2, "slip_mm": 2.0, "slip_deg": 1.0} if bad else {}
+    passes = 2 if settings.replan else 0
+    code = main(Draw(settings.picture, out, seed=settings.seed, sim=True, passes=passes, **trouble), {})
+    plan = {"goal": goal, "steps": [{"text": words, "skill": "draw", "status": "done" if code == 0 else "failed"}]}
+    (Path(out) / "plan.json").write_text(json.dumps(plan, indent=1) + "\n")
     return code
 
 
@@ -128,4 +155,3 @@ def _progress() -> Iterator[Callable[[str], None]]:
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), transient=True) as bar:
         task = bar.add_task("reading")
         yield lambda what: bar.update(task, description=what)
-

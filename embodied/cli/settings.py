@@ -45,6 +45,7 @@ class Run:
     )
     robot: str = key("panda", "which robot")
     gui: bool = key(False, "show the simulator's window")
+    picture: str = key("", "for a goal that says `draw ...`: the picture or SVG that the arm draws")
     out: str = key("", "folder for the results; empty: runs/<date and time>")
     gif: bool = key(False, "also write episode.gif, half the size and frame rate of the film")
     rrd: bool = key(False, "also write episode.rrd for the rerun viewer (extra `viz`)")
@@ -142,7 +143,9 @@ class Draw:
     seed: int = key(0, "of stipples, colours and the simulated arm's troubles")
     prompt: str = key("", "instead of a picture: words for a diffusion pipeline, whose weights have to be there")
     pipeline: str = key("kandinsky-community/kandinsky-2-2-decoder", "of prompt=: folder or name of its weights")
-    sim: bool = key(False, "let the simulated arm draw it: drawing.mp4, canvas.png, its score; goes on where it was stopped")
+    sim: bool = key(
+        False, "let the simulated arm draw it: drawing.mp4, canvas.png, its score; goes on where it was stopped"
+    )
     passes: int = key(2, "of sim: how often to draw again what the camera misses, at most")
     look_s: float = key(10.0, "of sim: seconds of drawing between looks at where the sheet lies; 0: only at the end")
     dry: float = key(0.0, "of sim: share of the line on which the pen gives no ink")

@@ -60,7 +60,7 @@ def simulated(
     report = {
         "likeness": {name: round(value, 4) for name, value in result.items()},
         "open_loop": {name: round(value, 4) for name, value in looks[0].items()},
-        "corrections": len(looks) - 1, "trouble": {k: v for k, v in vars(trouble).items()},
+        "corrections": len(looks) - 1, "trouble": dict(vars(trouble).items()),
         "simulated_s": round(body.now_s, 2), "estimated_s": round(guess.total_s, 2),
         "drawn_s": round(sketch.drawn_s, 2), "tip_mm": _followed(body, strokes),
     }  # fmt: skip
@@ -84,15 +84,19 @@ def add_to_report(out: Path, report: dict[str, Any]) -> None:
 
 def _followed(body: Any, strokes: list[np.ndarray]) -> dict[str, float]:
     """How far the pressed tip was from its path, mm; only told where the sheet did not slip."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     from embodied.draw.residue import along
 
     way = np.array(body.way)
     if body.trouble.slip_mm or body.trouble.slip_deg or not len(way) or not (way[:, 2] < 0).any():
         return {}
-    off = cKDTree(along(strokes, 0.02)).query(way[way[:, 2] < 0][:, :2])[0]
-    return {"mean": round(float(off.mean()), 4), "p95": round(float(np.quantile(off, 0.95)), 4), "max": round(float(off.max()), 4)}
+    off = KDTree(along(strokes, 0.02)).query(way[way[:, 2] < 0][:, :2])[0]
+    return {
+        "mean": round(float(off.mean()), 4),
+        "p95": round(float(np.quantile(off, 0.95)), 4),
+        "max": round(float(off.max()), 4),
+    }
 
 
 class _Film:

@@ -8,6 +8,7 @@ A curve is (m, 4, 2): m cubics, each beginning where the one before ended.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -50,7 +51,7 @@ def curves(strokes: Sequence[np.ndarray], tolerance: float) -> list[np.ndarray]:
     same[starts[1:][closed] - 1] = starts[:-1][closed]
     control = _straightened(points, low, high, same, control, tolerance)
     bounds = np.searchsorted(low, starts)
-    return [control[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [control[a:b] for a, b in itertools.pairwise(bounds)]
 
 
 def _straightened(
@@ -94,7 +95,9 @@ def _straightened(
     k = len(control)
     first, last = step[joint[:k]], step[joint[k:]]
     out = control + np.stack([first, first, last, last], 1)
-    straight_ = np.stack([out[:, 0], out[:, 0] + (out[:, 3] - out[:, 0]) / 3, out[:, 3] - (out[:, 3] - out[:, 0]) / 3, out[:, 3]], 1)
+    straight_ = np.stack(
+        [out[:, 0], out[:, 0] + (out[:, 3] - out[:, 0]) / 3, out[:, 3] - (out[:, 3] - out[:, 0]) / 3, out[:, 3]], 1
+    )
     return np.where(line[:, None, None], straight_, out)
 
 

@@ -55,8 +55,8 @@ def centred(ink: np.ndarray, graph: Graph, pen: float, noise: float = 0.0) -> Li
     points, starts = thinned(graph, 2)
     points = ragged.smoothed(points, starts, 2)
     owner = ragged.owners(starts)
-    radius = max(2, round(0.8 * pen))
-    for radius in (radius, max(2, radius // 2)):
+    wide = max(2, round(0.8 * pen))
+    for radius in (wide, max(2, wide // 2)):
         ahead = ragged.tangents(points, starts, radius)
         normal = np.stack([ahead[:, 1], -ahead[:, 0]], 1)  # to the left, y down
         seen = across(ink, points, normal, 1.25 * pen + 2, noise)
@@ -73,7 +73,9 @@ def centred(ink: np.ndarray, graph: Graph, pen: float, noise: float = 0.0) -> Li
     return Lines(points, starts, graph.tails, graph.heads, clean & ~bend, bend, seen.width, usual)
 
 
-def pen_width(ink: np.ndarray, graph: Graph, rough: float, noise: float = 0.0, areas: np.ndarray | None = None) -> float:
+def pen_width(
+    ink: np.ndarray, graph: Graph, rough: float, noise: float = 0.0, areas: np.ndarray | None = None
+) -> float:
     """The usual width of the lines, px: measured across them at some of their points, not in areas (H, W). rough: a guess, px."""
     at = np.arange(len(graph.points))
     if areas is not None:

@@ -26,7 +26,9 @@ def pens(colours: str) -> int | list[str]:
     return palette
 
 
-def separated(colour: np.ndarray, ink: np.ndarray, wanted: int | list[str], seed: int = 0) -> list[tuple[str, np.ndarray]]:
+def separated(
+    colour: np.ndarray, ink: np.ndarray, wanted: int | list[str], seed: int = 0
+) -> list[tuple[str, np.ndarray]]:
     """colour (H, W, 3) uint8, ink (H, W) -> for each pen its colour #rrggbb and its share of the ink, dark pens first."""
     from scipy.cluster.vq import kmeans2
     from scipy.ndimage import median_filter
@@ -44,7 +46,7 @@ def separated(colour: np.ndarray, ink: np.ndarray, wanted: int | list[str], seed
         solid = lab[inked & (off >= np.median(off[inked]) * 0.5)] if inked.any() else lab.reshape(-1, 3)[:1]
         rng = np.random.default_rng(seed)
         some = solid[rng.permutation(len(solid))[:20000]]
-        centres, _ = kmeans2(some, min(wanted, len(np.unique(some, axis=0))), minit="++", seed=rng)
+        centres, _ = kmeans2(some, min(wanted, len(np.unique(some, axis=0))), minit="++", rng=rng)
         centres = centres[np.argsort(centres[:, 0])]
     away = np.stack([((lab - centre) ** 2).sum(-1) for centre in centres])
     label = median_filter(np.where(inked, away.argmin(0), -1), size=3)

@@ -49,18 +49,21 @@ def doubled(ink: np.ndarray, lines: Lines, count: int, pen: float) -> Lines:
         parts.append(
             _line(np.concatenate([left, tip[None], right[::-1]]), np.concatenate([inside, [True], inside[::-1]]), tail, tail, pen)
         )  # fmt: skip
+
+    def whole(name: str) -> np.ndarray:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    starts = np.concatenate([[0], np.concatenate([np.diff(part.starts) for part in parts]).cumsum()]).astype(int)
     return Lines(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("points",)),
-        np.concatenate([[0], np.concatenate([np.diff(part.starts) for part in parts]).cumsum()]).astype(int),
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("tails", "heads", "clean", "bend", "width", "pen")),
-    )
+        whole("points"), starts, whole("tails"), whole("heads"), whole("clean"), whole("bend"), whole("width"), whole("pen")
+    )  # fmt: skip
 
 
 def _line(points: np.ndarray, clean: np.ndarray, tail: int, head: int, pen: float) -> Lines:
     n = len(points)
     return Lines(
-        points.astype(np.float32), np.array([0, n]), np.array([tail]), np.array([head]), clean, np.zeros(n, bool), np.full(n, pen, np.float32),
-        np.array([pen]),
+        points.astype(np.float32), np.array([0, n]), np.array([tail]), np.array([head]), clean, np.zeros(n, bool),
+        np.full(n, pen, np.float32), np.array([pen]),
     )  # fmt: skip
 
 

@@ -11,7 +11,13 @@ import numpy as np
 from embodied.draw.bezier import flattened
 from embodied.errors import UserError
 
-PAGES = {"A3": (297.0, 420.0), "A4": (210.0, 297.0), "A5": (148.0, 210.0), "A6": (105.0, 148.0), "letter": (215.9, 279.4)}
+PAGES = {
+    "A3": (297.0, 420.0),
+    "A4": (210.0, 297.0),
+    "A5": (148.0, 210.0),
+    "A6": (105.0, 148.0),
+    "letter": (215.9, 279.4),
+}
 LARGEST_MM = 2000.0
 STEP_MM = 0.2  # between points of a curve made a line
 
@@ -62,7 +68,9 @@ class Placement:
         return curve / self.scale + [self.left, self.top]
 
 
-def placed(size: tuple[float, float], page: str = "A4", scale: Any = "fit", margin_mm: float = 10.0, rotate: str = "auto") -> Placement:
+def placed(
+    size: tuple[float, float], page: str = "A4", scale: Any = "fit", margin_mm: float = 10.0, rotate: str = "auto"
+) -> Placement:
     """size: of the picture, px. page: a name of PAGES, WxH in mm, or image, which is as large as the picture. scale: fit, or px a
     mm. rotate: 0, 90, or auto, which turns a picture that then comes out larger."""
     width, height = size
@@ -77,7 +85,9 @@ def placed(size: tuple[float, float], page: str = "A4", scale: Any = "fit", marg
         raise UserError(f"margin_mm {margin_mm:g} is negative; give 0 or more")
     inner = across - 2 * margin_mm, down - 2 * margin_mm
     if min(inner) <= 0:
-        raise UserError(f"the page {page} is smaller than its margins of {margin_mm:g} mm; lower margin_mm or take a larger page")
+        raise UserError(
+            f"the page {page} is smaller than its margins of {margin_mm:g} mm; lower margin_mm or take a larger page"
+        )
     fits = [max(width / inner[0], height / inner[1]), max(height / inner[0], width / inner[1])]
     turned = str(rotate) == "90" or (str(rotate) == "auto" and not wanted and fits[1] < fits[0] * 0.999)
     per_mm = wanted or fits[turned]
@@ -86,7 +96,7 @@ def placed(size: tuple[float, float], page: str = "A4", scale: Any = "fit", marg
             f"at {wanted:g} px a mm the picture is {width / wanted:.0f}x{height / wanted:.0f} mm, which does not fit page {page} "
             f"inside its margins; give scale=fit or at least {fits[turned]:.3g}"
         )
-    w, h = ((height, width) if turned else (width, height))
+    w, h = (height, width) if turned else (width, height)
     return Placement(across, down, per_mm, turned, (across - w / per_mm) / 2, (down - h / per_mm) / 2, size)
 
 
@@ -99,7 +109,9 @@ def _scale(scale: Any) -> float:
     except ValueError:
         value = -1.0
     if not 0 < value < 1e4:
-        raise UserError(f"scale {scale!r} is neither fit nor a number of px a mm; give scale=fit or, for example, scale=6")
+        raise UserError(
+            f"scale {scale!r} is neither fit nor a number of px a mm; give scale=fit or, for example, scale=6"
+        )
     return value
 
 

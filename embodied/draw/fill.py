@@ -46,7 +46,9 @@ def areas(ink: np.ndarray, inside: np.ndarray) -> list[Any]:
     return list(_polygons(unary_union(out)))
 
 
-def filled(area: Any, pen: float, style: str = "hatch", angle: float = 45.0, spacing: float = SPACING) -> list[np.ndarray]:
+def filled(
+    area: Any, pen: float, style: str = "hatch", angle: float = 45.0, spacing: float = SPACING
+) -> list[np.ndarray]:
     """Strokes that cover a polygon with a round pen: style hatch or concentric; angle of hatching in degrees."""
     inset = area.buffer(-pen / 2, join_style="mitre", mitre_limit=2.0)
     out = [stroke for shape in _polygons(inset) for stroke in _outline(shape)]

@@ -21,7 +21,9 @@ def imagined(prompt: str, pipeline: str, out: Path, seed: int) -> Path:
         diffusers: Any = importlib.import_module("diffusers")
         torch: Any = importlib.import_module("torch")
     except ImportError as missing:
-        raise UserError(f"prompt= needs {missing.name!r}; run: pip install diffusers, or give a picture instead") from None
+        raise UserError(
+            f"prompt= needs {missing.name!r}; run: pip install diffusers, or give a picture instead"
+        ) from None
     try:
         made = diffusers.AutoPipelineForText2Image.from_pretrained(pipeline, local_files_only=True)
     except Exception:  # diffusers raises OSError, ValueError and others for weights that are not there

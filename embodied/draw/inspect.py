@@ -52,7 +52,9 @@ def _even(stroke: np.ndarray) -> tuple[np.ndarray, float]:
     return np.stack([np.interp(t, s, stroke[:, j]) for j in (0, 1)], 1), float(s[-1])
 
 
-def likeness(strokes: Sequence[np.ndarray], ink: np.ndarray, per_mm: float, pen_mm: float, within_mm: float = 0.5) -> dict[str, float]:
+def likeness(
+    strokes: Sequence[np.ndarray], ink: np.ndarray, per_mm: float, pen_mm: float, within_mm: float = 0.5
+) -> dict[str, float]:
     """chamfer_mm: mean way between the ink planned and seen, both directions' mean; iou: their overlap within so many mm."""
     from scipy.ndimage import distance_transform_edt
 
@@ -67,5 +69,3 @@ def likeness(strokes: Sequence[np.ndarray], ink: np.ndarray, per_mm: float, pen_
         "chamfer_mm": float(0.5 * (missed.mean() + extra.mean())),
         "iou": float(p * q / (p + q - p * q)) if p + q else 0.0,
     }
-
-

@@ -9,7 +9,7 @@ import numpy as np
 
 def linked(strokes: Sequence[np.ndarray], reach: float) -> list[np.ndarray]:
     """Join open ends at most reach px apart, the nearest and straightest first; a stroke that meets itself is closed."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     open_ = [stroke for stroke in strokes if not _closed(stroke)]
     out = [stroke for stroke in strokes if _closed(stroke)]
@@ -20,7 +20,7 @@ def linked(strokes: Sequence[np.ndarray], reach: float) -> list[np.ndarray]:
     away = at - np.array(inner).reshape(-1, 2)
     away /= np.maximum(np.hypot(*away.T), 1e-6)[:, None]
     length = np.repeat([np.hypot(*np.diff(stroke, axis=0).T).sum() for stroke in open_], 2)
-    pairs = cKDTree(at).query_pairs(reach, output_type="ndarray")
+    pairs = KDTree(at).query_pairs(reach, output_type="ndarray")
     i, j = pairs.T if len(pairs) else (np.zeros(0, int),) * 2
     keep = ((i >> 1) != (j >> 1)) | (length[i] > 4 * reach)
     i, j = i[keep], j[keep]
@@ -47,28 +47,32 @@ def linked(strokes: Sequence[np.ndarray], reach: float) -> list[np.ndarray]:
     return out
 
 
-def grafted(strokes: Sequence[np.ndarray], twigs: Sequence[np.ndarray], reach: float) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def grafted(
+    strokes: Sequence[np.ndarray], twigs: Sequence[np.ndarray], reach: float
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Draw short twigs, at most reach px long and away, as detours of the stroke beside them instead of with a lift of their own.
     -> the strokes and the twigs that were left."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     if not len(strokes) or not len(twigs):
         return list(strokes), list(twigs)
     points = np.concatenate(strokes)
     owner = np.repeat(np.arange(len(strokes)), [len(stroke) for stroke in strokes])
     first = np.searchsorted(owner, np.arange(len(strokes)))
-    tree = cKDTree(points)
+    tree = KDTree(points)
     detours: dict[int, list[tuple[int, np.ndarray]]] = {}
     left: list[np.ndarray] = []
     for twig in twigs:
-        away, at = tree.query(twig[[0, -1]])
+        away, at = (np.asarray(one) for one in tree.query(twig[[0, -1]]))
         side = int(away.argmin())
         if np.hypot(*np.diff(twig, axis=0).T).sum() > reach or away[side] > reach:
             left.append(twig)
             continue
         way = twig[::-1] if side else twig
         k = int(at[side])
-        detours.setdefault(int(owner[k]), []).append((k - int(first[owner[k]]), np.concatenate([way, way[-2::-1], points[k : k + 1]])))
+        detours.setdefault(int(owner[k]), []).append(
+            (k - int(first[owner[k]]), np.concatenate([way, way[-2::-1], points[k : k + 1]]))
+        )
     out = list(strokes)
     for k, ways in detours.items():
         stroke = out[k]

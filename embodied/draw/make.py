@@ -89,7 +89,10 @@ def _in_order(layer: Layer, plan: Plan) -> Layer:
     strokes = layer.strokes()
     again = retrace.retraced(strokes, 1.3 * layer.pen_mm, lift_mm)
     best = [ordered(some, budget_s=0) for some in (strokes, again)]
-    if len(again) < len(strokes) and estimate(best[1], pace=plan.pace).total_s < estimate(best[0], pace=plan.pace).total_s:
+    if (
+        len(again) < len(strokes)
+        and estimate(best[1], pace=plan.pace).total_s < estimate(best[0], pace=plan.pace).total_s
+    ):
         layer = replace(layer, curves=curves(again, FINE_MM))
         strokes = layer.strokes()
     out = []

@@ -84,14 +84,14 @@ def _greedy(
     first: np.ndarray, last: np.ndarray, loops: dict[int, np.ndarray], home: tuple[float, float]
 ) -> tuple[list[int], dict[int, int]]:
     """Always the nearest end, or point of a loop: ends (2k: forwards, 2k + 1: backwards), and the points where loops begin."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     points, owner = [], []
     for k in range(len(first)):
         some = loops[k][:-1] if k in loops else np.stack([first[k], last[k]])
         points.append(some)
         owner += [(k, j) for j in range(len(some))]
-    tree = cKDTree(np.concatenate(points))
+    tree = KDTree(np.concatenate(points))
     left = np.ones(len(first), bool)
     sequence: list[int] = []
     starts: dict[int, int] = {}
@@ -115,7 +115,7 @@ def _greedy(
             at = first[k] if j else last[k]
         if n % 512 == 511 and left.any():  # a tree without what is done answers faster
             keep = [i for i, (k, _) in enumerate(owner) if left[k]]
-            tree, owner = cKDTree(np.asarray(tree.data)[keep]), [owner[i] for i in keep]
+            tree, owner = KDTree(np.asarray(tree.data)[keep]), [owner[i] for i in keep]
             total = len(owner)
     return sequence, starts
 
@@ -139,11 +139,11 @@ class _Tour:
 
     def look(self) -> None:
         """Note the nearest ends of every end."""
-        from scipy.spatial import cKDTree
+        from scipy.spatial import KDTree
 
         ends = np.stack([self.x[:-2], self.y[:-2]], 1)
-        _, near = cKDTree(ends).query(np.stack([self.x, self.y], 1), min(NEAR + 2, len(ends)))
-        self.near = [[e for e in row if e >> 1 != k >> 1][:NEAR] for k, row in enumerate(near.tolist())]
+        near = np.asarray(KDTree(ends).query(np.stack([self.x, self.y], 1), min(NEAR + 2, len(ends)))[1]).tolist()
+        self.near = [[e for e in row if e >> 1 != k >> 1][:NEAR] for k, row in enumerate(near)]
 
     def _number(self, a: int, b: int) -> None:
         order, place = self.order, self.place

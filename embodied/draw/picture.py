@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -90,8 +90,9 @@ def flattened(grey: np.ndarray) -> tuple[np.ndarray, float]:
     if float(np.mean(np.abs(blocks - np.median(blocks)) < 1e-3)) > 0.3 and np.median(blocks) > 0.97:
         return 1 - grey, 0.0  # drawn by a program, on white
     size = max(5, round(max(blocks.shape) * 0.06)) | 1
-    paper = gaussian_filter(grey_closing(gaussian_filter(blocks, 0.7), size=(size, size)), size / 3)
-    paper = np.clip(zoom(paper, (height / paper.shape[0], width / paper.shape[1]), order=1), 0.05, None)
+    paper: Any = gaussian_filter(grey_closing(gaussian_filter(blocks, 0.7), size=(size, size)), size / 3)
+    whole: Any = zoom(paper, (height / paper.shape[0], width / paper.shape[1]), order=1)
+    paper = np.clip(whole, 0.05, None)
     even = grey / paper
     level = np.median(even[even > np.quantile(even, 0.5)])
     noise = float(np.median(np.abs(even[even > 0.8 * level] - level))) * 1.48
@@ -112,9 +113,9 @@ def otsu(values: np.ndarray) -> float:
 
 def without_specks(ink: np.ndarray, size: int = SPECKS) -> np.ndarray:
     """The ink without patches of fewer px."""
-    from scipy.ndimage import label
+    from skimage.measure import label
 
-    patch, _ = label(ink > 0.5, np.ones((3, 3)))
+    patch = np.asarray(label(ink > 0.5, connectivity=2))
     small = np.bincount(patch.ravel()) < size
     small[0] = False
     out = ink.copy()

@@ -21,7 +21,9 @@ def smoothed(values: np.ndarray, starts: np.ndarray, radius: int) -> np.ndarray:
 def tangents(points: np.ndarray, starts: np.ndarray, radius: int) -> np.ndarray:
     """Unit directions (n, 2) from the neighbours radius before and after, as far as there are any."""
     index, owner = np.arange(len(points)), owners(starts)
-    ahead = points[np.minimum(index + radius, starts[owner + 1] - 1)] - points[np.maximum(index - radius, starts[owner])]
+    ahead = (
+        points[np.minimum(index + radius, starts[owner + 1] - 1)] - points[np.maximum(index - radius, starts[owner])]
+    )
     return ahead / np.maximum(np.hypot(ahead[:, 0], ahead[:, 1]), 1e-9)[:, None]
 
 

@@ -42,14 +42,14 @@ def along(strokes: Sequence[np.ndarray], step: float) -> np.ndarray:
 
 def residual(ink: np.ndarray, lines: Lines, strokes: Sequence[np.ndarray], pen: float) -> list[np.ndarray]:
     """Strokes for the ink (H, W) that these leave bare: along the lines where there are any, else a dot."""
-    from scipy.ndimage import label
+    from skimage.measure import label
 
     bare = (ink > 0.5) & ~covered(strokes, pen, ink.shape, 0.25 * pen + 0.25)
     if not bare.any():
         return []
     out: list[np.ndarray] = []
-    patch, total = label(bare, np.ones((3, 3)))
-    size = np.bincount(patch.ravel(), minlength=total + 1)
+    patch = np.asarray(label(bare, connectivity=2))
+    size = np.bincount(patch.ravel())
     keep = size > max(2.0, 0.6 * pen * pen)
     keep[0] = False
     patch[~keep[patch]] = 0

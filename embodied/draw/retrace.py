@@ -29,14 +29,14 @@ def _graph(strokes: Sequence[np.ndarray], reach: float) -> tuple[list[np.ndarray
     """Strokes cut where others touch them: pieces (n, 2), their tail and head nodes, and how many nodes there are."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     points = np.concatenate(strokes)
     sizes = np.array([len(stroke) for stroke in strokes])
     starts = np.concatenate([[0], sizes.cumsum()])
     owner = np.repeat(np.arange(len(strokes)), sizes)
     ends = np.stack([starts[:-1], starts[1:] - 1], 1).ravel()
-    tree = cKDTree(points)
+    tree = KDTree(points)
     near = tree.query_ball_point(points[ends], reach)
     e = np.repeat(ends, [len(some) for some in near])
     v = np.concatenate([np.asarray(some, int) for some in near])
@@ -60,7 +60,9 @@ def _graph(strokes: Sequence[np.ndarray], reach: float) -> tuple[list[np.ndarray
     a = np.concatenate([rank[e], rank[starts[:-1][closed]]])
     b = np.concatenate([rank[v], rank[starts[1:][closed] - 1]])
     count, label = connected_components(coo_matrix((np.ones(len(a)), (a, b)), (len(at),) * 2), directed=False)
-    middle = np.stack([np.bincount(label, points[at, j], count) / np.bincount(label, minlength=count) for j in (0, 1)], 1)
+    middle = np.stack(
+        [np.bincount(label, points[at, j], count) / np.bincount(label, minlength=count) for j in (0, 1)], 1
+    )
     same = owner[at[1:]] == owner[at[:-1]]
     edges = []
     for p, q in zip(at[:-1][same].tolist(), at[1:][same].tolist(), strict=True):
@@ -79,7 +81,8 @@ def _postman(edges: list[np.ndarray], tails: np.ndarray, heads: np.ndarray, coun
     length = np.array([np.hypot(*np.diff(edge, axis=0).T).sum() for edge in edges])
     best: dict[tuple[int, int], int] = {}
     for k in np.argsort(-length).tolist():
-        best[min(tails[k], heads[k]), max(tails[k], heads[k])] = k
+        a, b = sorted((int(tails[k]), int(heads[k])))
+        best[a, b] = k
     a, b = np.array(list(best)).T
     short = length[list(best.values())]
     graph = coo_matrix((np.maximum(short, 1e-6), (a, b)), (count, count)).tocsr()

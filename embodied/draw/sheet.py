@@ -19,7 +19,9 @@ SEARCH = (120, 60, 30, 20)  # px to each side of where an edge is expected, look
 LEAST = 0.15  # of the range from black to white: contrast of an edge that counts
 
 
-def laid(width: float, height: float, middle: tuple[float, float] = (0.45, 0.0), turn: float = 0.0, z: float = 0.0) -> Matrix:
+def laid(
+    width: float, height: float, middle: tuple[float, float] = (0.45, 0.0), turn: float = 0.0, z: float = 0.0
+) -> Matrix:
     """base_from_page of a sheet whose middle lies at (x, y) m, its bottom edge towards +x, turned by `turn` rad."""
     c, s = np.cos(turn), np.sin(turn)
     out = np.eye(4)
@@ -28,7 +30,9 @@ def laid(width: float, height: float, middle: tuple[float, float] = (0.45, 0.0),
     return out
 
 
-def on_base(base_from_page: Matrix, points: NDArray[np.floating], up_mm: NDArray[np.floating] | float = 0.0) -> NDArray[np.float64]:
+def on_base(
+    base_from_page: Matrix, points: NDArray[np.floating], up_mm: NDArray[np.floating] | float = 0.0
+) -> NDArray[np.float64]:
     """Page points (n, 2) mm, up_mm above the paper -> (n, 3) m."""
     z = np.broadcast_to(-np.asarray(up_mm, float), len(points))
     return np.column_stack([points, z]) @ base_from_page[:3, :3].T + base_from_page[:3, 3]
@@ -48,7 +52,10 @@ def pixels(camera: CameraSpec, base_from_cam: Matrix, points: NDArray[np.floatin
 
 def on_plane(camera: CameraSpec, base_from_cam: Matrix, at: NDArray[np.floating], z: float) -> NDArray[np.float64]:
     """Pixels (n, 2) -> the points (n, 3) m where their rays meet the plane at height z."""
-    rays = np.column_stack([(at - [camera.cx, camera.cy]) / [camera.fx, camera.fy], np.ones(len(at))]) @ base_from_cam[:3, :3].T
+    rays = (
+        np.column_stack([(at - [camera.cx, camera.cy]) / [camera.fx, camera.fy], np.ones(len(at))])
+        @ base_from_cam[:3, :3].T
+    )
     return base_from_cam[:3, 3] + rays * ((z - base_from_cam[2, 3]) / rays[:, 2:])
 
 
@@ -70,7 +77,12 @@ def found(
 
 
 def _edges(
-    grey: NDArray[np.float32], camera: CameraSpec, base_from_cam: Matrix, now: Matrix, size: tuple[float, float], search: int
+    grey: NDArray[np.float32],
+    camera: CameraSpec,
+    base_from_cam: Matrix,
+    now: Matrix,
+    size: tuple[float, float],
+    search: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Points (n, 3) m on the sheet's edges and which side each lies on: 0 left, 1 right, 2 top, 3 bottom."""
     w, h = size
@@ -143,5 +155,7 @@ def flat(
     small = page[:: max(1, int(per_mm)), :: max(1, int(per_mm))]
     paper = uniform_filter(grey_closing(small, size=(15, 15)), 15)
     paper = np.repeat(np.repeat(paper, int(per_mm), 0), int(per_mm), 1)
-    paper = np.pad(paper, ((0, max(0, rows - paper.shape[0])), (0, max(0, cols - paper.shape[1]))), mode="edge")[:rows, :cols]
-    return np.clip(1 - page / np.maximum(paper, 0.05), 0, 1)
+    paper = np.pad(paper, ((0, max(0, rows - paper.shape[0])), (0, max(0, cols - paper.shape[1]))), mode="edge")[
+        :rows, :cols
+    ]
+    return np.clip(1 - page / np.maximum(paper, 0.05), 0, 1).astype(np.float32)

@@ -63,7 +63,11 @@ def graph(thin: np.ndarray) -> Graph:
     lengths = np.array([len(chain) for chain in chains], int)
     order = np.array([k for chain in chains for k in chain], int)
     return Graph(
-        points[order], np.concatenate([[0], lengths.cumsum()]).astype(int), np.array(tails, int), np.array(heads, int), nodes
+        points[order],
+        np.concatenate([[0], lengths.cumsum()]).astype(int),
+        np.array(tails, int),
+        np.array(heads, int),
+        nodes,
     )
 
 

@@ -6,6 +6,7 @@ two clean stretches lies a corner, where the two meet at an angle, or else a smo
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,7 +63,7 @@ def strung(lines: Lines, ends: Ends) -> Strung:
     index = np.repeat(begin, size) + offset
     bounds = np.concatenate([[0], np.cumsum(counts)]).astype(int)
     starts = np.concatenate([[0], size.cumsum()])[bounds]
-    parts = [index[a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    parts = [index[a:b] for a, b in itertools.pairwise(starts)]
     for k in np.flatnonzero(closed):
         at = int(np.argmax(lines.clean[parts[k]]))
         parts[k] = np.concatenate([parts[k][at:], parts[k][: at + 1]])
@@ -95,7 +96,10 @@ def strokes(ink: np.ndarray, lines: Lines, ends: Ends, middles: np.ndarray, pen:
     for k, closed in enumerate(line.closed.tolist()):
         stroke = points[cuts[k] : cuts[k + 1]]
         if not closed:
-            head, tail = (tip[e] if not raw else tip[e][:0] for e, raw in zip((line.first[k], line.last[k]), trusted[k], strict=True))
+            head, tail = (
+                tip[e] if not raw else tip[e][:0]
+                for e, raw in zip((line.first[k], line.last[k]), trusted[k], strict=True)
+            )
             stroke = np.concatenate([head, stroke, tail[::-1]])
         if len(stroke) > 1:
             out.append(stroke)
@@ -148,7 +152,13 @@ def ways(line: Strung, owner: np.ndarray, pen: float) -> tuple[np.ndarray, np.nd
     np.minimum.at(to_corner, run, np.hypot(*(raw - corner[run]).T))
     off = np.zeros(len(a))
     np.maximum.at(off, run, np.hypot(*np.moveaxis(raw[:, None] - smooth[run], -1, 0)).min(1))
-    sharp = (turn > CORNER) & (s > -0.5) & (t > -0.5) & (to_corner < NEAR * pen / np.maximum(np.cos(turn / 2), 0.25) + 0.3) & (s + t < 3 * chord + pen)
+    sharp = (
+        (turn > CORNER)
+        & (s > -0.5)
+        & (t > -0.5)
+        & (to_corner < NEAR * pen / np.maximum(np.cos(turn / 2), 0.25) + 0.3)
+        & (s + t < 3 * chord + pen)
+    )
     only_bent = np.bincount(run, ~line.bend[inner], len(a)) == 0
     lost = ~sharp & (only_bent | (off > LOST * pen + 0.25 * chord / WAY))
     stay[inner[lost[run]]] = True

@@ -68,7 +68,9 @@ def read(at: str | Path, pen_mm: float = 0.5) -> Drawing:
         svg = se.SVG.parse(io.StringIO(text), reify=True, ppi=96)
         width, height = (float(svg.width) * MM, float(svg.height) * MM)
     except Exception as wrong:  # svgelements raises whatever its parsers do
-        raise UserError(f"{file.name} is no SVG that can be read ({type(wrong).__name__}: {wrong}); save it again") from None
+        raise UserError(
+            f"{file.name} is no SVG that can be read ({type(wrong).__name__}: {wrong}); save it again"
+        ) from None
     layers: dict[str, Layer] = {}
     for element in svg.elements():
         if not isinstance(element, se.Shape):

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-
 BESIDE = 3  # points to each side that a curve's radius is taken from
 
 
@@ -62,7 +61,7 @@ def _corner_speed(points: np.ndarray, step: np.ndarray, pace: Pace) -> np.ndarra
 
 
 def _radius(points: np.ndarray) -> np.ndarray:
-    """(n,) mm: of the circle through each point and those BESIDE before and after, which a wobble of one point does not make small."""
+    """(n,) mm: of the circle through each point and those BESIDE before and after: one point's wobble does not make it small."""
     index = np.arange(len(points))
     room = np.minimum(BESIDE, np.minimum(index, len(points) - 1 - index))
     a, b = points - points[index - room], points[index + room] - points

@@ -11,7 +11,9 @@ from embodied.draw.profile import sample
 ALONG = 0.25  # px between samples along a stroke's end
 
 
-def meeting(p: np.ndarray, out: np.ndarray, q: np.ndarray, back: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def meeting(
+    p: np.ndarray, out: np.ndarray, q: np.ndarray, back: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where p + s out and q + t back meet: points (k, 2), s and t (k,); the middle between p and q where they are parallel."""
     cross = out[..., 0] * back[..., 1] - out[..., 1] * back[..., 0]
     way = q - p
@@ -90,7 +92,9 @@ def _crossing(ends: Ends, some: list[int], middle: np.ndarray, pen: float) -> np
         return None
     normal = np.stack([-ends.out[some, 1], ends.out[some, 0]], 1)
     target = (normal * ends.at[some]).sum(1)
-    at = np.linalg.lstsq(np.concatenate([normal, 0.05 * np.eye(2)]), np.concatenate([target, 0.05 * middle]), rcond=None)[0]
+    at = np.linalg.lstsq(
+        np.concatenate([normal, 0.05 * np.eye(2)]), np.concatenate([target, 0.05 * middle]), rcond=None
+    )[0]
     return at if np.hypot(*(at - middle)) < 2 * pen else None
 
 

@@ -16,14 +16,25 @@ from embodied.draw.order import tour
 from embodied.draw.residue import along
 
 STYLES = ("stipple", "hatch", "squiggle")
-TOUR = 0.7124  # length of the shortest tour of n random points on an area a, over sqrt(n a) (D. Johnson, L. McGeoch, 1996)
+TOUR = (
+    0.7124  # length of the shortest tour of n random points on an area a, over sqrt(n a) (D. Johnson, L. McGeoch, 1996)
+)
 CLOSEST = 0.62  # of a pen: nearest that two stipples come on average
 MOST = 90_000  # stipples
-LEVELS = ((0.12, 45.0), (0.35, -45.0), (0.58, 0.0), (0.8, 90.0))  # darkness from which on a layer of hatching lies, and its angle
+LEVELS = (
+    (0.12, 45.0),
+    (0.35, -45.0),
+    (0.58, 0.0),
+    (0.8, 90.0),
+)  # darkness from which on a layer of hatching lies, and its angle
 
 
 def stippled(
-    dark: np.ndarray, pen: float, rounds: int = 3, budget_s: float = 20.0, seed: int = 0,
+    dark: np.ndarray,
+    pen: float,
+    rounds: int = 3,
+    budget_s: float = 20.0,
+    seed: int = 0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[np.ndarray]:
     """One stroke (n, 2) through stipples that lie closer where it is darker. budget_s: for making the tour shorter."""
@@ -52,7 +63,7 @@ def stippled(
 
 def stipples(density: np.ndarray, count: int, rng: np.random.Generator, rounds: int = 6) -> np.ndarray:
     """(count, 2) points spread as density (H, W) asks: drawn at random, then moved to the middle of what is nearest to each."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     height, width = density.shape
     flat = density.ravel().cumsum()
@@ -65,9 +76,12 @@ def stipples(density: np.ndarray, count: int, rng: np.random.Generator, rounds: 
     row, col = np.nonzero(mass > 1e-6 * mass.max())
     at, weight = np.stack([col + 0.5, row + 0.5], 1) * block, mass[row, col]
     for _ in range(rounds):
-        _, owner = cKDTree(points).query(at)
+        _, owner = KDTree(points).query(at)
         total = np.bincount(owner, weight, count)
-        moved = np.stack([np.bincount(owner, weight * at[:, j], count) for j in (0, 1)], 1) / np.maximum(total, 1e-12)[:, None]
+        moved = (
+            np.stack([np.bincount(owner, weight * at[:, j], count) for j in (0, 1)], 1)
+            / np.maximum(total, 1e-12)[:, None]
+        )
         points = np.where(total[:, None] > 0, moved, points)
     return points
 

@@ -116,9 +116,7 @@ def flattened_line(stroke: np.ndarray) -> np.ndarray:
     return np.concatenate(pieces)
 
 
-def _tones(
-    seen: Picture, pen: float, which: str, style: Style, progress: Callable[[str], None]
-) -> list[np.ndarray]:
+def _tones(seen: Picture, pen: float, which: str, style: Style, progress: Callable[[str], None]) -> list[np.ndarray]:
     zoom = TONE_PEN / pen
     dark = _resized(1 - seen.grey, zoom)
     if which == "stipple":
@@ -139,4 +137,3 @@ def _resized(values: np.ndarray, zoom: float) -> np.ndarray:
     size = max(8, round(values.shape[1] * zoom)), max(8, round(values.shape[0] * zoom))
     how = Image.Resampling.BOX if zoom < 1 else Image.Resampling.BICUBIC
     return np.clip(np.asarray(Image.fromarray(values.astype(np.float32)).resize(size, how)), 0, 1)
-
