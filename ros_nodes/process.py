@@ -18,8 +18,14 @@ from embodied.errors import UserError
 
 RELIABLE = QoSProfile(depth=10)
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+STREAM = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)  # as sensors send
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 PROFILE = Path(__file__).parent / "config" / "fastdds.xml"
+
+
+def ros_s(node: Any) -> float:
+    """Now on the clock of the messages' stamps, s: the machine's, or /clock's with use_sim_time."""
+    return node.get_clock().now().nanoseconds * 1e-9
 
 
 def environment() -> dict[str, str]:

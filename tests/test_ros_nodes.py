@@ -99,7 +99,7 @@ def test_the_command_says_what_is_wrong_before_it_starts_anything(capsys: pytest
     from embodied.cli import main
 
     for words, says in (
-        (["robot=r2d2"], "choose from sim"),
+        (["robot=r2d2"], "choose from franka_fr3, sim"),
         (["mode=dance"], "choose from skills"),
         (["dry_run=maybe"], "true"),
     ):

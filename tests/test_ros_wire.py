@@ -94,7 +94,7 @@ def test_a_robot_is_one_file_and_its_mistakes_are_sentences(tmp_path: object) ->
     panda = robot("sim")
     assert panda.names[-1] == "panda_finger_joint1" and len(panda.limits.names) == 8
     assert panda.boxed.low[0] < panda.workspace["x"][0]  # the gate gives the policy room
-    with pytest.raises(UserError, match="choose from sim"):
+    with pytest.raises(UserError, match="choose from franka_fr3, sim"):
         robot("r2d2")
     other = f"{tmp_path}/other.yaml"
     with open(other, "w") as out:
