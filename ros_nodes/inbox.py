@@ -12,7 +12,7 @@ import numpy as np
 
 from embodied.control.servo import Aim
 from embodied.errors import UserError
-from embodied.geometry import Matrix
+from embodied.geometry import Matrix, fitted
 from embodied.spec import BodySpec, CameraSpec
 from embodied.types import Observation
 from ros_nodes import wire
@@ -107,7 +107,8 @@ class Inbox:
             parent, pose = camera.pose
             parent = "base" if name in self.robot.fixed else parent
             wire.check_camera(name, camera.info, camera.pictures)
-            cameras[name] = wire.camera(camera.info, pose, parent, "depth" in camera.pictures)
+            one = wire.camera(camera.info, pose, parent, "depth" in camera.pictures)
+            cameras[name] = fitted(one, *self.robot.pictures) if self.robot.pictures else one
         return BodySpec(self.robot.name, cameras, self.robot.states, self.robot.action)
 
     def newest(self) -> tuple[list[tuple[float, np.ndarray]], dict[str, tuple[dict[str, Any], float]]]:
@@ -123,21 +124,23 @@ class Inbox:
         n, now = len(self.robot.joints), self.now_s()
         arm = [(*aim_of(row[:n]), row[n], row[n + 1]) for _, row in rows]
         states = {"arm": np.array(arm, np.float32), "joints": np.array([row[:n] for _, row in rows], np.float32)}
-        seen = _Pictures({name: kinds["image_raw"] for name, (kinds, _) in pictures.items()})
-        depth = _Pictures({name: kinds["depth"] for name, (kinds, _) in pictures.items() if "depth" in kinds})
+        size = self.robot.pictures
+        seen = _Pictures({name: kinds["image_raw"] for name, (kinds, _) in pictures.items()}, size)
+        depth = _Pictures({name: kinds["depth"] for name, (kinds, _) in pictures.items() if "depth" in kinds}, size)
         oldest = min((at for _, at in pictures.values()), default=now)
         return Observation(rows[-1][0] if now - oldest <= PICTURE_S else oldest, seen, states, depth)
 
 
 class _Pictures(Mapping[str, Any]):
-    """Messages that become pictures when they are looked at."""
+    """Messages that become pictures, of this size if one is given, when they are looked at."""
 
-    def __init__(self, messages: dict[str, Any]) -> None:
-        self._messages, self._read = messages, dict[str, Any]()
+    def __init__(self, messages: dict[str, Any], size: tuple[int, int] | None) -> None:
+        self._messages, self._size, self._read = messages, size, dict[str, Any]()
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._read:
-            self._read[name] = wire.picture(self._messages[name])
+            read = wire.picture(self._messages[name])
+            self._read[name] = wire.fit(read, *self._size) if self._size else read
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -43,6 +43,7 @@ class Robot:
     offset, turn: where the fingertips are beyond the link `tip` along its z after turning it by roll, pitch, yaw.
     gripper: its joint stands at closed + share * opening.  posture: what redundant joints are drawn to.
     limits: field -> a number for all arm joints, or joint -> number; they tighten the description's, never widen them.
+    pictures: width, height that all cameras' pictures are cut and brought to, px; as they come if not given.
     mounts: camera -> x y z roll pitch yaw in the base frame or the hand's, where no topic says it.  topics: our name -> theirs.
     """
 
@@ -62,6 +63,7 @@ class Robot:
     offset: float = 0.0
     turn: tuple[float, ...] = (0.0, 0.0, 0.0)
     limited: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    pictures: tuple[int, int] | None = None
     mounts: Mapping[str, Sequence[float]] = field(default_factory=dict[str, Sequence[float]])
     topics: Mapping[str, str] = field(default_factory=dict[str, str])
     posture: tuple[float, ...] | None = None
@@ -90,6 +92,11 @@ class Robot:
     @cached_property
     def arm(self) -> Arm:
         return self.new_arm()
+
+    @property
+    def frame(self) -> str:
+        """The base frame's name: the description's first link."""
+        return self.arm.base
 
     def topic(self, name: str) -> str:
         """What this topic of ours is called at this robot."""
@@ -170,6 +177,9 @@ def robot(name: str, description: str = "") -> Robot:
     try:
         lists = {key: tuple(read[key]) for key in ("joints", "cameras", "fixed", "turn") if key in read}
         posture = tuple(read["posture"]) if read.get("posture") else None
+        if "pictures" in read:
+            width, height = map(int, read["pictures"])
+            read["pictures"] = width, height
         read["limited"] = dict(read.pop("limits", {}))
         if unknown := sorted(read["limited"].keys() - set(TIGHTER)):
             raise UserError(f"{path}: limits has no {unknown[0]!r}; choose from {', '.join(TIGHTER)}")

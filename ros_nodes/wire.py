@@ -80,6 +80,22 @@ def _decompressed(data: bytes, form: str) -> NDArray[np.uint8]:
         raise UserError(f"a compressed image of format {form!r} cannot be read ({error}); send JPEG or PNG") from None
 
 
+def fit(picture: NDArray[Any], width: int, height: int) -> NDArray[Any]:
+    """The same picture as embodied.geometry.fitted's camera shows it; depth is taken from the nearest pixel, never mixed."""
+    have_y, have_x = picture.shape[:2]
+    if (have_x, have_y) == (width, height):
+        return picture
+    scale = max(width / have_x, height / have_y)
+    left, top = (have_x - width / scale) / 2, (have_y - height / scale) / 2
+    if picture.ndim == 2:
+        x, y = (((np.arange(n) + 0.5) / scale + at).astype(int) for n, at in ((width, left), (height, top)))
+        return picture[np.ix_(np.clip(y, 0, have_y - 1), np.clip(x, 0, have_x - 1))]
+    from PIL import Image as Pictures
+
+    box = (left, top, left + width / scale, top + height / scale)
+    return np.asarray(Pictures.fromarray(picture).resize((width, height), Pictures.Resampling.BILINEAR, box=box))
+
+
 def check_camera(name: str, info: CameraInfo, pictures: Mapping[str, Any]) -> None:
     """UserError unless the CameraInfo is of a calibrated camera and of the pictures that came with it (kind -> message)."""
     fx, fy, cx, cy = (float(info.k[k]) for k in (0, 4, 2, 5))

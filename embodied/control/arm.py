@@ -72,6 +72,7 @@ class Arm:
         tip_frame = pin.Frame("tip", frame.parentJoint, placement, pin.FrameType.OP_FRAME)
         self._tip = self.model.addFrame(tip_frame)
         self.joints = tuple(self.model.names[1:])
+        self.base = next(f.name for f in whole.frames if f.type == pin.FrameType.BODY)
         if self.model.nq != self.model.nv:
             raise UserError(
                 f"a joint among {', '.join(self.joints)} turns without end; give it limits in the description"
