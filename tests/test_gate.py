@@ -260,6 +260,7 @@ CLOCKS = {
     "ahead": ([100.0, 101.0], "jumped ahead"),
     "still": ([100.0] * 60, "stands still"),
     "as the steady one": ([100.0, 100.01, 100.02], ""),
+    "not begun": ([0.0] * 60 + [100.0, 100.01], ""),
     "coarse": (np.repeat(np.arange(100.0, 101.0, 0.05), 5).tolist(), ""),
 }
 

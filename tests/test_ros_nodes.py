@@ -107,12 +107,14 @@ def test_the_command_says_what_is_wrong_before_it_starts_anything(capsys: pytest
 
 
 @pytest.mark.slow
-def test_a_sentence_over_topics_becomes_a_checked_pick_and_place(bench: Bench) -> None:
+@pytest.mark.parametrize("simulated", [False, True], ids=["machine's time", "simulator's time"])
+def test_a_sentence_over_topics_becomes_a_checked_pick_and_place(simulated: bool, bench: Bench) -> None:
     bench.arm = False
+    time = {"use_sim_time": simulated}
     commands = {
-        "sim": start.command("sim_node", {"task": "place-in-bowl", "seed": 1}),
-        "gate": start.command("gate_node", {}),
-        "controller": start.command("controller_node", {}),
+        "sim": start.command("sim_node", {"task": "place-in-bowl", "seed": 1, **time}),
+        "gate": start.command("gate_node", time),
+        "controller": start.command("controller_node", time),
     }
     from std_msgs.msg import String
 

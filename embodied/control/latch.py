@@ -27,7 +27,10 @@ class Latch:
     def clock(self, stamps_s: float, now_s: float) -> None:
         """What the clock of the messages' stamps says at now_s, the steady clock's moment: it may neither jump nor stand still.
 
-        A system's clock is set by people and services, a simulator's stops with it; the steady clock does neither."""
+        A system's clock is set by people and services, a simulator's stops with it; the steady clock does neither. 0: it has not
+        begun, and whatever has a stamp is of another time."""
+        if self._read is None and stamps_s <= 0:
+            return
         if self._read is not None:
             before, at = self._read
             gone, passed = stamps_s - before, now_s - at
