@@ -22,7 +22,7 @@ class Changes:
         self.told, self.told_s = np.nan, -np.inf
 
     def worth(self, position: float, now_s: float) -> bool:
-        if abs(position - self.told) < self.least or now_s - self.told_s < self.every_s:
+        if abs(position - self.told) < self.least or now_s - self.told_s < self.every_s - 1e-3:
             return False
         self.told, self.told_s = position, now_s
         return True
