@@ -20,24 +20,14 @@ from ros_nodes.inbox import Inbox
 from ros_nodes.process import LATCHED, NEWEST, RELIABLE, STREAM, ros_s
 from ros_nodes.robots import RATE_HZ, Robot
 
+_KINDS = {kind.__name__: kind for kind in (JointState, Image, CompressedImage, CameraInfo, PoseStamped)}
+_QUALITIES = {"reliable": RELIABLE, "newest": NEWEST, "stream": STREAM, "latched": LATCHED}
 
-def subscribe(node: Node, robot: Robot, inbox: Inbox) -> None:
-    """Bring a robot's topics to its inbox. A camera may send raw or compressed pictures, or both."""
-    take = node.create_subscription
-    take(JointState, robot.topic("joint_states"), inbox.take_joints, RELIABLE)
-    for name in robot.cameras:
-        for kind in ("image_raw", "depth"):
-            for message, topic in ((Image, kind), (CompressedImage, f"{kind}/compressed")):
-                if message is Image or kind == "image_raw":
-                    where = robot.topic(f"camera/{name}/{topic}")
-                    take(message, where, lambda m, n=name, k=kind: inbox.take_picture(n, k, m), NEWEST)
-        # Drivers send it with each picture, best effort; those that send it once keep it for who comes later: heard both ways.
-        for quality in (STREAM, LATCHED):
-            take(
-                CameraInfo, robot.topic(f"camera/{name}/camera_info"), lambda m, n=name: inbox.take_info(n, m), quality
-            )
-        if name not in robot.mounts:
-            take(PoseStamped, robot.topic(f"camera/{name}/pose"), lambda m, n=name: inbox.take_pose(n, m), LATCHED)
+
+def subscribe(node: Node, inbox: Inbox) -> None:
+    """Bring a robot's topics to its inbox."""
+    for topic, kind, quality, take in inbox.topics():
+        node.create_subscription(_KINDS[kind], topic, take, _QUALITIES[quality])
 
 
 class Wire(Inbox):
@@ -49,7 +39,7 @@ class Wire(Inbox):
         self.sending = threading.Lock()
         self.sender: RosBody | None = None  # whose commands go out; nobody else's do
         self._out = node.create_publisher(JointTrajectory, "controller/command", RELIABLE)
-        subscribe(node, robot, self)
+        subscribe(node, self)
 
     def stand_still(self) -> None:
         """Tell the gate to hold; what a run still has to say after that is not sent."""

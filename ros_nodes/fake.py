@@ -48,14 +48,16 @@ class Bench:
         self.instruction = out(String, "controller/instruction", LATCHED)
         take(JointTrajectory, "joint_trajectory_controller/joint_trajectory", self._take, RELIABLE)
         for name in ("gate", "controller"):
-            take(String, f"{name}/status", self._hearing(name), LATCHED)
+            self.hear(name)
         take(String, "sim/goal", lambda m: self.heard.update(sim={"goal": m.data}), LATCHED)
 
-    def _hearing(self, name: str) -> Callable[[String], None]:
+    def hear(self, name: str) -> None:
+        """Note the newest ~/status of that node in `heard`."""
+
         def take(message: String) -> None:
             self.heard[name] = json.loads(message.data)
 
-        return take
+        self.node.create_subscription(String, f"{name}/status", take, LATCHED)
 
     def _take(self, message: JointTrajectory) -> None:
         now = time.monotonic()

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,25 @@ class Inbox:
                     f"mounts: {name} = {list(numbers)} must be x y z roll pitch yaw of one of {robot.cameras}"
                 )
             self._cameras[name].pose = "base" if name in robot.fixed else "hand", wire.mount(numbers)
+
+    def topics(self) -> list[tuple[str, str, str, Callable[[Any], None]]]:
+        """What belongs in here: topic, message, how it is sent ("reliable", "newest", "stream", "latched"), and who takes it.
+
+        A camera may send raw or compressed pictures, or both. Its CameraInfo comes with each picture, best effort, or once and is
+        kept for who comes later: heard both ways."""
+        out = [("joint_states", "JointState", "reliable", self.take_joints)]
+        for name in self.robot.cameras:
+            raw, deep = (partial(self.take_picture, name, kind) for kind in ("image_raw", "depth"))
+            out += [
+                (f"camera/{name}/image_raw", "Image", "newest", raw),
+                (f"camera/{name}/image_raw/compressed", "CompressedImage", "newest", raw),
+                (f"camera/{name}/depth", "Image", "newest", deep),
+                (f"camera/{name}/camera_info", "CameraInfo", "stream", partial(self.take_info, name)),
+                (f"camera/{name}/camera_info", "CameraInfo", "latched", partial(self.take_info, name)),
+            ]
+            if name not in self.robot.mounts:
+                out.append((f"camera/{name}/pose", "PoseStamped", "latched", partial(self.take_pose, name)))
+        return [(self.robot.topic(topic), *rest) for topic, *rest in out]  # type: ignore[misc]
 
     # --- in
 

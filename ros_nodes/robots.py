@@ -182,7 +182,7 @@ def robot(name: str, description: str = "") -> Robot:
             read["pictures"] = width, height
         read["limited"] = dict(read.pop("limits", {}))
         if unknown := sorted(read["limited"].keys() - set(TIGHTER)):
-            raise UserError(f"{path}: limits has no {unknown[0]!r}; choose from {', '.join(TIGHTER)}")
+            raise UserError(f"limits has no {unknown[0]!r}; choose from {', '.join(TIGHTER)}")
         outputs = tuple(map(output, read["outputs"]))
         made = Robot(**{**read, **lists, "name": path.stem, "posture": posture, "outputs": outputs})
         if made.urdf == TOPIC:
@@ -190,6 +190,8 @@ def robot(name: str, description: str = "") -> Robot:
         _ = made.boxed, made.action, made.grip(0.0), made.opening(0.0)  # all that is read of it later
         if made.urdf != TOPIC or description:
             _ = made.limits
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
         raise UserError(f"{path}: {type(error).__name__} {error}; compare it with {FOLDER / 'sim.yaml'}") from None
     return made

@@ -47,6 +47,8 @@ def vehicle(name: str) -> Vehicle:
         outputs = tuple(map(output, read["outputs"]))
         made = Vehicle(**{**read, **lists, "name": path.stem, "outputs": outputs})
         made.gate(1.0, True, True)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
             f"{path}: {type(error).__name__} {error}; compare it with {FOLDER / 'diff_drive.yaml'}"
