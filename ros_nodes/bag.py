@@ -19,7 +19,7 @@ def record_bag(bag: str, name: str, out: str, task: str, keep: str, namespace: s
         from rosbags.highlevel import AnyReader, AnyReaderError
         from rosbags.typesys import Stores, get_typestore
     except ImportError:
-        raise UserError("reading a bag needs 'rosbags'; run: pip install 'embodied-planner[ros]'") from None
+        raise UserError("reading a bag needs 'rosbags'; run: pip install 'embodied-planner[bags]'") from None
     try:
         with AnyReader([Path(bag)], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
             return _read(reader, name, Path(out), task, keep, namespace, sent)
