@@ -81,12 +81,9 @@ class ControllerNode(LifecycleNode, Watch):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Weights and robot description are read and checked against each other."""
-        from embodied.model.weights import from_pretrained
-
         try:
             made = described(str(self._set("robot")), self.context)
-            model = from_pretrained(str(self._set("weights")))
-            if lacking := sorted(set(model.config.cameras) - set(made.cameras)):
+            if lacking := sorted(self.looks() - set(made.cameras)):
                 raise UserError(f"the weights need the cameras {', '.join(lacking)}, which {made.name} lacks")
             self.topics = Wire(self, made)
         except UserError as error:
@@ -185,6 +182,12 @@ class ControllerNode(LifecycleNode, Watch):
         if self.worker is not None:
             self.worker.join(timeout=0.2)
 
+    def looks(self) -> set[str]:
+        """The cameras that the weights look through."""
+        from embodied.model.weights import from_pretrained
+
+        return set(from_pretrained(str(self._set("weights"))).config.cameras)
+
     def policy(self, body: RosBody) -> Any:
         """The planner, loaded at the first run; it reads the cameras' sizes."""
         from policies.planner import Planner
@@ -247,8 +250,12 @@ class ControllerNode(LifecycleNode, Watch):
     def show(self, plan: Plan, obs: Observation) -> None:
         assert self.topics is not None
         now = ros_s(self)
-        self.markers.publish(show.markers(plan, obs, self.topics.spec.cameras, self.topics.robot.frame, now))
-        self.image.publish(show.picture(plan, obs, now))
+        try:
+            self.markers.publish(show.markers(plan, obs, self.topics.spec.cameras, self.topics.robot.frame, now))
+            if obs.images:
+                self.image.publish(show.picture(plan, obs, now))
+        except Exception as error:  # what is only for people to look at ends no run
+            self.get_logger().error(f"cannot show the plan: {type(error).__name__}: {error}")
 
     def began(self, plan: Plan) -> None:
         self.show(plan, self.seen)

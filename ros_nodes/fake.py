@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ class Bench:
 
     def __init__(self, arm: bool = True) -> None:
         self.arm = arm  # whether it is the arm, too; else somebody else says where the joints are
+        self.follows = True  # whether the arm does what it is sent
         self.context = Context()
         rclpy.init(context=self.context)
         self.node = rclpy.create_node("bench", context=self.context)
@@ -55,17 +57,25 @@ class Bench:
         """Note the newest ~/status of that node in `heard`."""
 
         def take(message: String) -> None:
-            self.heard[name] = json.loads(message.data)
+            with contextlib.suppress(json.JSONDecodeError, AttributeError):  # others may say what is none
+                self.heard[name] = dict(json.loads(message.data).items())
 
         self.node.create_subscription(String, f"{name}/status", take, LATCHED)
 
     def _take(self, message: JointTrajectory) -> None:
+        if not self.arm:
+            return
         now = time.monotonic()
         rows, times = wire.rows(message)
         rows = rows[:, [list(message.joint_names).index(name) for name in self.names]]
-        self._path = np.array([now, *(now + times)]), np.vstack([self.at, rows])
+        if self.follows:
+            self._path = np.array([now, *(now + times)]), np.vstack([self.at, rows])
         self.ahead = float(times[-1])
         self.sent.append((now, rows[-1]))
+
+    def refuse(self) -> None:
+        """Stay here, whatever is sent."""
+        self.follows, self._path = False, (np.zeros(1), self.at[None])
 
     @property
     def at(self) -> np.ndarray:

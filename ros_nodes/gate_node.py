@@ -64,7 +64,7 @@ class GateNode(Guard):
             return self.stop(f"command: {error}")
         stamp, now = self.steady(message.header.stamp)
         self.gate.command(list(message.joint_names), rows, times, stamp, now)
-        return None if len(rows) else self.tick()  # "hold" does not wait
+        return self.tick()  # neither "hold" nor a motion waits for the timer
 
     def carry(self, ros_now: float, now: float) -> None:
         sent = self.gate.tick(now)

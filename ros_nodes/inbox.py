@@ -29,6 +29,7 @@ class _Camera:
     pose: tuple[str, Matrix] | None = None
     pictures: dict[str, Any] = field(default_factory=dict[str, Any])  # kind -> Image or CompressedImage
     at_s: float = -np.inf
+    stamp: tuple[int, int] = (0, 0)
 
 
 class Inbox:
@@ -88,11 +89,16 @@ class Inbox:
                     self._fresh.clear()
 
     def take_picture(self, camera: str, kind: str, message: Any) -> None:
-        """kind: image_raw (compressed or not) or depth. Read later, by whoever wants it: most pictures nobody looks at."""
+        """kind: image_raw (compressed or not) or depth. Read later, by whoever wants it: most pictures nobody looks at.
+
+        One with the stamp of the one before is the same again, of a camera that has frozen: it does not count as new."""
+        one, stamp = self._cameras[camera], (message.header.stamp.sec, message.header.stamp.nanosec)
         with self._lock:
-            self._cameras[camera].pictures[kind] = message
+            one.pictures[kind] = message
             if kind == "image_raw":
-                self._cameras[camera].at_s = self.now_s()
+                if stamp != one.stamp or stamp == (0, 0):
+                    one.at_s = self.now_s()
+                one.stamp = stamp
 
     def take_info(self, camera: str, message: Any) -> None:
         with self._lock:

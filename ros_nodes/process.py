@@ -54,8 +54,10 @@ def live(make: Callable[[], Any], arguments: list[str] | None = None) -> int:
         while not ending:
             try:
                 executor.spin_once(timeout_sec=0.01)
-            except (ExternalShutdownException, UserError):
+            except ExternalShutdownException:
                 raise
+            except UserError as error:  # of somebody's message; only what a node cannot begin with ends it
+                node.failed(str(error))
             except Exception as error:  # nothing raises into the robot: it is told to stand still, and why is said
                 node.failed(f"{type(error).__name__}: {error}")
     except UserError as error:
