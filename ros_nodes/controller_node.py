@@ -33,8 +33,17 @@ from ros_nodes import show, wire
 from ros_nodes.body import RosBody, Wire
 from ros_nodes.description import described
 from ros_nodes.inbox import PICTURE_S
-from ros_nodes.process import LATCHED, RELIABLE, live, ros_s
+from ros_nodes.process import LATCHED, RELIABLE, live, parameter, ros_s
 
+PARAMETERS: dict[str, tuple[Any, str]] = {
+    "robot": ("sim", "a shipped robot, or the path of its .yaml"),
+    "weights": ("tabletop", "name of shipped weights, or a folder"),
+    "mode": ("skills", "how steps are carried out: skills, visuomotor"),
+    "threads": (1, "of torch"),
+    "seed": (0, "of the motion head"),
+    "autostart": (True, "configure and activate at once"),
+    "instruction": ("", "what to do at once"),
+}
 WAIT_S = 10.0  # for cameras and joints, after an instruction
 STALE_S = 0.3  # s, of an observation
 HUNG_S = 0.3  # s without a command of the control loop after which it counts as hung
@@ -45,17 +54,8 @@ class ControllerNode(LifecycleNode, Watch):
 
     def __init__(self) -> None:
         super().__init__("controller")
-        given = {
-            "robot": "sim",
-            "weights": "tabletop",
-            "mode": "skills",
-            "threads": 1,
-            "seed": 0,
-            "autostart": True,
-            "instruction": "",
-        }
-        for key, value in given.items():
-            self.declare_parameter(key, value)
+        for key, (value, says) in PARAMETERS.items():
+            parameter(self, key, value, says)
         self.plan_said = self.create_publisher(String, "~/plan", LATCHED)
         self.status_said = self.create_publisher(String, "~/status", LATCHED)
         self.beat = self.create_publisher(Empty, "controller/heartbeat", RELIABLE)

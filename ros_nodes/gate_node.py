@@ -21,8 +21,8 @@ from embodied.control.gate import Gate, Trajectory
 from embodied.errors import UserError
 from ros_nodes import adapters, wire
 from ros_nodes.description import described
-from ros_nodes.guard import SLOWER, Guard
-from ros_nodes.process import RELIABLE, live
+from ros_nodes.guard import ARMED, DRY_RUN, SHARE, Guard
+from ros_nodes.process import RELIABLE, live, parameter
 
 
 class GateNode(Guard):
@@ -30,10 +30,10 @@ class GateNode(Guard):
 
     def __init__(self) -> None:
         super().__init__()
-        self.robot = described(str(self.declare_parameter("robot", "sim").value))
-        dry_run = bool(self.declare_parameter("dry_run", self.robot.dry_run).value)
-        armed = bool(self.declare_parameter("armed", self.robot.armed).value)
-        slower = self.number("speed_share", 1.0, 0.001, 1.0, SLOWER)
+        self.robot = described(str(parameter(self, "robot", "sim", "a shipped robot, or the path of its .yaml")))
+        dry_run = bool(parameter(self, "dry_run", self.robot.dry_run, DRY_RUN))
+        armed = bool(parameter(self, "armed", self.robot.armed, ARMED))
+        slower = self.number(*SHARE)
         limits = self.robot.limits
         limits = limits.tightened(speed={n: v * slower for n, v in zip(limits.names, limits.speed, strict=True)})
         grips = (self.robot.names[-1],)

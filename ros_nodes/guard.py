@@ -21,11 +21,14 @@ from std_srvs.srv import SetBool, Trigger
 from embodied.errors import UserError
 from ros_nodes import wire
 from ros_nodes.adapters import Adapter
-from ros_nodes.process import LATCHED, RELIABLE, ros_s
+from ros_nodes.process import LATCHED, RELIABLE, parameter, ros_s
 
 TICK_S = 0.01
 DIAGNOSE_S = 1.0
-SLOWER = "it can only slow the robot down"
+SHARE = ("speed_share", 1.0, 0.001, 1.0, "of all speed limits, 0 to 1", "it can only slow the robot down")
+SILENCE = ("estop_timeout", 0.0, 0.0, 10.0, "s without a message on estop that are a stop; 0: it need not be repeated")
+DRY_RUN = "check and report, send nothing; its default is what the robot's file says"
+ARMED = "whether it may move before the first reset_fault; its default is what the robot's file says"
 
 
 class Guard(Node):
@@ -43,9 +46,7 @@ class Guard(Node):
     def guard(self, gate: Any, dry_run: bool, armed: bool) -> None:
         """Begin. armed: whether it may move before the first reset."""
         self.gate, self.dry_run = gate, dry_run
-        self.estop_s = self.number(
-            "estop_timeout", 0.0, 0.0, 10.0, "seconds, or 0 for a topic that need not be repeated"
-        )
+        self.estop_s = self.number(*SILENCE)
         if not armed:
             gate.stop("just started: ~/reset_fault lets it move")
         self.status = self.create_publisher(String, "~/status", LATCHED)
@@ -57,9 +58,9 @@ class Guard(Node):
         # Of a clock that nobody sets: a jump of the system's time must not stop the checks that find it.
         self.create_timer(TICK_S, self.tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
-    def number(self, key: str, default: float, least: float, most: float, why: str = "") -> float:
+    def number(self, key: str, default: float, least: float, most: float, says: str, why: str = "") -> float:
         """A parameter; UserError when it is outside, `why` as the reason."""
-        value = self.declare_parameter(key, default).value
+        value = parameter(self, key, default, says)
         if not isinstance(value, float | int) or not least <= value <= most:
             raise UserError(f"{key}={value} must be between {least} and {most}{why and f': {why}'}")
         return float(value)

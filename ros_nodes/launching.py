@@ -7,11 +7,11 @@ from typing import Any
 
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.conditions import IfCondition
+from launch.launch_description import LaunchDescription
 from launch.substitutions import LaunchConfiguration, PythonExpression
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from launch import LaunchDescription
 from ros_nodes.process import environment
 
 # name -> default, help; what every launch file takes

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
@@ -26,6 +27,11 @@ PROFILE = Path(__file__).parent / "config" / "fastdds.xml"
 def ros_s(node: Any) -> float:
     """Now on the clock of the messages' stamps, s: the machine's, or /clock's with use_sim_time."""
     return node.get_clock().now().nanoseconds * 1e-9
+
+
+def parameter(node: Any, key: str, default: Any, says: str) -> Any:
+    """Declare it with a sentence that `ros2 param describe` and docs/ros2.md show, with its unit; its value."""
+    return node.declare_parameter(key, default, ParameterDescriptor(description=says)).value
 
 
 def environment() -> dict[str, str]:

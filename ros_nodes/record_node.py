@@ -23,9 +23,17 @@ from embodied.errors import UserError
 from ros_nodes.bag import SENT
 from ros_nodes.body import subscribe
 from ros_nodes.description import described
-from ros_nodes.process import LATCHED, RELIABLE, live
+from ros_nodes.process import LATCHED, RELIABLE, live, parameter
 from ros_nodes.robots import RATE_HZ
 from ros_nodes.session import Session
+
+PARAMETERS = {
+    "robot": ("sim", "a shipped robot, or the path of its .yaml"),
+    "out": ("", "folder of the dataset; one that is there is added to"),
+    "task": ("", "the sentence of one episode that is all there is; empty: an episode is a run of the controller"),
+    "keep": ("succeeded", "of the controller's runs: succeeded, all"),
+    "sent": (SENT, "the topic of the trajectories that go to the robot: the actions"),
+}
 
 
 class RecordNode(Node):
@@ -33,8 +41,7 @@ class RecordNode(Node):
 
     def __init__(self) -> None:
         super().__init__("record")
-        given = {"robot": "sim", "out": "", "task": "", "keep": "succeeded", "sent": SENT}
-        name, out, task, keep, sent = (str(self.declare_parameter(key, value).value) for key, value in given.items())
+        name, out, task, keep, sent = (str(parameter(self, key, *rest)) for key, rest in PARAMETERS.items())
         if not out:
             raise UserError("out is missing; say where the dataset shall be, for example out:=data/mine")
         made = described(name)

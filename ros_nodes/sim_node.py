@@ -30,11 +30,18 @@ from trajectory_msgs.msg import JointTrajectory
 from embodied.errors import UserError
 from embodied.types import Command
 from ros_nodes import wire
-from ros_nodes.process import LATCHED, NEWEST, RELIABLE, live
+from ros_nodes.process import LATCHED, NEWEST, RELIABLE, live, parameter
 from ros_nodes.robots import robot
 from sim.body import SimBody
 from sim.task import seed_of
 
+PARAMETERS: dict[str, tuple[Any, str]] = {
+    "task": ("place-in-bowl", "whose table to lay"),
+    "split": ("seen", "which part of the scenes"),
+    "seed": (0, "which table"),
+    "disturb": (0.0, "probability that an episode is disturbed"),
+    "picture_hz": (5.0, "pictures a second of each camera"),
+}
 STALE_S = 1.0
 CLOCK_S = 0.01  # s between messages on /clock
 
@@ -44,8 +51,7 @@ class SimNode(Node):
 
     def __init__(self) -> None:
         super().__init__("sim")
-        given = {"task": "place-in-bowl", "split": "seen", "seed": 0, "disturb": 0.0, "picture_hz": 5.0}
-        self.set = {key: self.declare_parameter(key, value).value for key, value in given.items()}
+        self.set = {key: parameter(self, key, value, says) for key, (value, says) in PARAMETERS.items()}
         self.robot = robot("sim")
         task, split, disturb = self.set["task"], self.set["split"], self.set["disturb"]
         self.body = SimBody(str(task), split=str(split), control="joint", disturb=float(disturb or 0), lazy=True)

@@ -16,8 +16,8 @@ from nav_msgs.msg import Odometry
 from std_msgs.msg import Bool
 
 from ros_nodes import adapters, wire
-from ros_nodes.guard import SLOWER, Guard
-from ros_nodes.process import RELIABLE, live
+from ros_nodes.guard import ARMED, DRY_RUN, SHARE, Guard
+from ros_nodes.process import RELIABLE, live, parameter
 from ros_nodes.vehicles import vehicle
 
 
@@ -26,11 +26,11 @@ class VehicleGateNode(Guard):
 
     def __init__(self) -> None:
         super().__init__()
-        made = vehicle(str(self.declare_parameter("robot", "diff_drive").value))
-        dry_run = bool(self.declare_parameter("dry_run", made.dry_run).value)
-        armed = bool(self.declare_parameter("armed", made.armed).value)
-        dead_man = bool(self.declare_parameter("dead_man", made.dead_man).value)
-        gate = made.gate(self.number("speed_share", 1.0, 0.001, 1.0, SLOWER), not dry_run, dead_man)
+        made = vehicle(str(parameter(self, "robot", "diff_drive", "a shipped vehicle, or the path of its .yaml")))
+        dry_run = bool(parameter(self, "dry_run", made.dry_run, DRY_RUN))
+        armed = bool(parameter(self, "armed", made.armed, ARMED))
+        says = "whether somebody has to hold the switch; its default is what the vehicle's file says"
+        gate = made.gate(self.number(*SHARE), not dry_run, bool(parameter(self, "dead_man", made.dead_man, says)))
         forms = adapters.VELOCITY_FORMS
         self.outputs = [adapters.build(self, one, (), self.refused, forms) for one in made.outputs]
         self.sent = self.create_publisher(TwistStamped, "~/sent", RELIABLE)
