@@ -214,7 +214,7 @@ def stub(
     camera = Camera(bench) if cameras != "[]" else None
     every = camera.work if camera else bench.measure
     path = blind(cameras)
-    child = [sys.executable, str(HERE / "stub_controller.py"), "--ros-args", "-p", f"robot:={path}"]
+    child = start.command("stub", {"robot": path})
     nodes = {"gate": start.command("gate_node", {"robot": path}), "controller": child}
     with start.processes(nodes, stderr=subprocess.DEVNULL) as running:
         bench.until(
@@ -235,11 +235,12 @@ def camera_fault(state: str) -> float:
 
 
 def hung() -> float:
-    """From when the policy stops answering, which is before its rows run out, 0.5 s after it began."""
+    """From when its rows have run out, 0.5 s after it began: how long the fingertips are still sent on. (The elbow may yet be drawn
+    to its posture while the hand is held.)"""
     with stub("hang") as (bench, every, _, _):
         at = bench.sent[0][0]
         bench.until(lambda: time.monotonic() - at > 4.0, every=every)
-        return max(0.0, bench.moved_since(at) - 0.5)
+        return max(0.0, bench.moved_since(at, robots.robot("sim").reached, 1e-3) - 0.5)
 
 
 def frozen() -> float:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import random
 import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -202,7 +200,7 @@ def controller(bench: Bench, chance: Chance) -> Parts:
         else:
             bench.instruction.publish(String(data=rng.choice(WORDS)))
 
-    child = [sys.executable, str(Path(__file__).parent / "stub_controller.py"), "--ros-args", "-p", f"robot:={path}"]
+    child = start.command("stub", {"robot": path})
     return {"gate": start.command("gate_node", {"robot": path}), "controller": child}, throw, bench.measure
 
 

@@ -73,7 +73,7 @@ class Numbered(Bench):
 
 def latency(seconds: float) -> None:
     bench, path = Numbered(), blind()
-    stub = [sys.executable, str(HERE / "stub_controller.py"), "--ros-args", "-p", f"robot:={path}"]
+    stub = start.command("stub", {"robot": path})
     nodes = {
         "gate": start.command("gate_node", {"robot": path}), "controller": stub,
         "relay": [sys.executable, str(HERE / "relay.py")],

@@ -29,7 +29,7 @@ from embodied.control.loop import Watch, run
 from embodied.control.safety import Safety
 from embodied.errors import UserError
 from embodied.types import Observation, Plan, Step
-from ros_nodes import show, wire
+from ros_nodes import instruct_action, show, wire
 from ros_nodes.body import RosBody, Wire
 from ros_nodes.description import described
 from ros_nodes.inbox import PICTURE_S
@@ -62,7 +62,10 @@ class ControllerNode(LifecycleNode, Watch):
         self.markers = self.create_publisher(MarkerArray, "~/markers", LATCHED)
         self.image = self.create_publisher(Image, "~/image", LATCHED)
         self.diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", RELIABLE)
+        self.steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_service(Trigger, "~/replan", self.replan)
+        self.instructed = 0  # how often something was asked
+        self.action = instruct_action.offer(self)
         self.topics: Wire | None = None
         self.made: Any = None  # the policy, once it is loaded
         self.turn = threading.Lock()
@@ -81,6 +84,7 @@ class ControllerNode(LifecycleNode, Watch):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Weights and robot description are read and checked against each other."""
+        self.before = {*self.subscriptions, *self.timers, *self.publishers}
         try:
             made = described(str(self._set("robot")), self.context)
             if lacking := sorted(self.looks() - set(made.cameras)):
@@ -91,8 +95,8 @@ class ControllerNode(LifecycleNode, Watch):
             return TransitionCallbackReturn.FAILURE
         self.create_subscription(String, "~/instruction", self.instruct, LATCHED)
         self.create_subscription(String, "gate/status", self.heed, LATCHED)
-        self.create_timer(0.02, self.live_on, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        self.create_timer(1.0, self.diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.create_timer(0.02, self.live_on, clock=self.steady)
+        self.create_timer(1.0, self.diagnose, clock=self.steady)
         self.say(state="inactive")
         return TransitionCallbackReturn.SUCCESS
 
@@ -108,6 +112,16 @@ class ControllerNode(LifecycleNode, Watch):
         self.stop()
         self.say(state="inactive")
         return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """What `configure` made is gone, so that it can be done again with other settings."""
+        destroy = ((self.subscriptions, self.destroy_subscription), (self.timers, self.destroy_timer))
+        for all_, end in (*destroy, (self.publishers, self.destroy_publisher)):
+            for one in [one for one in all_ if one not in self.before]:
+                end(one)
+        self.topics, self.made = None, None
+        self.say(state="unconfigured")
+        return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         self.stop()
@@ -155,6 +169,7 @@ class ControllerNode(LifecycleNode, Watch):
 
     def instruct(self, message: String) -> None:
         goal = message.data.strip()
+        self.instructed += 1
         self.stop()
         if not goal:
             self.say(state="idle" if self.active else "inactive")
@@ -164,6 +179,7 @@ class ControllerNode(LifecycleNode, Watch):
             self.get_logger().warning("an instruction came while inactive; activate first")
         else:
             self.goal, self.halt = goal, threading.Event()
+            self.say(state="waiting", goal=goal)
             self.worker = threading.Thread(target=self.carry_out, args=(goal, self.halt), daemon=True)
             self.worker.start()
 
@@ -204,7 +220,6 @@ class ControllerNode(LifecycleNode, Watch):
     def carry_out(self, goal: str, halt: threading.Event) -> None:
         """One run, in its own thread."""
         assert self.topics is not None
-        self.say(state="waiting", goal=goal)
         try:
             asked = time.monotonic()
             while (missing := self.topics.missing(asked)) and not halt.is_set():  # pictures of now, not of before

@@ -38,6 +38,7 @@ class Bench:
         self.names = robot("sim").names
         self._path = np.zeros(1), START[None]  # when, where: what the arm follows
         self.sent: list[tuple[float, np.ndarray]] = []  # when, last row
+        self.first: list[np.ndarray] = []  # first row of each
         self._clients: dict[str, Any] = {}
         self.ahead = 0.0  # s, how far the last trajectory reaches
         self.heard: dict[str, dict[str, Any]] = {}
@@ -72,6 +73,7 @@ class Bench:
             self._path = np.array([now, *(now + times)]), np.vstack([self.at, rows])
         self.ahead = float(times[-1])
         self.sent.append((now, rows[-1]))
+        self.first.append(rows[0])
 
     def refuse(self) -> None:
         """Stay here, whatever is sent."""
@@ -119,11 +121,11 @@ class Bench:
         self.measure()
         self.beat_and_move()
 
-    def call(self, service: str) -> Any:
+    def call(self, service: str, every: Callable[[], None] | None = None) -> Any:
         """The answer of a Trigger service. A call may get lost where its node has just started: then it is made again."""
         client = self._clients.setdefault(service, None) or self.node.create_client(Trigger, service)
         self._clients[service] = client
-        every = self.measure if self.arm else None
+        every = every or (self.measure if self.arm else None)
         self.until(client.service_is_ready, every=every)
         for _ in range(10):
             future = client.call_async(Trigger.Request())
@@ -133,13 +135,15 @@ class Bench:
                 return future.result()
         raise AssertionError(f"{service} does not answer")
 
-    def moved_since(self, at_s: float) -> float:
-        """How long after at_s it was told to stand where it stands in the end, s; 0 when nothing came."""
-        rows = [row for _, row in self.sent]
-        first = len(rows) - 1
-        while first and np.abs(rows[first - 1] - rows[-1]).max() < 1e-9:
-            first -= 1
-        return max(0.0, self.sent[first][0] - at_s)
+    def moved_since(
+        self, at_s: float, of: Callable[[np.ndarray], np.ndarray] = np.asarray, least: float = 1e-9
+    ) -> float:
+        """How long after at_s it was still sent to move, s; 0 when not. of: what of a row counts as motion, from `least` on."""
+        ends, begins = [of(row) for _, row in self.sent], [of(row) for row in self.first]
+        k = len(ends)
+        while k and max(np.abs(ends[k - 1] - ends[-1]).max(), np.abs(begins[k - 1] - ends[k - 1]).max()) < least:
+            k -= 1
+        return max(0.0, self.sent[min(k, len(ends) - 1)][0] - at_s)
 
     def close(self) -> None:
         self.executor.shutdown()

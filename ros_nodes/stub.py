@@ -1,6 +1,7 @@
-"""The controller's own node with a policy that needs no weights, for faults that a good policy does not have.
+"""The controller's own node with a policy that needs no weights, for tests and benchmarks: it has faults that a good one has not.
 
-The instruction chooses: "wave" moves the hand on and on, "hang" stops answering after half a second of motion, "echo" answers every
+The instruction chooses: "nod" moves for half a second and is done, "wave" moves the hand on and on, "hang" stops answering after
+half a second of motion, "echo" answers every
 observation with one row whose width is the gripper's measured opening, so that it can be seen which observation a command is of.
 """
 
@@ -28,14 +29,16 @@ class Policy:
     def reset(self) -> None:
         self.asked = 0
 
-    def plan(self, obs: Observation, goal: str, done: object = ()) -> Plan:
+    def plan(self, obs: Observation, goal: str, done: tuple[Step, ...] = ()) -> Plan:
         self.goal = goal
-        return Plan(goal, (Step(goal, goal),))
+        return Plan(goal, done, at=len(done)) if done else Plan(goal, (Step(goal, goal),))
 
     def act(self, obs: Observation, plan: Plan) -> ActionChunk:
         self.asked += 1
         if self.goal == "hang" and self.asked > 1:
             time.sleep(1e6)
+        if self.goal == "nod" and self.asked > 1:
+            return ActionChunk(obs.t_s, DT_S, np.zeros((0, 5), np.float32))
         x, y, z, yaw, width, _ = obs.states["arm"][-1].tolist()
         rows = 1 if self.goal == "echo" else 10
         row = np.array([[x, y, z, yaw, width]], np.float32).repeat(rows, 0)
@@ -44,7 +47,7 @@ class Policy:
         return ActionChunk(obs.t_s, DT_S, row)
 
     def check(self, obs: Observation, step: Step) -> float:
-        return 0.0
+        return 1.0
 
 
 class Stub(ControllerNode):
