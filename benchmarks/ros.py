@@ -133,6 +133,7 @@ def main(arguments: list[str]) -> int:
         raise UserError(f"no part {unknown[0]!r}; choose from {', '.join(todo)}")
     for part in parts:
         todo[part]()
+        print(f"({part}: {os.getloadavg()[0]:.1f} processes were waiting for {os.cpu_count()} cores)", flush=True)
     return 0
 
 
