@@ -104,8 +104,10 @@ def test_a_car_gets_speed_and_steering(robot: Robot) -> None:
     assert robot.came[0].drive.speed == pytest.approx(1.0) and robot.came[0].drive.steering_angle == pytest.approx(0.3)
 
 
-def serve(robot: Robot, kind: Any, answer: GoalResponse = GoalResponse.ACCEPT, code: int = 0) -> Any:
-    """An action server `there` that notes goals and ends each at once."""
+def serve(
+    robot: Robot, kind: Any, answer: GoalResponse = GoalResponse.ACCEPT, code: int = 0, name: str = "there"
+) -> Any:
+    """An action server that notes goals and ends each at once."""
 
     def asked(goal: Any) -> GoalResponse:
         robot.came.append(goal)
@@ -118,7 +120,7 @@ def serve(robot: Robot, kind: Any, answer: GoalResponse = GoalResponse.ACCEPT, c
             result.error_code, result.error_string = code, "out of tolerance"
         return result
 
-    return ActionServer(robot.node, kind, "there", done, goal_callback=asked)
+    return ActionServer(robot.node, kind, name, done, goal_callback=asked)
 
 
 def test_follow_joint_trajectory_keeps_a_pace_and_holds_at_once_and_only_once(robot: Robot) -> None:
@@ -149,15 +151,15 @@ def test_a_robot_that_will_not_is_heard(answer: GoalResponse, code: int, says: s
     server.destroy()
 
 
-def test_a_robot_that_is_not_there_is_said_once_and_one_that_does_not_answer_too(robot: Robot) -> None:
+def test_a_robot_that_is_not_there_is_said_and_one_that_does_not_answer_too(robot: Robot) -> None:
     pytest.importorskip("control_msgs.action")
     made = robot.adapter("follow_joint_trajectory")
-    for k in range(50):
+    for k in range(2):  # also after the fault has been reset
         made.send(MOVE, 0.0, k / 10)
-    assert robot.refused == ["no action server at there"]
+    assert robot.refused == ["no action server at there"] * 2
     made.goals.asked_s = 0.0  # type: ignore[attr-defined]
     made.send(MOVE, 0.0, 9.0)
-    assert "does not answer" in robot.refused[1]
+    assert "does not answer" in robot.refused[2]
 
 
 @pytest.mark.parametrize("form", ["gripper_command", "parallel_gripper"])
@@ -177,6 +179,27 @@ def test_a_gripper_is_told_what_changes(form: str, robot: Robot) -> None:
     )
     assert (position, effort) == (0.04, 7.0) and len(robot.came) == 1
     server.destroy()
+
+
+def test_frankas_hand_opens_with_move_and_closes_with_grasp_each_once_the_width_has_settled(robot: Robot) -> None:
+    kinds = pytest.importorskip("franka_msgs.action")
+    servers = [
+        serve(robot, kind, name=f"there/{name}") for name, kind in (("move", kinds.Move), ("grasp", kinds.Grasp))
+    ]
+    made: Any = robot.adapter("franka_gripper", ("finger",), speed=0.1, force=30.0)
+    robot.until(lambda: made.moves.client.server_is_ready() and made.grasps.client.server_is_ready())
+    now = 0.0
+    for opening in (0.06, 0.02, 0.07):  # each approached in steps, as a gate does
+        for k in range(20):
+            now += 0.01
+            width = min(0.08, opening + 0.001 * max(0, 9 - k))
+            made.send(Trajectory(np.array([0.1]), np.array([[width / 2]]), np.zeros((1, 1))), 0.0, now)
+    robot.until(lambda: len(robot.came) >= 3)
+    assert sorted(type(goal).__name__ for goal in robot.came) == ["Grasp_Goal", "Move_Goal", "Move_Goal"]
+    (grasp,) = [goal for goal in robot.came if hasattr(goal, "force")]
+    assert grasp.width == pytest.approx(0.02) and grasp.force == 30.0 and grasp.epsilon.outer == 0.08
+    for server in servers:
+        server.destroy()
 
 
 def test_changes_are_told_at_a_pace_and_to_their_end() -> None:

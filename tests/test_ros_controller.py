@@ -94,7 +94,8 @@ def test_it_stands_still_when_it_is_deactivated_and_works_again_when_it_is_confi
         np.testing.assert_allclose(bench.at, stood, atol=2e-3)  # a wave is ten times that
     assert bench.change(Transition.TRANSITION_CLEANUP) and bench.change(Transition.TRANSITION_CONFIGURE)
     assert bench.change(Transition.TRANSITION_ACTIVATE)
-    # What was said last is latched: a controller that comes up again carries it out.
+    bench.until(lambda: bench.is_now("idle", "waiting", "running"))
+    bench.say("wave")
     bench.until(lambda: np.abs(bench.at - stood).max() > 0.02)
 
 

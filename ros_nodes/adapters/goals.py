@@ -18,16 +18,14 @@ class Goals:
         self, node: Node, kind: Any, name: str, refused: Callable[[str], None], failed: Callable[[Any], str]
     ) -> None:
         self.client, self.name, self.refused, self.failed = ActionClient(node, kind, name), name, refused, failed
-        self.count, self.asked_s, self.absent = 0, float("inf"), False
+        self.count, self.asked_s = 0, float("inf")
 
     def send(self, goal: Any, now_s: float) -> bool:
-        """False when no server is there: said once, until one is."""
+        """False when no server is there."""
         if not self.client.server_is_ready():
-            if not self.absent:
-                self.absent = True
-                self.refused(f"no action server at {self.name}")
+            self.refused(f"no action server at {self.name}")
             return False
-        self.absent, self.count, self.asked_s = False, self.count + 1, min(self.asked_s, now_s)
+        self.count, self.asked_s = self.count + 1, min(self.asked_s, now_s)
         number = self.count
         self.client.send_goal_async(goal).add_done_callback(lambda future: self._answered(number, future))
         return True
