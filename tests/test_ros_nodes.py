@@ -112,7 +112,7 @@ def test_a_sentence_over_topics_becomes_a_checked_pick_and_place(simulated: bool
     bench.arm = False
     time = {"use_sim_time": simulated}
     commands = {
-        "sim": start.command("sim_node", {"task": "place-in-bowl", "seed": 1, **time}),
+        "sim": start.command("sim_node", {"task": "place-in-bowl", "seed": 1, "picture_hz": 2.0, **time}),
         "gate": start.command("gate_node", time),
         "controller": start.command("controller_node", time),
     }
@@ -120,9 +120,7 @@ def test_a_sentence_over_topics_becomes_a_checked_pick_and_place(simulated: bool
 
     with start.processes(commands) as running:
         bench.until(lambda: len(bench.heard) == 3, 30.0)
-        bench.instruction.publish(String(data=bench.heard["sim"]["goal"]))
-        ends = ("succeeded", "failed", "refused", "stopped")
-        bench.until(lambda: bench.heard["controller"]["state"] in ends, 60.0)
+        bench.carry_out(bench.heard["sim"]["goal"], 60.0, attempts=6)  # other work on the machine must not fail it
         assert bench.heard["controller"]["state"] == "succeeded", bench.heard
         assert bench.call("sim/success").success
         bench.instruction.publish(String(data="put the purple bowl in the purple bowl on the moon"))
