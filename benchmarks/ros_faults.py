@@ -302,7 +302,7 @@ WITH_CONTROLLER: dict[str, tuple[Callable[[], float], float | None]] = {
     "an empty instruction": (stopped_by_topic, None),
     "controller killed -9 (heartbeat limit 100 ms)": (killed, 200),
     "controller process hangs (SIGSTOP; limit 100 ms)": (frozen, 200),
-    "policy hangs (after its last row)": (hung, None),
+    "policy hangs (after its last row; fingertips, 1 mm)": (hung, None),
     "camera stops (limit 1 s)": (lambda: camera_fault("stopped"), None),
     "camera freezes: the same picture again and again (limit 1 s)": (lambda: camera_fault("frozen"), None),
     "emergency stop under a flood of pictures, 640x480 at 60 Hz": (flooded, 20),

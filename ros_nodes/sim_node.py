@@ -43,7 +43,7 @@ PARAMETERS: dict[str, tuple[Any, str]] = {
     "picture_hz": (5.0, "pictures a second of each camera"),
 }
 STALE_S = 1.0
-CLOCK_S = 0.01  # s between messages on /clock
+CLOCK_S = 0.02  # s between messages on /clock
 
 
 class SimNode(Node):
