@@ -22,6 +22,7 @@ from ros_nodes.process import LATCHED, RELIABLE
 from ros_nodes.robots import robot
 
 ENDS = ("succeeded", "failed", "refused", "stopped")
+LATE = ("gate: joint states", "gate: tracking", "gate: controller", "stale")  # reasons that a busy machine gives
 START = np.array([0.0, -0.84, 0.0, -2.6, 0.0, 1.76, 0.785, 0.04])
 
 
@@ -148,7 +149,7 @@ class Bench:
             self.heard["controller"] = {}
             self.instruction.publish(String(data=goal))
             self.until(lambda: self.heard["controller"].get("state") in ENDS, limit_s)
-            late = str(self.heard["controller"].get("reason", "")).startswith(("gate: joint states", "gate: tracking"))
+            late = str(self.heard["controller"].get("reason", "")).startswith(LATE)
             again += (
                 late and self.heard["controller"]["state"] == "stopped"
             )  # refused: it had not heard of the reset yet

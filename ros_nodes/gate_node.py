@@ -37,7 +37,8 @@ class GateNode(Guard):
         limits = self.robot.limits
         limits = limits.tightened(speed={n: v * slower for n, v in zip(limits.names, limits.speed, strict=True)})
         grips = (self.robot.names[-1],)
-        gate = Gate(limits, self.robot.reached, self.robot.boxed, grips=grips, follows=not dry_run)
+        watchdog = float(self.robot.watchdog)
+        gate = Gate(limits, self.robot.reached, self.robot.boxed, joints_s=watchdog, grips=grips, follows=not dry_run)
         self.parts: list[tuple[adapters.Adapter, list[int]]] = []
         for output in self.robot.outputs:
             names = output.joints or limits.names

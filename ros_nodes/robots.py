@@ -42,6 +42,7 @@ class Robot:
     urdf: a path, one below an installed Python package, or "robot_description", the topic.  description: what that topic said.
     offset, turn: where the fingertips are beyond the link `tip` along its z after turning it by roll, pitch, yaw.
     gripper: its joint stands at closed + share * opening.  posture: what redundant joints are drawn to.
+    watchdog: s without joint states that are a fault, 0.5 at most.
     limits: field -> a number for all arm joints, or joint -> number; they tighten the description's, never widen them.
     pictures: width, height that all cameras' pictures are cut and brought to, px; as they come if not given.
     mounts: camera -> x y z roll pitch yaw in the base frame or the hand's, where no topic says it.  topics: our name -> theirs.
@@ -67,6 +68,7 @@ class Robot:
     mounts: Mapping[str, Sequence[float]] = field(default_factory=dict[str, Sequence[float]])
     topics: Mapping[str, str] = field(default_factory=dict[str, str])
     posture: tuple[float, ...] | None = None
+    watchdog: float = 0.15
     dry_run: bool = True
     armed: bool = False
     description: str = ""
@@ -181,6 +183,8 @@ def robot(name: str, description: str = "") -> Robot:
             width, height = map(int, read["pictures"])
             read["pictures"] = width, height
         read["limited"] = dict(read.pop("limits", {}))
+        if not 0.02 <= float(read.get("watchdog", 0.15)) <= 0.5:
+            raise UserError(f"watchdog = {read['watchdog']} must be between 0.02 and 0.5 s")
         if unknown := sorted(read["limited"].keys() - set(TIGHTER)):
             raise UserError(f"limits has no {unknown[0]!r}; choose from {', '.join(TIGHTER)}")
         outputs = tuple(map(output, read["outputs"]))

@@ -85,6 +85,7 @@ def changed(tmp_path: object, **lines: str) -> str:
     ("line", "says"),
     [
         ({"limits": "{ speed: 9.0 }"}, "wider than the robot's own"),
+        ({"tracking": "0.15\nwatchdog: 3"}, "watchdog = 3 must be"),
         ({"limits": "{ torque: 9.0 }"}, "limits has no 'torque'"),
         ({"limits": "{ speed: { elbow: 0.1 } }"}, "'elbow'"),
         ({"tip": "hand"}, "'hand' is not in the robot's description"),

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.ros
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
-from ros_nodes import start  # noqa: E402
+from ros_nodes import robots, start  # noqa: E402
 from ros_nodes.fake import Bench  # noqa: E402
 
 
@@ -110,19 +111,22 @@ def test_the_command_says_what_is_wrong_before_it_starts_anything(capsys: pytest
 
 @pytest.mark.slow
 @pytest.mark.parametrize("simulated", [False, True], ids=["machine's time", "simulator's time"])
-def test_a_sentence_over_topics_becomes_a_checked_pick_and_place(simulated: bool, bench: Bench) -> None:
+def test_a_sentence_over_topics_becomes_a_checked_pick_and_place(simulated: bool, bench: Bench, tmp_path: Path) -> None:
     bench.arm = False
+    patient = (robots.FOLDER / "sim.yaml").read_text().replace("tracking: 0.35", "tracking: 0.8") + "watchdog: 0.5\n"
+    (tmp_path / "patient.yaml").write_text(patient)  # other work on the machine must not fail it
     time = {"use_sim_time": simulated}
+    robot = {"robot": str(tmp_path / "patient.yaml"), **time}
     commands = {
         "sim": start.command("sim_node", {"task": "place-in-bowl", "seed": 1, "picture_hz": 2.0, **time}),
-        "gate": start.command("gate_node", time),
-        "controller": start.command("controller_node", time),
+        "gate": start.command("gate_node", robot),
+        "controller": start.command("controller_node", robot),
     }
     from std_msgs.msg import String
 
     with start.processes(commands) as running:
         bench.until(lambda: len(bench.heard) == 3, 30.0)
-        bench.carry_out(bench.heard["sim"]["goal"], 60.0, attempts=6)  # other work on the machine must not fail it
+        bench.carry_out(bench.heard["sim"]["goal"], 60.0, attempts=6)
         assert bench.heard["controller"]["state"] == "succeeded", bench.heard
         assert bench.call("sim/success").success
         bench.instruction.publish(String(data="put the purple bowl in the purple bowl on the moon"))
