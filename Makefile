@@ -47,6 +47,7 @@ test-all: $(VENV)/.dev
 # With ROS 2's own wheels where there is no ROS 2 installation (x86-64 Linux).
 $(VENV)/.ros: $(VENV)/.dev
 	$(BIN)/python -c "import rclpy" 2>/dev/null || $(BIN)/python -m pip install -q -c constraints.txt -e ".[ros]"
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[bags]"
 	touch $@
 
 test-ros: $(VENV)/.ros

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,6 +71,27 @@ def on_plane(camera: CameraSpec, base_from_cam: Matrix, point: Point, height_m: 
     eye = base_from_cam[:3, 3]
     ray = far - eye
     return eye + ray * (height_m - eye[2]) / ray[2]
+
+
+def grounded(camera: CameraSpec, point: Point, depth: NDArray[np.floating] | None) -> NDArray[np.float64]:
+    """Where a fixed camera's `point` lies in the base frame, (3,): by its depth picture (H W, m; 0 unknown), else on the table."""
+    if depth is not None:
+        rows, cols = depth.shape
+        metres = float(depth[min(rows - 1, int(point.v * rows)), min(cols - 1, int(point.u * cols))])
+        if metres > 0:
+            uv = np.array([point.u, point.v])
+            return deproject(camera, camera.parent_from_cam, uv, np.array(metres))
+    return on_plane(camera, camera.parent_from_cam, point, 0.0)
+
+
+def fitted(camera: CameraSpec, width: int, height: int) -> CameraSpec:
+    """The camera whose pictures are this one's, cut around the middle to another shape and brought to another size in pixels."""
+    scale = max(width / camera.width, height / camera.height)
+    cut_x, cut_y = (camera.width * scale - width) / 2, (camera.height * scale - height) / 2
+    return replace(
+        camera, width=width, height=height, fx=camera.fx * scale, fy=camera.fy * scale,
+        cx=camera.cx * scale - cut_x, cy=camera.cy * scale - cut_y,
+    )  # fmt: skip
 
 
 def points_of_depth(camera: CameraSpec, base_from_cam: Matrix, depth: NDArray[np.floating]) -> NDArray[np.float64]:

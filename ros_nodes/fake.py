@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,8 @@ from ros_nodes import wire
 from ros_nodes.process import LATCHED, RELIABLE
 from ros_nodes.robots import robot
 
+ENDS = ("succeeded", "failed", "refused", "stopped")
+LATE = ("gate: joint states", "gate: tracking", "gate: controller", "stale")  # reasons that a busy machine gives
 START = np.array([0.0, -0.84, 0.0, -2.6, 0.0, 1.76, 0.785, 0.04])
 
 
@@ -28,6 +31,7 @@ class Bench:
 
     def __init__(self, arm: bool = True) -> None:
         self.arm = arm  # whether it is the arm, too; else somebody else says where the joints are
+        self.follows = True  # whether the arm does what it is sent
         self.context = Context()
         rclpy.init(context=self.context)
         self.node = rclpy.create_node("bench", context=self.context)
@@ -36,6 +40,7 @@ class Bench:
         self.names = robot("sim").names
         self._path = np.zeros(1), START[None]  # when, where: what the arm follows
         self.sent: list[tuple[float, np.ndarray]] = []  # when, last row
+        self.first: list[np.ndarray] = []  # first row of each
         self._clients: dict[str, Any] = {}
         self.ahead = 0.0  # s, how far the last trajectory reaches
         self.heard: dict[str, dict[str, Any]] = {}
@@ -48,22 +53,33 @@ class Bench:
         self.instruction = out(String, "controller/instruction", LATCHED)
         take(JointTrajectory, "joint_trajectory_controller/joint_trajectory", self._take, RELIABLE)
         for name in ("gate", "controller"):
-            take(String, f"{name}/status", self._hearing(name), LATCHED)
+            self.hear(name)
         take(String, "sim/goal", lambda m: self.heard.update(sim={"goal": m.data}), LATCHED)
 
-    def _hearing(self, name: str) -> Callable[[String], None]:
-        def take(message: String) -> None:
-            self.heard[name] = json.loads(message.data)
+    def hear(self, name: str) -> None:
+        """Note the newest ~/status of that node in `heard`."""
 
-        return take
+        def take(message: String) -> None:
+            with contextlib.suppress(json.JSONDecodeError, AttributeError):  # others may say what is none
+                self.heard[name] = dict(json.loads(message.data).items())
+
+        self.node.create_subscription(String, f"{name}/status", take, LATCHED)
 
     def _take(self, message: JointTrajectory) -> None:
+        if not self.arm:
+            return
         now = time.monotonic()
         rows, times = wire.rows(message)
         rows = rows[:, [list(message.joint_names).index(name) for name in self.names]]
-        self._path = np.array([now, *(now + times)]), np.vstack([self.at, rows])
+        if self.follows:
+            self._path = np.array([now, *(now + times)]), np.vstack([self.at, rows])
         self.ahead = float(times[-1])
         self.sent.append((now, rows[-1]))
+        self.first.append(rows[0])
+
+    def refuse(self) -> None:
+        """Stay here, whatever is sent."""
+        self.follows, self._path = False, (np.zeros(1), self.at[None])
 
     @property
     def at(self) -> np.ndarray:
@@ -107,11 +123,11 @@ class Bench:
         self.measure()
         self.beat_and_move()
 
-    def call(self, service: str) -> Any:
+    def call(self, service: str, every: Callable[[], None] | None = None) -> Any:
         """The answer of a Trigger service. A call may get lost where its node has just started: then it is made again."""
         client = self._clients.setdefault(service, None) or self.node.create_client(Trigger, service)
         self._clients[service] = client
-        every = self.measure if self.arm else None
+        every = every or (self.measure if self.arm else None)
         self.until(client.service_is_ready, every=every)
         for _ in range(10):
             future = client.call_async(Trigger.Request())
@@ -121,13 +137,34 @@ class Bench:
                 return future.result()
         raise AssertionError(f"{service} does not answer")
 
-    def moved_since(self, at_s: float) -> float:
-        """How long after at_s it was told to stand where it stands in the end, s; 0 when nothing came."""
-        rows = [row for _, row in self.sent]
-        first = len(rows) - 1
-        while first and np.abs(rows[first - 1] - rows[-1]).max() < 1e-9:
-            first -= 1
-        return max(0.0, self.sent[first][0] - at_s)
+    def carry_out(
+        self, goal: str, limit_s: float = 120.0, attempts: int = 3, begin: Callable[[], object] = lambda: None
+    ) -> int:
+        """Say it and wait for the end; how often it had to be said again, because on a busy machine the simulator was later than a
+        gate allows. begin: called before each attempt."""
+        again = 0
+        while True:
+            begin()
+            self.until(lambda: self.call("gate/reset_fault").success and not self.heard["gate"].get("fault"), 20.0)
+            self.heard["controller"] = {}
+            self.instruction.publish(String(data=goal))
+            self.until(lambda: self.heard["controller"].get("state") in ENDS, limit_s)
+            late = str(self.heard["controller"].get("reason", "")).startswith(LATE)
+            again += (
+                late and self.heard["controller"]["state"] == "stopped"
+            )  # refused: it had not heard of the reset yet
+            if not late or again == attempts:
+                return again
+
+    def moved_since(
+        self, at_s: float, of: Callable[[np.ndarray], np.ndarray] = np.asarray, least: float = 1e-9
+    ) -> float:
+        """How long after at_s it was still sent to move, s; 0 when not. of: what of a row counts as motion, from `least` on."""
+        ends, begins = [of(row) for _, row in self.sent], [of(row) for row in self.first]
+        k = len(ends)
+        while k and max(np.abs(ends[k - 1] - ends[-1]).max(), np.abs(begins[k - 1] - ends[k - 1]).max()) < least:
+            k -= 1
+        return max(0.0, self.sent[min(k, len(ends) - 1)][0] - at_s)
 
     def close(self) -> None:
         self.executor.shutdown()

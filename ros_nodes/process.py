@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
@@ -18,8 +19,19 @@ from embodied.errors import UserError
 
 RELIABLE = QoSProfile(depth=10)
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+STREAM = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)  # as sensors send
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 PROFILE = Path(__file__).parent / "config" / "fastdds.xml"
+
+
+def ros_s(node: Any) -> float:
+    """Now on the clock of the messages' stamps, s: the machine's, or /clock's with use_sim_time."""
+    return node.get_clock().now().nanoseconds * 1e-9
+
+
+def parameter(node: Any, key: str, default: Any, says: str) -> Any:
+    """Declare it with a sentence that `ros2 param describe` and docs/ros2.md show, with its unit; its value."""
+    return node.declare_parameter(key, default, ParameterDescriptor(description=says)).value
 
 
 def environment() -> dict[str, str]:
@@ -48,8 +60,10 @@ def live(make: Callable[[], Any], arguments: list[str] | None = None) -> int:
         while not ending:
             try:
                 executor.spin_once(timeout_sec=0.01)
-            except (ExternalShutdownException, UserError):
+            except ExternalShutdownException:
                 raise
+            except UserError as error:  # of somebody's message; only what a node cannot begin with ends it
+                node.failed(str(error))
             except Exception as error:  # nothing raises into the robot: it is told to stand still, and why is said
                 node.failed(f"{type(error).__name__}: {error}")
     except UserError as error:

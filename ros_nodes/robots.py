@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,21 +19,34 @@ from embodied.errors import UserError
 from embodied.spec import Channels
 
 FOLDER = Path(__file__).parent / "config" / "robots"
+TOPIC = "robot_description"  # as `urdf`: the description is what this latched topic says
 RATE_HZ = 20.0
+TIGHTER = ("low", "high", "speed", "acceleration", "tracking")
 
 
 @dataclass(frozen=True)
 class Output:
-    """Where commands go. joints: those that this topic takes; none given: all."""
+    """Where commands go, and how (ros_nodes/adapters). joints: those that this output takes; none given: all. options: the
+    adapter's own settings."""
 
     topic: str
     adapter: str
-    joints: tuple[str, ...]
+    joints: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)
 class Robot:
-    """What its YAML says. Lengths in m, angles in rad, base frame. posture: what redundant joints are drawn to."""
+    """What its YAML says. Lengths in m, angles in rad, base frame.
+
+    urdf: a path, one below an installed Python package, or "robot_description", the topic.  description: what that topic said.
+    offset, turn: where the fingertips are beyond the link `tip` along its z after turning it by roll, pitch, yaw.
+    gripper: its joint stands at closed + share * opening.  posture: what redundant joints are drawn to.
+    watchdog: s without joint states that are a fault, 0.5 at most.
+    limits: field -> a number for all arm joints, or joint -> number; they tighten the description's, never widen them.
+    pictures: width, height that all cameras' pictures are cut and brought to, px; as they come if not given.
+    mounts: camera -> x y z roll pitch yaw in the base frame or the hand's, where no topic says it.  topics: our name -> theirs.
+    """
 
     name: str
     urdf: str
@@ -48,9 +61,17 @@ class Robot:
     cameras: tuple[str, ...]
     fixed: tuple[str, ...]
     outputs: tuple[Output, ...]
+    offset: float = 0.0
+    turn: tuple[float, ...] = (0.0, 0.0, 0.0)
+    limited: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    pictures: tuple[int, int] | None = None
+    mounts: Mapping[str, Sequence[float]] = field(default_factory=dict[str, Sequence[float]])
+    topics: Mapping[str, str] = field(default_factory=dict[str, str])
     posture: tuple[float, ...] | None = None
+    watchdog: float = 0.15
     dry_run: bool = True
     armed: bool = False
+    description: str = ""
 
     @property
     def path(self) -> Path:
@@ -62,9 +83,38 @@ class Robot:
                 return Path(next(iter(spec.submodule_search_locations))) / rest
         return Path(self.urdf)
 
+    def new_arm(self) -> Arm:
+        """Its kinematics; one for each thread."""
+        source = self.description or self.path
+        made = Arm(source, self.tip, self.offset, self.joints, self.posture, turn_rad=self.turn)
+        if made.joints != self.joints:
+            raise UserError(f"{self.name}: give the joints from the base to the tip: {', '.join(made.joints)}")
+        return made
+
     @cached_property
     def arm(self) -> Arm:
-        return Arm(self.path, self.tip, joints=self.joints, posture=self.posture)
+        return self.new_arm()
+
+    @property
+    def frame(self) -> str:
+        """The base frame's name: the description's first link."""
+        return self.arm.base
+
+    def topic(self, name: str) -> str:
+        """What this topic of ours is called at this robot."""
+        return str(self.topics.get(name, name))
+
+    @property
+    def _closed(self) -> float:
+        return float(self.gripper["closed"]) if "closed" in self.gripper else 0.0
+
+    def grip(self, opening: float) -> float:
+        """The position of the gripper's joint at an opening in m."""
+        return self._closed + float(self.gripper["share"]) * opening
+
+    def opening(self, position: float) -> float:
+        """The opening in m at a position of the gripper's joint."""
+        return (position - self._closed) / float(self.gripper["share"])
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -73,13 +123,18 @@ class Robot:
 
     @property
     def limits(self) -> Limits:
-        """The description's own, and the gripper's."""
-        arm, share = self.arm, float(self.gripper["share"])
-        speed = np.append(arm.speed, share * float(self.gripper["speed"]))
-        return Limits(
-            self.names, np.append(arm.low, 0.0), np.append(arm.high, share * float(self.gripper["opening"])), speed,
+        """The description's own and the gripper's, tightened by the file."""
+        arm, ends = self.arm, sorted((self.grip(0.0), self.grip(float(self.gripper["opening"]))))
+        speed = np.append(arm.speed, abs(float(self.gripper["share"])) * float(self.gripper["speed"]))
+        own = Limits(
+            self.names, np.append(arm.low, ends[0]), np.append(arm.high, ends[1]), speed,
             np.append(np.full(len(arm.low), self.acceleration), 10.0), np.append(np.full(len(arm.low), self.tracking), 1.0),
         )  # fmt: skip
+        return own.tightened(**{key: self._by_joint(value) for key, value in self.limited.items()})
+
+    def _by_joint(self, value: Any) -> dict[str, float]:
+        given: dict[str, Any] = dict(value) if isinstance(value, Mapping) else dict.fromkeys(self.joints, value)
+        return {str(joint): float(number) for joint, number in given.items()}
 
     @property
     def boxed(self) -> Box:
@@ -117,28 +172,59 @@ class Robot:
         }
 
 
-def robot(name: str) -> Robot:
-    """A shipped robot by name, or one from a path that ends in .yaml. UserError for what is missing or unknown in it."""
-    path = Path(name) if name.endswith(".yaml") else FOLDER / f"{name}.yaml"
+def robot(name: str, description: str = "") -> Robot:
+    """A shipped robot by name, or one from a path that ends in .yaml. description: what the topic of that name said, for a robot
+    that is described there; without it all that does not need it is checked. UserError for what is missing, unknown or wrong."""
+    path, read = settings(name, FOLDER, Robot)
+    try:
+        lists = {key: tuple(read[key]) for key in ("joints", "cameras", "fixed", "turn") if key in read}
+        posture = tuple(read["posture"]) if read.get("posture") else None
+        if "pictures" in read:
+            width, height = map(int, read["pictures"])
+            read["pictures"] = width, height
+        read["limited"] = dict(read.pop("limits", {}))
+        if not 0.02 <= float(read.get("watchdog", 0.15)) <= 0.5:
+            raise UserError(f"watchdog = {read['watchdog']} must be between 0.02 and 0.5 s")
+        if unknown := sorted(read["limited"].keys() - set(TIGHTER)):
+            raise UserError(f"limits has no {unknown[0]!r}; choose from {', '.join(TIGHTER)}")
+        outputs = tuple(map(output, read["outputs"]))
+        made = Robot(**{**read, **lists, "name": path.stem, "posture": posture, "outputs": outputs})
+        if made.urdf == TOPIC:
+            made = replace(made, description=description)
+        _ = made.boxed, made.action, made.grip(0.0), made.opening(0.0)  # all that is read of it later
+        if made.urdf != TOPIC or description:
+            _ = made.limits
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+        raise UserError(f"{path}: {type(error).__name__} {error}; compare it with {FOLDER / 'sim.yaml'}") from None
+    return made
+
+
+def output(read: Mapping[str, Any]) -> Output:
+    """One entry of a file's `outputs`."""
+    rest = {key: value for key, value in read.items() if key not in ("topic", "adapter", "joints")}
+    return Output(str(read["topic"]), str(read["adapter"]), tuple(read.get("joints", ())), rest)
+
+
+def settings(name: str, folder: Path, kind: type) -> tuple[Path, dict[str, Any]]:
+    """The file `name`, or the shipped one of that name in `folder`, and its keys, which are those of the dataclass `kind`."""
+    path = Path(name) if name.endswith(".yaml") else folder / f"{name}.yaml"
     try:
         read = yaml.safe_load(path.read_text())
     except OSError:
-        shipped = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))
+        shipped = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
         raise UserError(f"no robot {name!r}; choose from {shipped}, or give the path of a .yaml") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not YAML: {str(error).splitlines()[0]}") from None
-    fields = Robot.__dataclass_fields__
-    needed = {key for key in fields if key not in ("name", "posture", "dry_run", "armed")}
-    if not isinstance(read, dict) or (wrong := sorted((needed - read.keys()) | (read.keys() - fields.keys()))):
+    own = {"limited": "limits"}  # what a file may call otherwise than the code
+    known = {own.get(key, key) for key in kind.__dataclass_fields__} - {"name", "description"}
+    needed = {
+        key for key, one in kind.__dataclass_fields__.items()
+        if one.default is MISSING and one.default_factory is MISSING and key != "name"
+    }  # fmt: skip
+    if not isinstance(read, dict) or (wrong := sorted((needed - read.keys()) | (read.keys() - known))):
         raise UserError(
             f"{path}: these keys are missing or unknown: {', '.join(wrong) if isinstance(read, dict) else 'all'}"
         )
-    try:
-        lists = {key: tuple(read[key]) for key in ("joints", "cameras", "fixed")}
-        posture = tuple(read["posture"]) if read.get("posture") else None
-        outputs = tuple(Output(o["topic"], o["adapter"], tuple(o.get("joints", ()))) for o in read["outputs"])
-        made = Robot(**{**read, **lists, "name": path.stem, "posture": posture, "outputs": outputs})
-        _ = made.limits, made.boxed, made.action  # all that is read of it later
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path}: {type(error).__name__} {error}; compare it with {FOLDER / 'sim.yaml'}") from None
-    return made
+    return path, read

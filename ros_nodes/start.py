@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -17,13 +18,17 @@ from ros_nodes.robots import robot
 GRACE_S = 3.0  # between asking a process to end and ending it
 
 
-def command(node: str, parameters: Mapping[str, Any]) -> list[str]:
+def command(node: str, parameters: Mapping[str, Any], namespace: str = "") -> list[str]:
     """The command line of one of our nodes with these parameters."""
     given = [word for key, value in parameters.items() for word in ("-p", f"{key}:={_written(value)}")]
+    given += ["-r", f"__ns:=/{namespace.strip('/')}"] if namespace else []
     return [sys.executable, "-m", f"ros_nodes.{node}", *(["--ros-args", *given] if given else [])]
 
 
 def _written(value: Any) -> str:
+    """As YAML, which is how a parameter is read: an empty or a spoken text is one too."""
+    if isinstance(value, str):
+        return json.dumps(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -57,6 +62,17 @@ def run(name: str, instruction: str, dry_run: bool | None, **parameters: Any) ->
     }
     if name == "sim":
         commands["sim"] = command("sim_node", sim)
+    return _until_one_ends(commands)
+
+
+def record(given: Mapping[str, Any], namespace: str) -> int:
+    """The recorder of one robot's topics, in a process of its own, until Ctrl-C."""
+    robot(str(given["robot"]))
+    return _until_one_ends({"record": command("record_node", given, namespace)})
+
+
+def _until_one_ends(commands: Mapping[str, Sequence[str]]) -> int:
+    """Or until SIGTERM or Ctrl-C; the highest exit code."""
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda *_: ended.append(0))
     with processes(commands) as running, contextlib.suppress(KeyboardInterrupt):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
-from geometry_msgs.msg import Pose
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from geometry_msgs.msg import Pose, Twist, TwistStamped
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from embodied.errors import UserError
@@ -46,8 +47,10 @@ def image_message(picture: NDArray[Any], frame: str, time_s: float) -> Image:
     return out
 
 
-def picture(message: Image) -> NDArray[Any]:
+def picture(message: Image | CompressedImage) -> NDArray[Any]:
     """uint8 H W 3 RGB; of depth, float32 H W in metres, 0 where unknown. UserError for what cannot be read."""
+    if not hasattr(message, "encoding"):
+        return _decompressed(bytes(message.data), message.format)
     if message.encoding not in _KINDS:
         raise UserError(f"images of encoding {message.encoding!r} cannot be read; use {', '.join(_KINDS)}")
     kind, channels = _KINDS[message.encoding]
@@ -64,6 +67,69 @@ def picture(message: Image) -> NDArray[Any]:
         return np.ascontiguousarray(np.repeat(out, 3, -1) if channels == 1 else out)
     depth = out * np.float32(0.001) if kind is np.uint16 else out
     return np.where(np.isfinite(depth), depth, 0).astype(np.float32)
+
+
+def _decompressed(data: bytes, form: str) -> NDArray[np.uint8]:
+    from av.error import FFmpegError
+
+    from embodied.data.video import decode_picture
+
+    try:
+        return decode_picture(data)
+    except (FFmpegError, StopIteration, OSError, ValueError, IndexError) as error:
+        raise UserError(f"a compressed image of format {form!r} cannot be read ({error}); send JPEG or PNG") from None
+
+
+def fit(picture: NDArray[Any], width: int, height: int) -> NDArray[Any]:
+    """The same picture as embodied.geometry.fitted's camera shows it; depth is taken from the nearest pixel, never mixed."""
+    have_y, have_x = picture.shape[:2]
+    if (have_x, have_y) == (width, height):
+        return picture
+    scale = max(width / have_x, height / have_y)
+    left, top = (have_x - width / scale) / 2, (have_y - height / scale) / 2
+    if picture.ndim == 2:
+        x, y = (((np.arange(n) + 0.5) / scale + at).astype(int) for n, at in ((width, left), (height, top)))
+        return picture[np.ix_(np.clip(y, 0, have_y - 1), np.clip(x, 0, have_x - 1))]
+    from PIL import Image as Pictures
+
+    box = (left, top, left + width / scale, top + height / scale)
+    return np.asarray(Pictures.fromarray(picture).resize((width, height), Pictures.Resampling.BILINEAR, box=box))
+
+
+def check_camera(name: str, info: CameraInfo, pictures: Mapping[str, Any]) -> None:
+    """UserError unless the CameraInfo is of a calibrated camera and of the pictures that came with it (kind -> message)."""
+    fx, fy, cx, cy = (float(info.k[k]) for k in (0, 4, 2, 5))
+    if not (fx > 0 and fy > 0 and 0 <= cx <= info.width and 0 <= cy <= info.height):
+        raise UserError(
+            f"camera/{name}/camera_info has fx={fx:.4g}, fy={fy:.4g}, cx={cx:.4g}, cy={cy:.4g}; calibrate it"
+        )
+    for kind, message in pictures.items():
+        size = (message.width, message.height) if hasattr(message, "width") else picture(message).shape[1::-1]
+        if size != (info.width, info.height):
+            raise UserError(
+                f"camera/{name}/{kind} is {size[0]}x{size[1]}, its camera_info says {info.width}x{info.height}; "
+                "send both at one size"
+            )
+    if any(abs(float(d)) > 1e-6 for d in info.d) and not np.allclose(np.reshape(info.p, (3, 4))[:, :3], 0):
+        k, p = np.reshape(info.k, (3, 3)), np.reshape(info.p, (3, 4))[:, :3]
+        if not np.allclose(k, p, rtol=0.02):
+            raise UserError(
+                f"camera/{name} is distorted (d={[round(float(d), 4) for d in info.d]}); send rectified pictures"
+            )
+
+
+def mount(numbers: Sequence[float]) -> Matrix:
+    """x y z (m) roll pitch yaw (rad, about fixed axes as in a URDF) -> 4 4."""
+    x, y, z, roll, pitch, yaw = map(float, numbers)
+    (cr, sr), (cp, sp), (cy, sy) = ((np.cos(a), np.sin(a)) for a in (roll, pitch, yaw))
+    out = np.eye(4)
+    out[:3, :3] = [
+        [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
+        [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
+        [-sp, cp * sr, cp * cr],
+    ]
+    out[:3, 3] = x, y, z
+    return out
 
 
 def camera_message(spec: CameraSpec, frame: str, time_s: float) -> CameraInfo:
@@ -112,15 +178,46 @@ def matrix(message: Pose) -> Matrix:
 
 
 def trajectory_message(
-    names: Sequence[str], times: NDArray[np.floating], rows: NDArray[np.floating], time_s: float
+    names: Sequence[str],
+    times: NDArray[np.floating],
+    rows: NDArray[np.floating],
+    time_s: float,
+    velocities: NDArray[np.floating] | None = None,
 ) -> JointTrajectory:
-    """Rows (k, n) due at time_s + times (k,). No rows: stand still."""
+    """Rows (k, n), and velocities (k, n) if given, due at time_s + times (k,). No rows: stand still."""
     out = JointTrajectory(joint_names=list(names))
     out.header.stamp = stamp(time_s)
     out.points = [
         JointTrajectoryPoint(positions=row, time_from_start=duration(t))
         for row, t in zip(np.asarray(rows, float).tolist(), np.asarray(times, float).tolist(), strict=True)
     ]
+    if velocities is not None:
+        for point, speeds in zip(out.points, np.asarray(velocities, float).tolist(), strict=True):
+            point.velocities = speeds
+    return out
+
+
+def twist_message(twist: NDArray[np.floating], frame: str, time_s: float) -> TwistStamped:
+    """twist (3,): forward and left in m/s, turn to the left in rad/s."""
+    out = TwistStamped()
+    out.header.frame_id, out.header.stamp = frame, stamp(time_s)
+    out.twist.linear.x, out.twist.linear.y, out.twist.angular.z = map(float, twist)
+    return out
+
+
+def twist(message: Twist) -> NDArray[np.float64]:
+    """(3,) as above; what else a Twist can say (up, roll, pitch) no vehicle here does."""
+    return np.array([message.linear.x, message.linear.y, message.angular.z])
+
+
+def diagnostic_message(
+    name: str, level: int, message: str, values: Mapping[str, object], time_s: float
+) -> DiagnosticArray:
+    """One status for /diagnostics. level: 0 all right, 1 warning, 2 error, 3 stale."""
+    pairs = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+    out = DiagnosticArray()
+    out.header.stamp = stamp(time_s)
+    out.status = [DiagnosticStatus(level=bytes([level]), name=name, message=message, hardware_id="", values=pairs)]
     return out
 
 

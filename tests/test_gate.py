@@ -245,3 +245,29 @@ def test_limits_can_be_tightened_and_not_widened() -> None:
         LIMITS.tightened(speed={"elbow": 0.1})
     with pytest.raises(UserError, match="finite"):
         LIMITS.tightened(speed={"a": float("nan")})
+
+
+def test_velocities_are_the_slopes_of_the_positions_and_end_at_rest() -> None:
+    sent = send(gate(), [[0.11, -0.19, 0.05], [0.14, -0.17, 0.05]], 10.0, times=[0.1, 0.2])
+    assert sent is not None and not sent.hold
+    rows = np.vstack([list(START.values()), sent.positions])
+    np.testing.assert_allclose(sent.velocities[:-1], (rows[2:] - rows[:-2]) / 0.02, atol=1e-9)
+    assert not sent.velocities[-1].any()
+
+
+CLOCKS = {
+    "back": ([100.0, 99.9], "went back"),
+    "ahead": ([100.0, 101.0], "jumped ahead"),
+    "still": ([100.0] * 60, "stands still"),
+    "as the steady one": ([100.0, 100.01, 100.02], ""),
+    "not begun": ([0.0] * 60 + [100.0, 100.01], ""),
+    "coarse": (np.repeat(np.arange(100.0, 101.0, 0.05), 5).tolist(), ""),
+}
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+def test_the_clock_of_the_stamps_may_neither_jump_nor_stand_still(clock: str) -> None:
+    made = gate()
+    for k, stamps in enumerate(CLOCKS[clock][0]):
+        made.clock(stamps, 10 + k / 100)
+    assert CLOCKS[clock][1] in made.fault and bool(made.fault) == bool(CLOCKS[clock][1])

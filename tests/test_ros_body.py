@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -20,7 +19,8 @@ from sensor_msgs.msg import JointState  # noqa: E402
 from embodied.errors import UserError  # noqa: E402
 from embodied.types import Command  # noqa: E402
 from ros_nodes import wire  # noqa: E402
-from ros_nodes.body import PICTURE_S, ROWS, RosBody, Wire  # noqa: E402
+from ros_nodes.body import RosBody, Wire  # noqa: E402
+from ros_nodes.inbox import PICTURE_S, ROWS  # noqa: E402
 from ros_nodes.robots import robot  # noqa: E402
 from sim.body import SimBody  # noqa: E402
 
@@ -47,18 +47,18 @@ def joints(body: RosBody, world: SimBody, parts: int = 1) -> None:
     for part in np.array_split(names[::-1], parts):
         message = JointState(name=["wheel", *part], position=[7.0, *(values[n] for n in part)])
         message.effort = [0.0, *(efforts[n] for n in part)]
-        body.topics._take_joints(message)
+        body.topics.take_joints(message)
 
 
 def pictures(body: RosBody, world: SimBody) -> None:
     obs = world.observe()
     for name, spec in world.spec.cameras.items():
-        body.topics._informing(name)(wire.camera_message(spec, name, 0.0))
+        body.topics.take_info(name, wire.camera_message(spec, name, 0.0))
         pose = PoseStamped(pose=wire.pose_message(spec.parent_from_cam))
         pose.header.frame_id = spec.parent
-        body.topics._placing(name)(pose)
-        body.topics._taking(name, "depth")(wire.image_message(obs.depth[name], name, 0.0))
-        body.topics._taking(name, "image_raw")(wire.image_message(obs.images[name], name, 0.0))
+        body.topics.take_pose(name, pose)
+        body.topics.take_picture(name, "depth", wire.image_message(obs.depth[name], name, 0.0))
+        body.topics.take_picture(name, "image_raw", wire.image_message(obs.images[name], name, 0.0))
 
 
 def test_it_says_what_has_not_come_yet(body: RosBody) -> None:
@@ -77,7 +77,7 @@ def test_it_says_what_has_not_come_yet(body: RosBody) -> None:
 def test_observation_and_spec_are_those_of_the_body_in_process(body: RosBody, monkeypatch: pytest.MonkeyPatch) -> None:
     world, now = SimBody("place-in-bowl"), [100.0]
     world.reset(3)
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(body.topics, "now_s", lambda: now[0])
     for _ in range(ROWS + 3):
         world.apply(Command(0.0, np.array([0.5, 0.1, 0.2, 0.3, 0.02], np.float32)))
         now[0] += 0.05

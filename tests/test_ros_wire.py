@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,8 +14,11 @@ from hypothesis.extra.numpy import arrays
 pytest.importorskip("rclpy")
 pytestmark = pytest.mark.ros
 
-from sensor_msgs.msg import Image  # noqa: E402
+import pinocchio as pin  # noqa: E402
+from PIL import Image as Pictures  # noqa: E402
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
 
+from embodied import geometry  # noqa: E402
 from embodied.control.arm import down  # noqa: E402
 from embodied.errors import UserError  # noqa: E402
 from ros_nodes import robots, wire  # noqa: E402
@@ -61,6 +67,66 @@ def test_an_image_that_cannot_be_one_is_refused_in_a_sentence(image: Image) -> N
         wire.picture(image)
 
 
+def test_compressed_images_come_back_and_what_is_none_is_refused() -> None:
+    smooth = np.linspace(0, 255, 64 * 48 * 3).reshape(48, 64, 3).astype(np.uint8)
+    for form, most in (("JPEG", 8), ("PNG", 0)):
+        data = io.BytesIO()
+        Pictures.fromarray(smooth).save(data, form)
+        message = CompressedImage(format=form.lower(), data=data.getvalue())
+        assert np.abs(wire.picture(message).astype(int) - smooth).max() <= most
+    for data in (b"", b"no picture", b"\xff\xd8\xff\xe0"):
+        with pytest.raises(UserError, match="send JPEG or PNG"):
+            wire.picture(CompressedImage(format="jpeg", data=data))
+
+
+@given(st.integers(100, 700), st.integers(100, 700), st.floats(0.1, 0.9), st.floats(0.1, 0.9))
+def test_a_picture_that_is_cut_and_shrunk_shows_a_thing_where_its_camera_says(
+    width: int, height: int, across: float, down_: float
+) -> None:
+    spec = replace(front(), width=width, height=height, fx=400.0, fy=400.0, cx=width / 2, cy=height / 2)
+    small = geometry.fitted(spec, 320, 192)
+    x, y = int(across * width), int(down_ * height)
+    depth = np.zeros((height, width), np.float32)
+    depth[max(0, y - 6) : y + 7, max(0, x - 6) : x + 7] = 1.0
+    ray = np.array([(x + 0.5 - spec.cx) / spec.fx, (y + 0.5 - spec.cy) / spec.fy])
+    u, v = small.fx * ray[0] + small.cx, small.fy * ray[1] + small.cy
+    for picture in (
+        wire.fit(depth, 320, 192),
+        wire.fit(np.repeat(depth[..., None], 3, -1).astype(np.uint8) * 255, 320, 192),
+    ):
+        assert picture.shape[:2] == (192, 320)
+        if 1 <= u < 319 and 1 <= v < 191:
+            assert np.all(picture[int(v), int(u)] > 0)
+
+
+def test_a_camera_that_is_not_calibrated_or_of_another_size_is_refused() -> None:
+    spec = front()
+    info = wire.camera_message(spec, "front", 0.0)
+    image = {"image_raw": wire.image_message(np.zeros((spec.height, spec.width, 3), np.uint8), "front", 0.0)}
+    wire.check_camera("front", info, image)
+    with pytest.raises(UserError, match="its camera_info says"):
+        wire.check_camera(
+            "front", info, {"image_raw": wire.image_message(np.zeros((480, 640, 3), np.uint8), "front", 0.0)}
+        )
+    info.d, info.p[0] = [0.2, 0.0, 0.0, 0.0, 0.0], 0.8 * spec.fx
+    with pytest.raises(UserError, match="send rectified pictures"):
+        wire.check_camera("front", info, image)
+    with pytest.raises(UserError, match="calibrate it"):
+        wire.check_camera("front", CameraInfo(width=640, height=480), image)
+
+
+@given(st.tuples(*[st.floats(-1, 1)] * 3), st.tuples(*[st.floats(-1.5, 1.5)] * 3))
+def test_a_mount_is_what_a_urdf_means_by_it(at: tuple[float, ...], rpy: tuple[float, ...]) -> None:
+    made = wire.mount((*at, *rpy))
+    np.testing.assert_allclose(made[:3, :3], pin.rpy.rpyToMatrix(*rpy), atol=1e-12)
+    assert made[:3, 3].tolist() == list(at)
+
+
+@given(st.tuples(*[st.floats(-9, 9)] * 3))
+def test_twists_come_back(twist: tuple[float, float, float]) -> None:
+    assert wire.twist(wire.twist_message(np.array(twist), "base", 1.0).twist).tolist() == list(twist)
+
+
 @given(st.floats(-3, 3), st.floats(-0.5, 0.5), st.floats(0, 1))
 def test_poses_come_back(yaw: float, x: float, z: float) -> None:
     for pose in (down(x, 0.1, z, yaw), front().parent_from_cam):
@@ -94,7 +160,7 @@ def test_a_robot_is_one_file_and_its_mistakes_are_sentences(tmp_path: object) ->
     panda = robot("sim")
     assert panda.names[-1] == "panda_finger_joint1" and len(panda.limits.names) == 8
     assert panda.boxed.low[0] < panda.workspace["x"][0]  # the gate gives the policy room
-    with pytest.raises(UserError, match="choose from sim"):
+    with pytest.raises(UserError, match="choose from franka_fr3, sim"):
         robot("r2d2")
     other = f"{tmp_path}/other.yaml"
     with open(other, "w") as out:

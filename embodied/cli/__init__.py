@@ -1,4 +1,4 @@
-"""The command `embodied`: run, evaluate, ask, record, train, draw, ros run, weights, tasks.
+"""The command `embodied`: run, evaluate, ask, record, train, draw, ros run, ros record, weights, tasks.
 
 Exit codes: 0 success, 1 the robot or the check failed, 2 bad input (one sentence, no traceback).
 """
@@ -21,13 +21,14 @@ SUMMARIES = {
     "train": "train the model; `make weights` is the whole recipe",
     "draw": "a picture -> pen strokes in an SVG, and the simulated arm draws it",
     "ros run": "the planner on a robot behind ROS 2 topics, or on the simulator behind the same ones",
+    "ros record": "a robot's topics, or a rosbag2, as a dataset",
     "weights": "list or describe weights",
     "tasks": "list the tasks",
 }
 
 
 def usage() -> str:
-    lines = [f"  {name:<10}{line}" for name, line in SUMMARIES.items()]
+    lines = [f"  {name:<12}{line}" for name, line in SUMMARIES.items()]
     return "\n".join(
         [
             "usage: embodied <command> [key=value ...]",

@@ -109,6 +109,21 @@ class Ros:
 
 
 @dataclass
+class RosRecord:
+    """Record a robot's topics, or a rosbag2, as a LeRobotDataset v3."""
+
+    out: str = key("", "folder of the dataset (must be given); one that is there is added to")
+    robot: str = key("sim", "a shipped robot, or the path of its .yaml")
+    bag: str = key("", "folder of a rosbag2 to read; empty: the topics, until Ctrl-C")
+    task: str = key(
+        "", "the sentence of one episode that is all there is; empty: an episode is a run of the controller"
+    )
+    keep: str = key("succeeded", "of the controller's runs: succeeded, all")
+    sent: str = key("gate/sent", "the topic of the trajectories that go to the robot: the actions")
+    namespace: str = key("", "of all these topics")
+
+
+@dataclass
 class Weights:
     """List the weights that ship with the package, or describe one folder."""
 
@@ -182,6 +197,7 @@ COMMANDS = {
     "ask": Command(lambda: Ask, "embodied.cli.ask"),
     "draw": Command(lambda: Draw, "embodied.cli.draw", first="image"),
     "ros run": Command(lambda: Ros, "embodied.cli.ros"),
+    "ros record": Command(lambda: RosRecord, "embodied.cli.ros_record"),
     "weights": Command(lambda: Weights, "embodied.cli.weights"),
     "tasks": Command(lambda: Tasks, "embodied.cli.tasks"),
 }

@@ -25,8 +25,9 @@ TRUST = 0.3  # rad, the largest change of a joint in one iteration
 class Arm:
     """fk and ik of one serial arm.
 
-    urdf: path of the robot's URDF.  tip: the URDF link whose pose is controlled.
+    urdf: path of the robot's URDF, or its text.  tip: the URDF link whose pose is controlled.
     offset_m: how far the controlled point lies beyond that link along its own z (fingertips beyond a grasp frame).
+    turn_rad: roll, pitch, yaw of the controlled frame in that link's, where its z does not point out of the hand.
     joints: names of the joints to move, in order; by default every revolute joint. All others stay at zero.
     posture: joint angles (rad) that the redundant joints are drawn to; by default the middle of their limits.
 
@@ -41,29 +42,41 @@ class Arm:
         joints: Sequence[str] | None = None,
         posture: Sequence[float] | None = PANDA_HOME,
         margin_rad: float = 0.02,
+        turn_rad: Sequence[float] = (0.0, 0.0, 0.0),
     ) -> None:
         try:
             pin = importlib.import_module("pinocchio")
             pink = importlib.import_module("pink")
         except ImportError as missing:
             raise UserError(f"arm kinematics need {missing.name!r}; run: pip install 'embodied-planner[sim]'") from None
-        if not Path(urdf).is_file():
+        given = str(urdf).lstrip().startswith("<")
+        if not given and not Path(urdf).is_file():
             raise UserError(f"no URDF at {str(urdf)!r}; give the path of the robot's description")
-        whole = pin.buildModelFromUrdf(str(urdf))
+        try:
+            whole = pin.buildModelFromXML(str(urdf)) if given else pin.buildModelFromUrdf(str(urdf))
+        except (RuntimeError, ValueError) as error:
+            raise UserError(f"the robot's description cannot be read: {str(error).splitlines()[0]}") from None
         if not whole.existFrame(tip):
-            raise UserError(
-                f"link {tip!r} is not in {Path(urdf).name}; its frames are {[f.name for f in whole.frames]}"
-            )
+            where = "the robot's description" if given else Path(urdf).name
+            raise UserError(f"link {tip!r} is not in {where}; its frames are {[f.name for f in whole.frames]}")
         names = list(whole.names)[1:]
         moving = list(joints) if joints is not None else [n for n in names if _turns(whole, n)]
+        if lacking := [name for name in moving if name not in names]:
+            raise UserError(f"the robot's description has no joint {lacking[0]!r}; its joints are {', '.join(names)}")
         locked = [whole.getJointId(n) for n in names if n not in moving]
         self._pin: Any = pin
         self.model: Any = pin.buildReducedModel(whole, locked, pin.neutral(whole))
         frame = self.model.frames[self.model.getFrameId(tip)]
-        placement = frame.placement * pin.SE3(np.eye(3), np.array([0.0, 0.0, offset_m]))
+        turned = pin.SE3(pin.rpy.rpyToMatrix(*map(float, turn_rad)), np.zeros(3))
+        placement = frame.placement * turned * pin.SE3(np.eye(3), np.array([0.0, 0.0, offset_m]))
         tip_frame = pin.Frame("tip", frame.parentJoint, placement, pin.FrameType.OP_FRAME)
         self._tip = self.model.addFrame(tip_frame)
         self.joints = tuple(self.model.names[1:])
+        self.base = next(f.name for f in whole.frames if f.type == pin.FrameType.BODY)
+        if self.model.nq != self.model.nv:
+            raise UserError(
+                f"a joint among {', '.join(self.joints)} turns without end; give it limits in the description"
+            )
         self.low = np.array(self.model.lowerPositionLimit) + margin_rad
         self.high = np.array(self.model.upperPositionLimit) - margin_rad
         self.speed = np.array(self.model.velocityLimit)  # rad/s

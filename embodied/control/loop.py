@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from embodied.protocols import Body, Clock, Policy
 from embodied.types import ActionChunk, Command, Floats, Observation, Plan, Step
 
 T = TypeVar("T")
+QUICK_S = 0.005  # s that the next command may wait for an answer of the policy
 
 
 class Watch:
@@ -267,6 +268,7 @@ class _Run:
                 answer = call(*inputs)
             else:
                 waiting = self.worker.submit(call, *inputs)
+                wait([waiting], QUICK_S)  # holding still for a tick would cost more than such an answer
                 while not waiting.done():
                     self._tick()
                 answer = waiting.result()

@@ -1,0 +1,136 @@
+"""The controller as a lifecycle node, with a policy that needs no weights, before a fake arm and a real gate."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+pytestmark = pytest.mark.ros
+os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+
+from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
+from lifecycle_msgs.msg import Transition  # noqa: E402
+from lifecycle_msgs.srv import ChangeState  # noqa: E402
+from std_msgs.msg import String  # noqa: E402
+
+from ros_nodes import robots, start  # noqa: E402
+from ros_nodes.fake import Bench  # noqa: E402
+from ros_nodes.process import RELIABLE  # noqa: E402
+
+
+class Controlled(Bench):
+    """A bench whose joint states come whatever the test does, with words for the controller."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.go_on)
+        self.thread.start()
+
+    def go_on(self) -> None:
+        while not self.ended.wait(0.02):
+            self.measure()
+
+    def close(self) -> None:
+        self.ended.set()
+        self.thread.join()
+        super().close()
+
+    def say(self, sentence: str) -> None:
+        self.instruction.publish(String(data=sentence))
+
+    def is_now(self, *wanted: str) -> bool:
+        return self.heard.get("controller", {}).get("state") in wanted
+
+    def change(self, transition: int) -> bool:
+        client = self.node.create_client(ChangeState, "controller/change_state")
+        self.until(client.service_is_ready)
+        future = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
+        self.until(future.done)
+        return bool(future.result().success)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Controlled]:
+    """A robot without cameras; gate and controller run."""
+    text = (
+        (robots.FOLDER / "sim.yaml").read_text().replace("[front, wrist]", "[]").replace("fixed: [front]", "fixed: []")
+    )
+    (tmp_path / "blind.yaml").write_text(text)
+    given = ["--ros-args", "-p", f"robot:={tmp_path / 'blind.yaml'}"]
+    nodes = {name: [sys.executable, "-m", f"ros_nodes.{module}", *given] for name, module in
+             (("gate", "gate_node"), ("controller", "stub"))}  # fmt: skip
+    made = Controlled()
+    try:
+        with start.processes(nodes):
+            made.until(lambda: "gate" in made.heard and made.is_now("idle"), 30.0)
+            yield made
+    finally:
+        made.close()
+
+
+def test_it_stands_still_when_it_is_deactivated_and_works_again_when_it_is_configured_anew(bench: Controlled) -> None:
+    bench.say("wave")
+    bench.until(lambda: len(bench.sent) > 20)
+    assert bench.change(Transition.TRANSITION_DEACTIVATE)
+    bench.until(lambda: bench.is_now("inactive"))
+    count = len(bench.sent)
+    bench.until(lambda: len(bench.sent) > count + 20)  # it has come to where it was measured when it was told to hold
+    stood = bench.at
+    for sentence in (None, "wave"):  # nobody listens
+        count = len(bench.sent)
+        if sentence:
+            bench.say(sentence)
+        bench.until(lambda c=count: len(bench.sent) > c + 40)
+        np.testing.assert_allclose(bench.at, stood, atol=2e-3)  # a wave is ten times that
+    assert bench.change(Transition.TRANSITION_CLEANUP) and bench.change(Transition.TRANSITION_CONFIGURE)
+    assert bench.change(Transition.TRANSITION_ACTIVATE)
+    bench.until(lambda: bench.is_now("idle", "waiting", "running"))
+    bench.say("wave")
+    bench.until(lambda: np.abs(bench.at - stood).max() > 0.02)
+
+
+def test_a_sentence_ends_and_what_others_say_wrong_ends_nothing(bench: Controlled) -> None:
+    diagnosed: list[Any] = []
+    bench.node.create_subscription(DiagnosticArray, "/diagnostics", lambda m: diagnosed.extend(m.status), RELIABLE)
+    bench.say("nod")
+    bench.until(lambda: bench.is_now("succeeded"))
+    for text in ("{", "[]", "null"):
+        bench.node.create_publisher(String, "gate/status", 10).publish(String(data=text))
+    bench.until(lambda: {s.name for s in diagnosed} == {"gate", "controller"})
+    assert bench.call("controller/replan").message == "nod"
+    bench.until(lambda: bench.is_now("running"))
+    bench.until(lambda: bench.is_now("succeeded"))
+
+
+def test_an_action_waits_for_the_end(bench: Controlled) -> None:
+    kind = pytest.importorskip("embodied_msgs.action").ExecuteInstruction
+    from rclpy.action import ActionClient
+
+    client = ActionClient(bench.node, kind, "controller/execute")
+    bench.until(client.server_is_ready)
+
+    def done(future: Any) -> Any:
+        bench.until(future.done)
+        return future.result()
+
+    def ask(sentence: str) -> Any:
+        return done(client.send_goal_async(kind.Goal(instruction=sentence)))
+
+    assert not ask(" ").accepted
+    assert done(ask("nod").get_result_async()).result.state == "succeeded"
+    waving = ask("wave")
+    bench.until(lambda: bench.is_now("running"))
+    done(waving.cancel_goal_async())
+    assert done(waving.get_result_async()).result.reason == "canceled" and bench.is_now("idle", "running")
+    first, _ = ask("wave"), ask("nod")
+    assert "another instruction" in done(first.get_result_async()).result.reason
