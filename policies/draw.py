@@ -86,6 +86,14 @@ class PenPolicy:
         ]
         return self._joints(np.concatenate(parts))
 
+    def go(self, at: NDArray[np.float64], seconds: float) -> NDArray[np.float32]:
+        """Joint angles that take the tip straight to a point (3,) m in that time, without jerk."""
+        here, u = (
+            self.arm.fk(self.at)[:3, 3],
+            np.arange(1, round(seconds * self.rate_hz) + 1) / round(seconds * self.rate_hz),
+        )
+        return self._joints(here + (u**3 * (10 - 15 * u + 6 * u * u))[:, None] * (at - here))
+
     def home(self, at: NDArray[np.float64]) -> NDArray[np.float32]:
         """Joint angles that take the raised pen to a point (3,) m."""
         return self._joints(self._straight(self.arm.fk(self.at)[:3, 3], at, self.pace.travel))

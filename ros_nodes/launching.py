@@ -20,7 +20,7 @@ COMMON = {
     "params_file": ("", "a YAML file of ROS parameters; it overrules the arguments"),
     "use_sim_time": ("false", "true: stamps are of /clock"),
 }
-TEXTS = ("robot", "instruction", "weights", "mode", "task", "split", "out", "keep")
+TEXTS = ("robot", "page", "picture", "instruction", "weights", "mode", "task", "split", "out", "keep")
 
 
 def asked(argument: str) -> PythonExpression:

@@ -83,10 +83,10 @@ class Robot:
                 return Path(next(iter(spec.submodule_search_locations))) / rest
         return Path(self.urdf)
 
-    def new_arm(self) -> Arm:
-        """Its kinematics; one for each thread."""
+    def new_arm(self, tool_m: float = 0.0) -> Arm:
+        """Its kinematics, to the end of a tool so long; one for each thread."""
         source = self.description or self.path
-        made = Arm(source, self.tip, self.offset, self.joints, self.posture, turn_rad=self.turn)
+        made = Arm(source, self.tip, self.offset + tool_m, self.joints, self.posture, turn_rad=self.turn)
         if made.joints != self.joints:
             raise UserError(f"{self.name}: give the joints from the base to the tip: {', '.join(made.joints)}")
         return made
