@@ -23,7 +23,7 @@ from ros_nodes.fake import Bench
 from ros_nodes.process import environment
 
 BEGIN, END = "<!-- asked of the running nodes: python -m ros_nodes.graph -->", "<!-- end -->"
-CAR = "car"  # the vehicle's gate is called as the arm's: it gets a namespace
+CAR, PEN = "car", "pen"  # namespaces: the vehicle's gate is called as the arm's, and a pen takes the controller's place
 # What a topic holds, and in which unit; whatever the nodes have and this lacks is an error.
 TOPICS = {
     "camera/<n>/camera_info": "intrinsics, px; the pictures must be rectified",
@@ -43,6 +43,9 @@ TOPICS = {
     "dead_man": "true again and again while somebody holds the switch, 10 Hz or more",
     "diagnostics": "once a second and at every change",
     "diff_drive_controller/cmd_vel": "m/s and rad/s; as the vehicle's file says",
+    "draw/image": "a picture to draw",
+    "draw/picture": "a path of a picture or SVG, or an SVG's text",
+    "draw/status": "JSON: state, strokes done and in all, seconds, why not",
     "estop": "true stops",
     "gate/sent": "what goes to the robot, in all joints (rad, m) or as a twist (m/s, rad/s); in a dry run what would",
     "gate/status": "JSON: state, fault, dry_run, how often each rule acted",
@@ -55,6 +58,9 @@ TOPICS = {
 }
 SERVICES = {
     "controller/replan": "the last instruction anew",
+    "draw/cancel": "stop drawing, at once",
+    "draw/pause": "stop when the stroke is drawn",
+    "draw/resume": "go on",
     "gate/estop": "stop",
     "gate/reset_fault": "clear the fault; says why not, if not",
     "gate/set_enabled": "false: stand still, without a fault",
@@ -93,10 +99,13 @@ class Graph:
                     self.services[name][self.short(service)] = kinds[0].replace("/srv/", "/")
 
     def short(self, name: str) -> str:
-        name = name.removeprefix(f"/{CAR}").lstrip("/")
+        name = name.removeprefix(f"/{CAR}").removeprefix(f"/{PEN}").lstrip("/")
         for camera in ("front", "wrist"):
             name = name.replace(f"camera/{camera}/", "camera/<n>/")
         return name
+
+    def space(self, node: str) -> str:
+        return self.nodes[node].rpartition("/")[0]
 
     def _ask(self, kind: Any, service: str, **given: Any) -> Any:
         client = self.bench.node.create_client(kind, service)
@@ -125,7 +134,7 @@ class Graph:
         """Mermaid: who says what to whom; `you and the robot` stands for all that is not ours."""
         edges: dict[tuple[str, str], set[str]] = defaultdict(set)
         for one in self.nodes:
-            mates = [other for other in self.nodes if (other == VEHICLE) == (one == VEHICLE)]
+            mates = [other for other in self.nodes if self.space(other) == self.space(one)]
             for topic in self.out[one]:
                 for other in [mate for mate in mates if topic in self.into[mate]] or [OTHERS]:
                     edges[one, other].add(topic)
@@ -174,18 +183,19 @@ def block() -> str:
         "gate": "/gate",
         "record": "/record",
         "sim": "/sim",
+        "draw": f"/{PEN}/draw",
         VEHICLE: f"/{CAR}/gate",
     }
     with tempfile.TemporaryDirectory() as out:
         commands = {
             "sim": start.command("sim_node", {}), "gate": start.command("gate_node", {}),
             "controller": start.command("controller_node", {}), "record": start.command("record_node", {"out": out}),
-            VEHICLE: start.command("vehicle_gate_node", {}, CAR),
+            "draw": start.command("draw_node", {}, PEN), VEHICLE: start.command("vehicle_gate_node", {}, CAR),
         }  # fmt: skip
-        for name in ("record", f"{CAR}/gate"):
+        for name in ("record", f"{PEN}/draw", f"{CAR}/gate"):
             bench.hear(name)
         with start.processes(commands, stderr=subprocess.DEVNULL):
-            bench.until(lambda: len(bench.heard) == 5 and bench.heard["controller"].get("state") == "idle", 60.0)
+            bench.until(lambda: len(bench.heard) == 6 and bench.heard["controller"].get("state") == "idle", 60.0)
             graph = Graph(bench, nodes)
             lines = [BEGIN, "", *graph.picture()]
             for name in nodes:
