@@ -1,0 +1,63 @@
+"""Paths that follow from how the car moves now, without a look at the road: the baselines of every score.
+
+CV, CTRV, CTRA: Schubert et al. 2008, "Comparison and evaluation of advanced motion models for vehicle tracking", sections
+II and III. Bicycle: Rajamani 2012, "Vehicle dynamics and control", section 2.2. Paths (STEPS, 2) as in embodied.drive.paths;
+integrated in steps of 25 ms, and a car that has braked to a stop stands.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from embodied.drive.paths import MIDDLES, Floats, unroll
+from embodied.drive.state import Motion
+
+# The prior's constants, fitted by benchmarks/driving_prior.py to the drives that it names; none of them is evaluated on.
+ACCEL_FADES_S, JERK_FADES_S, TURN_FADES_S, TURNING_FADES_S = 3.0, 0.6, 3.0, 0.6
+
+
+def constant_velocity(now: Motion) -> Floats:
+    """Straight on at this speed."""
+    return unroll(np.full_like(MIDDLES, now.speed), np.zeros_like(MIDDLES))
+
+
+def constant_turn(now: Motion) -> Floats:
+    """CTRV: this speed and yaw rate."""
+    return unroll(np.full_like(MIDDLES, now.speed), np.full_like(MIDDLES, now.yaw_rate))
+
+
+def _speed(now: Motion, gained: Floats) -> Floats:
+    """The speed with what is gained since now, never through zero."""
+    return np.maximum(now.speed + gained, 0.0) if now.speed >= 0 else np.minimum(now.speed + gained, 0.0)
+
+
+def constant_turn_and_acceleration(now: Motion) -> Floats:
+    """CTRA: this yaw rate and acceleration."""
+    return unroll(_speed(now, now.accel * MIDDLES), np.full_like(MIDDLES, now.yaw_rate))
+
+
+def bicycle(now: Motion) -> Floats:
+    """This acceleration and this curvature: the wheels stay as they are turned, so the car turns slower as it brakes."""
+    speed = _speed(now, now.accel * MIDDLES)
+    curvature = now.yaw_rate / now.speed if abs(now.speed) > 0.5 else 0.0
+    return unroll(speed, curvature * speed)
+
+
+def fading(level: float, rate: float, fades_s: float, rate_fades_s: float) -> Floats:
+    """(4 STEPS,) of a quantity that is `level` and grows by `rate` a second now, where growth dies away with the time
+    constant rate_fades_s and the whole with fades_s."""
+    grown = level + rate * rate_fades_s * (1 - np.exp(-MIDDLES / rate_fades_s))
+    return grown * np.exp(-MIDDLES / fades_s)
+
+
+def relaxing(
+    now: Motion, accel_fades_s: float = ACCEL_FADES_S, jerk_fades_s: float = JERK_FADES_S,
+    turn_fades_s: float = TURN_FADES_S, turning_fades_s: float = TURNING_FADES_S,
+) -> Floats:  # fmt: skip
+    """CTRA that knows that drivers do not hold: acceleration and yaw rate first go on changing as they do, then fade.
+
+    A Singer model (Singer 1970, "Estimating optimal tracking filter performance for manned maneuvering targets") of second
+    order in both. The learned network corrects this one."""
+    accel = fading(now.accel, now.jerk, accel_fades_s, jerk_fades_s)
+    speed = _speed(now, np.cumsum(accel) * (MIDDLES[1] - MIDDLES[0]))
+    return unroll(speed, fading(now.yaw_rate, now.yaw_accel, turn_fades_s, turning_fades_s))
