@@ -117,7 +117,9 @@ class Replay:
             driver.begin(self.spec.states)
         first = next(self._stream, None)
         if first is None:
-            raise UserError(f"the drive {self.drive.name!r} has no moment where all its parts are recorded; copy it whole")
+            raise UserError(
+                f"the drive {self.drive.name!r} has no moment where all its parts are recorded; copy it whole"
+            )
         self._first_s, self._due_s, self._began = first.t_s, first.t_s + HISTORY_S, time.monotonic()
         self._take(first)
         return self.observe()

@@ -24,7 +24,12 @@ BLOCK_S, DRAWS = 10.0, 1000
 ALL = "all"
 ERRORS = tuple(f"{kind}@{h}" for h in HORIZONS_S for kind in ("ade", "fde", "along", "across"))
 METRICS = (*ERRORS, "speed_mae", "curvature_mae", "lateral_cost", "jerk_cost")
-UNITS = dict.fromkeys(ERRORS, "m") | {"speed_mae": "m/s", "curvature_mae": "1/m", "lateral_cost": "m2/s4", "jerk_cost": "m2/s6"}
+UNITS = dict.fromkeys(ERRORS, "m") | {
+    "speed_mae": "m/s",
+    "curvature_mae": "1/m",
+    "lateral_cost": "m2/s4",
+    "jerk_cost": "m2/s6",
+}
 
 
 def errors(said: Forecast, truth: Floats, now_mps: float) -> Floats:
@@ -108,7 +113,11 @@ class Tally:
         for one in mine.values():
             whole.add(one)
         means, low, high = bootstrap(list(blocks.values()))
-        made: dict[str, Any] = {"n": whole.n, "blocks": len(blocks), "block": "drive" if len(drives) > 1 else f"{BLOCK_S:g} s"}
+        made: dict[str, Any] = {
+            "n": whole.n,
+            "blocks": len(blocks),
+            "block": "drive" if len(drives) > 1 else f"{BLOCK_S:g} s",
+        }
         for k, name in enumerate(METRICS):
             made[name] = {"mean": means[k], "low": low[k], "high": high[k], "n": int(whole.count[k])}
         made["decision_f1"], made["accel_sign_f1"] = decisions.macro_f1(whole.decided), decisions.macro_f1(whole.signs)

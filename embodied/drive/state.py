@@ -44,7 +44,9 @@ def slope(times: NDArray[np.floating], values: NDArray[np.floating], window_s: f
     return float(t @ (v - v.mean()) / (t @ t))
 
 
-def motion(obs: Observation, spec: Mapping[str, Channels], window_s: float = WINDOW_S, wheelbase_m: float = 2.7) -> Motion:
+def motion(
+    obs: Observation, spec: Mapping[str, Channels], window_s: float = WINDOW_S, wheelbase_m: float = 2.7
+) -> Motion:
     """The newest motion. obs.states: `ego` (rows, d) and `clock` (rows, 1), the rows' times in s before now."""
     if "ego" not in spec or "speed" not in spec["ego"].names:
         return Motion(0.0, 0.0, 0.0, known=False)
