@@ -82,7 +82,7 @@ class Driving:
         self.driver.begin(self._states)
 
     def plan(self, obs: Observation, goal: str, done: tuple[Step, ...] = ()) -> Plan:
-        return Plan(goal, (*done, Step(goal, "drive")) if not done else done, len(done))
+        return Plan(goal, done or (Step(goal, "drive"),), len(done))
 
     def act(self, obs: Observation, plan: Plan) -> ActionChunk:
         if obs.t_s <= self._last_s:  # the recording has ended

@@ -1,4 +1,4 @@
-"""DriveBody as the gymnasium environment `Embodied/Drive-v0`. Observations carry LeRobot's keys; the sentence is in info["task"]."""
+"""DriveBody as the gymnasium environment `Embodied/Drive-v0`; observations carry LeRobot's keys."""
 
 from __future__ import annotations
 

@@ -16,7 +16,9 @@ from sim.shapes import Mesh
 LANE_M, SHOULDER_M, STEP_M = 3.5, 2.2, 0.5
 LEFT_R_M, RIGHT_R_M, APRON_M = 10.5, 7.5, 11.0
 TURNS = ("left", "right", "straight")
-EASE_M = 5.0  # over which the curvature changes, as in a clothoid
+# Over which the curvature changes: drivers turn the wheel over about 2 s (AASHTO Green Book 2018, section 3.3.8.3, the
+# natural spiral), at the 5 m/s of a junction.
+EASE_M = 10.0
 Floats = NDArray[np.float64]
 
 

@@ -1,4 +1,4 @@
-"""The command `embodied`: run, evaluate, ask, record, train, ros run, weights, tasks.
+"""The command `embodied`: run, evaluate, ask, record, train, replay, ros run, weights, tasks.
 
 Exit codes: 0 success, 1 the robot or the check failed, 2 bad input (one sentence, no traceback).
 """
@@ -19,6 +19,7 @@ SUMMARIES = {
     "ask": "what the model sees on a table, and its answer to a question",
     "record": "episodes of the scripted experts as a dataset",
     "train": "train the model; `make weights` is the whole recipe",
+    "replay": "what a driver would have said over a recorded drive, scored",
     "ros run": "the planner on a robot behind ROS 2 topics, or on the simulator behind the same ones",
     "weights": "list or describe weights",
     "tasks": "list the tasks",
@@ -73,5 +74,8 @@ def _dispatch(words: list[str]) -> int:
     if any(word in ("-h", "--help") for word in rest):
         print(compose.help_text(command))
         return 0
+    first = COMMANDS[command].first
+    if first and rest and "=" not in rest[0] and not rest[0].startswith("-"):
+        rest = [f"{first}={rest[0]}", *rest[1:]]
     settings, chosen = compose.settings(command, rest)
     return importlib.import_module(COMMANDS[command].module).main(settings, chosen)

@@ -120,10 +120,13 @@ class Tasks:
 
 
 class Command(NamedTuple):
-    """schema: () -> dataclass type, called only when the command is used. module: has main(settings) -> exit code."""
+    """schema: () -> dataclass type, called only when the command is used. module: has main(settings) -> exit code.
+
+    first: the key that a first word without `=` is the value of; "" where there is none."""
 
     schema: Callable[[], type]
     module: str
+    first: str = ""
 
 
 def _outside(module: str) -> Callable[[], type]:
@@ -143,6 +146,7 @@ COMMANDS = {
     "record": Command(_outside("embodied.cli.record"), "embodied.cli.record"),
     "train": Command(_outside("embodied.train"), "embodied.cli.train"),
     "ask": Command(lambda: Ask, "embodied.cli.ask"),
+    "replay": Command(_outside("embodied.cli.replay"), "embodied.cli.replay", "drive"),
     "ros run": Command(lambda: Ros, "embodied.cli.ros"),
     "weights": Command(lambda: Weights, "embodied.cli.weights"),
     "tasks": Command(lambda: Tasks, "embodied.cli.tasks"),

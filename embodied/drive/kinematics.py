@@ -13,7 +13,7 @@ from embodied.drive.paths import MIDDLES, Floats, unroll
 from embodied.drive.state import Motion
 
 # The prior's constants, fitted by benchmarks/driving_prior.py to the drives that it names; none of them is evaluated on.
-ACCEL_FADES_S, JERK_FADES_S, TURN_FADES_S, TURNING_FADES_S = 3.0, 0.6, 3.0, 0.6
+ACCEL_FADES_S, BRAKE_FADES_S, JERK_FADES_S, TURN_FADES_S, TURNING_FADES_S = 3.0, 30.0, 0.4, 10.0, 0.4
 
 
 def constant_velocity(now: Motion) -> Floats:
@@ -51,13 +51,14 @@ def fading(level: float, rate: float, fades_s: float, rate_fades_s: float) -> Fl
 
 
 def relaxing(
-    now: Motion, accel_fades_s: float = ACCEL_FADES_S, jerk_fades_s: float = JERK_FADES_S,
-    turn_fades_s: float = TURN_FADES_S, turning_fades_s: float = TURNING_FADES_S,
+    now: Motion, accel_fades_s: float = ACCEL_FADES_S, brake_fades_s: float = BRAKE_FADES_S,
+    jerk_fades_s: float = JERK_FADES_S, turn_fades_s: float = TURN_FADES_S, turning_fades_s: float = TURNING_FADES_S,
 ) -> Floats:  # fmt: skip
     """CTRA that knows that drivers do not hold: acceleration and yaw rate first go on changing as they do, then fade.
 
     A Singer model (Singer 1970, "Estimating optimal tracking filter performance for manned maneuvering targets") of second
-    order in both. The learned network corrects this one."""
-    accel = fading(now.accel, now.jerk, accel_fades_s, jerk_fades_s)
+    order in both. Braking has its own constant, since who brakes mostly brakes to a stop. The learned network corrects this."""
+    fades_s = accel_fades_s if now.accel * np.sign(now.speed) > 0 else brake_fades_s
+    accel = fading(now.accel, now.jerk, fades_s, jerk_fades_s)
     speed = _speed(now, np.cumsum(accel) * (MIDDLES[1] - MIDDLES[0]))
     return unroll(speed, fading(now.yaw_rate, now.yaw_accel, turn_fades_s, turning_fades_s))
