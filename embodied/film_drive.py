@@ -23,13 +23,18 @@ GREY = (150, 156, 168)
 ABOVE_M = 42.0  # of the road ahead that the view from above shows
 
 
+def _size(width: int, height: int) -> tuple[int, int]:
+    """Of a picture that has been made to fit."""
+    scale = min(WIDTH / width, HEIGHT / height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
 def shrink(picture: Image) -> Image:
     """The whole picture inside WIDTH x HEIGHT, centred on paper; uint8."""
     from PIL import Image as Pictures
 
     height, width, _ = picture.shape
-    scale = min(WIDTH / width, HEIGHT / height)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    size = _size(width, height)
     sheet = Pictures.new("RGB", (WIDTH, HEIGHT), PAPER)
     small = Pictures.fromarray(picture).resize(size, Pictures.Resampling.BICUBIC)
     sheet.paste(small, ((WIDTH - size[0]) // 2, (HEIGHT - size[1]) // 2))
@@ -70,6 +75,11 @@ def frame(moment: Moment, camera: CameraSpec | None, driver: str, note: str = ""
             _line(draw, _on_picture(beside.path, camera), GREY, 2)
         _line(draw, _on_picture(moment.future, camera) if len(moment.future) else [], GOOD, 4)
         _line(draw, _on_picture(said.path, camera), NOW, 3)
+        wide, high = _size(camera.width, camera.height)
+        for bar in ((0, 0, WIDTH, (HEIGHT - high) // 2 - 1), (0, (HEIGHT + high) // 2, WIDTH, HEIGHT),
+                    (0, 0, (WIDTH - wide) // 2 - 1, HEIGHT), ((WIDTH + wide) // 2, 0, WIDTH, HEIGHT)):  # fmt: skip
+            if bar[2] > bar[0] and bar[3] > bar[1]:  # paths end at the picture's edge
+                draw.rectangle(bar, fill=PAPER)
     else:
         draw.text((WIDTH / 2 - 90, HEIGHT / 2 - 10), "no pictures in this drive", DIM, font(15))
     sheet = Pictures.new("RGB", (WIDTH + PANEL, HEIGHT), PAPER)

@@ -15,6 +15,7 @@ LOOK_S, LOOK_M = 0.75, (4.0, 14.0)  # how far ahead the wheel aims, by speed, wi
 LATERAL_MPS2, COMFORT_MPS2, GAS_MPS2, HARD_MPS2 = 2.2, 2.5, 1.8, 8.0
 HEADWAY_S, GAP_M, EXPONENT = 1.2, 2.5, 4.0  # IDM
 WHEELBASE_M, NOSE_M, TAIL_M = 2.7, 3.55, 0.85  # rear axle to front and rear bumper
+ALERT_S = 3.0
 YIELD_M, LANE_HALF_M = 3.0, 2.3  # stop before a crossing person; how wide the way is that must be free of them
 
 
@@ -35,9 +36,10 @@ class DriveExpert:
 
     def __init__(self, body: Any, late_s: float = np.inf) -> None:
         self.body, self.late_s = body, late_s
+        self.reset()
 
     def reset(self) -> None:
-        pass
+        self._alert_s = -np.inf  # until when a late driver is awake
 
     def plan(self, obs: Observation, goal: str, done: tuple[Step, ...] = ()) -> Plan:
         return Plan(goal, done or (Step(goal, "drive"),), len(done))
@@ -69,8 +71,11 @@ class DriveExpert:
         bends = LATERAL_MPS2 / np.maximum(bend, 1e-4)
         wanted = min(self.body.cruise, float(np.sqrt(bends + 2 * 1.5 * np.maximum(ahead - 2.0, 0.0)).min()))
         options = [idm(car.speed, wanted)]
-        if self.late_s < np.inf and car.speed > 1.0 and self.body.danger()[0] > self.late_s:
-            return options[0]
+        if self.late_s < np.inf:
+            if self.body.danger()[0] <= self.late_s:
+                self._alert_s = self.body.now_s + ALERT_S
+            if self.body.now_s > self._alert_s and car.speed > 1.0:
+                return options[0]
         if traffic.lead is not None and traffic.lead.s - TAIL_M > s:
             options.append(idm(car.speed, wanted, traffic.lead.s - TAIL_M - s - NOSE_M, traffic.lead.speed))
         if traffic.standing is not None:

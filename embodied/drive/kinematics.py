@@ -14,6 +14,7 @@ from embodied.drive.state import Motion
 
 # The prior's constants, fitted by benchmarks/driving_prior.py to the drives that it names; none of them is evaluated on.
 ACCEL_FADES_S, BRAKE_FADES_S, JERK_FADES_S, TURN_FADES_S, TURNING_FADES_S = 3.0, 30.0, 0.4, 10.0, 0.4
+HELD_MPS2, HELD_RADPS = 0.3, 0.03  # what counts as braking or turning at all
 
 
 def constant_velocity(now: Motion) -> Floats:
@@ -43,10 +44,13 @@ def bicycle(now: Motion) -> Floats:
     return unroll(speed, curvature * speed)
 
 
-def fading(level: float, rate: float, fades_s: float, rate_fades_s: float) -> Floats:
+def fading(level: float, rate: float, fades_s: float, rate_fades_s: float, held: float) -> Floats:
     """(4 STEPS,) of a quantity that is `level` and grows by `rate` a second now, where growth dies away with the time
-    constant rate_fades_s and the whole with fades_s."""
+    constant rate_fades_s and the whole with fades_s. A level beyond `held` does not grow through zero: who lets go of the
+    brake has not yet stepped on the gas."""
     grown = level + rate * rate_fades_s * (1 - np.exp(-MIDDLES / rate_fades_s))
+    if abs(level) > held:
+        grown = np.maximum(grown, 0.0) if level > 0 else np.minimum(grown, 0.0)
     return grown * np.exp(-MIDDLES / fades_s)
 
 
@@ -59,6 +63,6 @@ def relaxing(
     A Singer model (Singer 1970, "Estimating optimal tracking filter performance for manned maneuvering targets") of second
     order in both. Braking has its own constant, since who brakes mostly brakes to a stop. The learned network corrects this."""
     fades_s = accel_fades_s if now.accel * np.sign(now.speed) > 0 else brake_fades_s
-    accel = fading(now.accel, now.jerk, fades_s, jerk_fades_s)
+    accel = fading(now.accel, now.jerk, fades_s, jerk_fades_s, HELD_MPS2)
     speed = _speed(now, np.cumsum(accel) * (MIDDLES[1] - MIDDLES[0]))
-    return unroll(speed, fading(now.yaw_rate, now.yaw_accel, turn_fades_s, turning_fades_s))
+    return unroll(speed, fading(now.yaw_rate, now.yaw_accel, turn_fades_s, turning_fades_s, HELD_RADPS))
