@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+import embodied.drive
 from embodied import film_drive, registry, report_drive
 from embodied.cli import parts
 from embodied.cli.run import folder
@@ -33,7 +34,7 @@ SHORTEST_S = HISTORY_S + LOOK_S
 class Settings:
     """Replay a recorded drive: predict, decide, warn at every moment, and score it against what was driven."""
 
-    drive: str = key("", "file or folder of the recording; also as the first word, without drive=")
+    drive: str = key("", "file or folder of the recording, or `sample`; also as the first word, without drive=")
     policy: str = key("relaxing", "who drives: relaxing (the kinematic prior), cv, ctrv, ctra, bicycle")
     out: str = key("", "folder for the results; empty: runs/replay-<date and time>")
     source: str = key("", "which reader: comma2k19, kitti-raw, kitti-oxts, kitti-frames, udacity, donkeycar, video, rosbag, "
@@ -111,6 +112,11 @@ class _Rerun:
         self._stream.disconnect()
 
 
+def sample() -> Path:
+    """The drive that ships: 27 s of our own simulator at dusk, a person who crosses, a turn to the left."""
+    return Path(embodied.drive.__file__).parent / "sample"
+
+
 def _found(settings: Settings) -> tuple[drives.Drive, ...]:
     if not settings.drive:
         raise UserError("which drive? give its file or folder, for example: embodied replay drives/monday")
@@ -120,7 +126,8 @@ def _found(settings: Settings) -> tuple[drives.Drive, ...]:
             raise UserError(f"{name}={getattr(settings, name):g} must be above 0")
     if settings.source:
         registry.part("drive", settings.source)
-    found = [d for d in drives.read(settings.drive, settings.source, reading) if settings.only in d.name]
+    where = sample() if settings.drive == "sample" else settings.drive
+    found = [d for d in drives.read(where, settings.source, reading) if settings.only in d.name]
     if not found:
         raise UserError(f"no drive at {settings.drive!r} has {settings.only!r} in its name; leave out only=")
     return tuple(found)

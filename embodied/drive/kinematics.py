@@ -62,7 +62,8 @@ def relaxing(
 
     A Singer model (Singer 1970, "Estimating optimal tracking filter performance for manned maneuvering targets") of second
     order in both. Braking has its own constant, since who brakes mostly brakes to a stop. The learned network corrects this."""
-    fades_s = accel_fades_s if now.accel * np.sign(now.speed) > 0 else brake_fades_s
+    fades_s = accel_fades_s if now.accel * np.copysign(1.0, now.speed) > 0 else brake_fades_s
     accel = fading(now.accel, now.jerk, fades_s, jerk_fades_s, HELD_MPS2)
-    speed = _speed(now, np.cumsum(accel) * (MIDDLES[1] - MIDDLES[0]))
+    gained = (np.cumsum(accel) - accel / 2) * (MIDDLES[1] - MIDDLES[0])
+    speed = _speed(now, gained)
     return unroll(speed, fading(now.yaw_rate, now.yaw_accel, turn_fades_s, turning_fades_s, HELD_RADPS))
