@@ -22,6 +22,12 @@ EASE_M = 10.0
 Floats = NDArray[np.float64]
 
 
+def _distance(a: Floats, b: Floats) -> Floats:
+    """(...,) between points (..., 2)."""
+    gap = a - b
+    return np.hypot(gap[..., 0], gap[..., 1])
+
+
 @dataclass(frozen=True)
 class Route:
     """points (n, 2), heading (n,), curvature (n,), all STEP_M apart from s = 0."""
@@ -34,7 +40,7 @@ class Route:
     def length(self) -> float:
         return STEP_M * (len(self.points) - 1)
 
-    def at(self, s_m: float | Floats, left_m: float = 0.0) -> Floats:
+    def at(self, s_m: float | Floats, left_m: float | Floats = 0.0) -> Floats:
         """(..., 3) x y heading at arc length s, left_m to the left; straight on beyond the ends."""
         s = np.asarray(s_m, float)
         k = np.arange(len(self.points)) * STEP_M
@@ -68,9 +74,9 @@ class Road:
 
     def off_road(self, point: Floats) -> bool:
         """Whether a point is outside both lanes of every road and outside the junction."""
-        if self.junction is not None and np.hypot(*(point - self.junction[2:])) <= APRON_M:
+        if self.junction is not None and _distance(point, np.array(self.junction[2:])) <= APRON_M:
             return False
-        return all(np.min(np.hypot(*(leg - point).T)) > LANE_M + 0.1 for leg in self.legs)
+        return all(_distance(leg, point).min() > LANE_M + 0.1 for leg in self.legs)
 
 
 def _route(pieces: list[tuple[float, float]]) -> Route:
@@ -133,10 +139,10 @@ def _draw(rng: np.random.Generator, turn: str) -> Road:
 def _apart(road: Road, clear_m: float = 16.0) -> bool:
     """Whether the roads stay apart but around the junction, and no road comes back to itself."""
     middle = np.array(road.junction[2:]) if road.junction is not None else np.array([1e9, 1e9])
-    far = [leg[np.hypot(*(leg - middle).T) > 25] for leg in road.legs]
+    far = [leg[_distance(leg, middle) > 25] for leg in road.legs]
     for i, a in enumerate(far):
         for j, b in enumerate(far):
-            gap = np.hypot(*(a[:, None] - b[None]).transpose(2, 0, 1)) if len(a) and len(b) else np.full((1, 1), 1e9)
+            gap = _distance(a[:, None], b[None]) if len(a) and len(b) else np.full((1, 1), 1e9)
             if i < j and gap.min() < clear_m:
                 return False
             if i == j and len(a) > 40 and gap[np.triu_indices(len(a), 40)].min() < clear_m:
@@ -150,7 +156,7 @@ def _apart(road: Road, clear_m: float = 16.0) -> bool:
 def ribbon(middle: Floats, low_m: float, high_m: float, z_m: float) -> Mesh:
     """A flat strip along (n, 2) points, from low_m to high_m to their left, seen from above."""
     way = np.gradient(middle, axis=0)
-    left = np.column_stack([-way[:, 1], way[:, 0]]) / np.maximum(np.hypot(*way.T), 1e-9)[:, None]
+    left = np.column_stack([-way[:, 1], way[:, 0]]) / np.maximum(np.linalg.norm(way, axis=1), 1e-9)[:, None]
     edges = np.stack([middle + low_m * left, middle + high_m * left], axis=1).reshape(-1, 2)
     first = np.arange(len(middle) - 1)[:, None] * 2
     faces = np.stack([first + [0, 2, 3], first + [0, 3, 1]], axis=1).reshape(-1, 3)
@@ -165,10 +171,10 @@ def flat(points: Floats, faces: NDArray[np.int64], z_m: float) -> Mesh:
 def joined(meshes: list[Mesh]) -> Mesh:
     """Several meshes as one body."""
     at = np.cumsum([0, *(len(m.vertices) for m in meshes[:-1])])
-    return Mesh(
-        *(np.concatenate([getattr(m, part) for m in meshes]) for part in ("vertices", "normals", "uvs")),
-        np.concatenate([m.faces + k for m, k in zip(meshes, at, strict=True)]),
+    vertices, normals, uvs = (
+        np.concatenate([getattr(m, part) for m in meshes]) for part in ("vertices", "normals", "uvs")
     )
+    return Mesh(vertices, normals, uvs, np.concatenate([m.faces + k for m, k in zip(meshes, at, strict=True)]))
 
 
 def surfaces(road: Road) -> dict[str, Mesh]:
@@ -177,18 +183,16 @@ def surfaces(road: Road) -> dict[str, Mesh]:
     thin = [np.vstack([leg[::4], leg[-1:]]) if len(leg) % 4 != 1 else leg[::4] for leg in road.legs]
     asphalt = [ribbon(leg, -half, half, 0.0) for leg in thin]
     paint = []
-    clear = (lambda p: np.ones(len(p), bool)) if road.junction is None else (
-        lambda p: np.hypot(*(p - np.array(road.junction[2:])).T) > APRON_M
-    )  # fmt: skip
+    middle = np.array([np.inf, np.inf] if road.junction is None else road.junction[2:])
     for leg in road.legs:
-        kept = leg[clear(leg)]
+        kept = leg[_distance(leg, middle) > APRON_M]
         if len(kept) < 3:
             continue
         paint += [ribbon(kept[::4], side * LANE_M - 0.08, side * LANE_M + 0.08, 0.012) for side in (-1, 1)]
         paint += [ribbon(kept[k : k + 3], -0.08, 0.08, 0.012) for k in range(0, len(kept) - 3, 6)]
     if road.junction is not None:
         turns = np.linspace(0, 2 * np.pi, 13)[:-1]
-        rim = np.array(road.junction[2:]) + APRON_M * np.column_stack([np.cos(turns), np.sin(turns)])
+        rim = middle + APRON_M * np.column_stack([np.cos(turns), np.sin(turns)])
         fan = np.array([[0, k, k + 1] for k in range(1, 11)])
         asphalt.append(flat(rim, fan, 0.006))
     return {"asphalt": joined(asphalt), "paint": joined(paint)}

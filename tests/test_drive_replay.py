@@ -162,7 +162,7 @@ def golden() -> tuple[Replay, float]:
     ticks: list[float] = []
     act = policy.act
 
-    def timed(obs, plan):  # noqa: ANN001, ANN202
+    def timed(obs, plan):
         assert obs.images["front"].shape == (96, 160, 3)
         ticks.append(time.perf_counter())
         return act(obs, plan)

@@ -134,7 +134,7 @@ def test_same_seed_same_rollout() -> None:
         rng, seen = np.random.default_rng(0), [info["task"].encode()]
         for _ in range(25):
             seen += [obs[name].tobytes() for name in sorted(obs)]
-            obs, reward, *_ = env.step(rng.uniform([-2, -0.1], [3, 0.1]).astype(np.float32))
+            obs, *_ = env.step(rng.uniform([-2, -0.1], [3, 0.1]).astype(np.float32))
         return seen
 
     first = gymnasium.make("Embodied/Drive-v0").unwrapped

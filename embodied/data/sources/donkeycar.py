@@ -69,6 +69,7 @@ def donkeycar(path: Path, reading: Reading) -> tuple[Drive, ...]:
             images = {"front": lambda shot=shot: video.picture(shot)}
             yield observation((index - start) / reading.rate_hz, images, ego=ego)
 
-    facts = {"steer": "road", "camera": known, "time": f"assumed {reading.rate_hz:g} Hz"}
-    spec = body_spec("donkeycar", reading.rate_hz, ("steer", "throttle"), {"front": camera}, pose=False, **facts)
+    time = f"assumed {reading.rate_hz:g} Hz"
+    facts = {"steer": "road", "camera": known, "time": time}
+    spec = body_spec("donkeycar", reading.rate_hz, ("steer", "throttle"), {"front": camera}, False, False, **facts)
     return (Drive(path.name, spec, stream),)

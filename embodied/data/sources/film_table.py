@@ -13,6 +13,7 @@ import numpy as np
 
 from embodied.data import align, columns, dashcam, video
 from embodied.data.drives import EGO, Drive, Reading, body_spec, observation, reader
+from embodied.errors import UserError
 from embodied.types import Image, Observation
 
 FILMS = (".mp4", ".mov", ".avi", ".mkv", ".hevc")
@@ -80,13 +81,15 @@ def film_table(path: Path, reading: Reading) -> tuple[Drive, ...]:
             for t_s, show in video.moments(film):
                 yield observation(t_s, {"front": show})
             return
-        zero = next(iter(columns.rows(table, found, ())))[0]
+        zero = next(columns.rows(table, found, ()), None)
+        if zero is None:
+            raise UserError(f"{table.name} has a header and no rows; give one with telemetry, or the film alone")
         shown: list[tuple[float, Callable[[], Image]]] = []
 
-        def clock() -> Iterator[float]:
+        def clock(film: Path = film) -> Iterator[float]:
             for t_s, show in video.moments(film):
                 shown[:] = [(t_s, show)]
-                yield zero + t_s
+                yield zero[0] + t_s
 
         for values in align.at(rows(), clock(), table.name, 2, reading.max_gap_s):
             t_s, show = shown[0]

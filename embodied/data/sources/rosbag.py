@@ -50,7 +50,10 @@ def _opened(path: Path) -> Iterator[Any]:
 
 def _chosen(path: Path, topics: str) -> dict[str, str]:
     """Role -> topic. UserError for a topic that is not there or of another type."""
-    wanted = dict(part.partition("=")[::2] for part in topics.split())
+    wanted: dict[str, str] = {}
+    for part in topics.split():
+        role, _, topic = part.partition("=")
+        wanted[role] = topic
     with _opened(path) as bag:
         there = {c.topic: c.msgtype for c in bag.connections}
     for role, topic in wanted.items():
@@ -106,7 +109,7 @@ def picture_of(message: Any) -> Image:
 def rosbag(path: Path, reading: Reading) -> tuple[Drive, ...]:
     """Moments are those of the pictures, and of the odometry where there are none."""
     topics = _chosen(path, reading.topics)
-    image, odom, imu = (topics.get(role) for role in ("image", "odom", "imu"))
+    image, odom, imu = (topics.get(role, "") for role in ("image", "odom", "imu"))
     cameras, facts = {}, {}
     if image:
         first = next(_messages(path, image), None)
@@ -116,11 +119,10 @@ def rosbag(path: Path, reading: Reading) -> tuple[Drive, ...]:
         cameras["front"], facts["camera"] = dashcam.told(width, height, reading.camera)
     names = ("speed", "yaw_rate") if odom else ("yaw_rate",) if imu else ()
     fields = ("speed", "yaw_rate", "x", "y", "yaw") if odom else ("yaw_rate",)
-    source = _odometry(path, odom) if odom else _turning(path, imu) if imu else None
     spec = body_spec("rosbag", reading.rate_hz, names, cameras, pose=bool(odom), steer="road", **facts)
 
     def rows() -> Iterator[align.Row]:
-        made = _odometry(path, odom) if odom else _turning(path, str(imu))
+        made = _odometry(path, odom) if odom else _turning(path, imu)
         good = align.checked(made, f"topic {odom or imu}", fields, max_gap_s=0.0 if image else reading.max_gap_s)
         return align.unwrapped(good, 4) if odom else good
 
@@ -137,18 +139,18 @@ def rosbag(path: Path, reading: Reading) -> tuple[Drive, ...]:
         seen: list[tuple[float, Any]] = []
 
         def clock() -> Iterator[float]:
-            empty = (
-                (t_s, np.zeros(0))
-                for t_s, m in _messages(path, image)
-                if not seen.clear() and not seen.append((t_s, m))
-            )
-            for t_s, _ in align.checked(empty, f"topic {image}", ()):
+            before = -np.inf
+            for t_s, message in _messages(path, image):
+                if t_s <= before:
+                    raise UserError(f"topic {image}: time goes from {before:.3f} to {t_s:.3f} s; mend the bag's stamps")
+                before = t_s
+                seen[:] = [(t_s, message)]
                 yield t_s
 
         start = None
         known = (
             align.at(rows(), clock(), f"topic {odom or imu}", max_gap_s=reading.max_gap_s)
-            if source
+            if names
             else (None for _ in clock())
         )
         for values in known:
