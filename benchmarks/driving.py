@@ -99,7 +99,7 @@ def main() -> None:
             print(f"| stratum | driver | n | {head} | 95 % of ADE@3 | against CTRA @3, % | decision / accel F1 |")
             print("|" + " --- |" * (6 + len(HORIZONS_S)))
             rows(name, tally)
-            if any(label[0] == label[0] for label in signals.labels):
+            if signals.labelled:
                 dangers(signals)
 
 

@@ -40,7 +40,7 @@ GRID = {
     "brake_fades_s": (2.0, 3.0, 5.0, 10.0, 30.0, 100.0),
     "jerk_fades_s": (0.01, 0.2, 0.4, 0.6, 1.0),
     "turn_fades_s": (1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 100.0),
-    "turning_fades_s": (0.01, 0.2, 0.4, 0.6, 1.0),
+    "turning_fades_m": (0.05, 1.0, 2.0, 3.0, 5.0, 8.0),
 }
 
 
@@ -107,7 +107,7 @@ def fit(sets: dict[str, Kept], base: dict[str, Kept]) -> tuple[float, dict[str, 
         "brake_fades_s": 10.0,
         "jerk_fades_s": 0.4,
         "turn_fades_s": 3.0,
-        "turning_fades_s": 0.4,
+        "turning_fades_m": 3.0,
     }
     names, least = list(GRID), float("inf")
     # the pedals' three and the wheel's two hardly touch each other: one group after the other, twice

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -70,7 +71,7 @@ class _Timed:
     """A driver whose answers are timed, ms."""
 
     def __init__(self, driver: Any) -> None:
-        self._driver, self.ms = driver, list[float]()
+        self._driver, self.ms = driver, array("f")
 
     def begin(self, states: Any) -> None:
         self._driver.begin(states)
@@ -215,7 +216,7 @@ def _notes(drive: drives.Drive, body: Replay) -> list[str]:
 
 
 def _report(
-    settings: Settings, found: tuple[drives.Drive, ...], tally: Tally, signals: Signals, ms: list[float], seconds: float,
+    settings: Settings, found: tuple[drives.Drive, ...], tally: Tally, signals: Signals, ms: array[float], seconds: float,
     took_s: float,
 ) -> dict[str, Any]:  # fmt: skip
     names = tally.drivers()

@@ -13,7 +13,7 @@ from embodied.drive.paths import MIDDLES, Floats, unroll
 from embodied.drive.state import Motion
 
 # The prior's constants, fitted by benchmarks/driving_prior.py to the drives that it names; none of them is evaluated on.
-ACCEL_FADES_S, BRAKE_FADES_S, JERK_FADES_S, TURN_FADES_S, TURNING_FADES_S = 3.0, 30.0, 0.4, 10.0, 0.4
+ACCEL_FADES_S, BRAKE_FADES_S, JERK_FADES_S, TURN_FADES_S, TURNING_FADES_M = 3.0, 30.0, 0.4, 10.0, 3.0
 HELD_MPS2, HELD_RADPS = 0.3, 0.03  # what counts as braking or turning at all
 
 
@@ -56,14 +56,17 @@ def fading(level: float, rate: float, fades_s: float, rate_fades_s: float, held:
 
 def relaxing(
     now: Motion, accel_fades_s: float = ACCEL_FADES_S, brake_fades_s: float = BRAKE_FADES_S,
-    jerk_fades_s: float = JERK_FADES_S, turn_fades_s: float = TURN_FADES_S, turning_fades_s: float = TURNING_FADES_S,
+    jerk_fades_s: float = JERK_FADES_S, turn_fades_s: float = TURN_FADES_S, turning_fades_m: float = TURNING_FADES_M,
 ) -> Floats:  # fmt: skip
     """CTRA that knows that drivers do not hold: acceleration and yaw rate first go on changing as they do, then fade.
 
     A Singer model (Singer 1970, "Estimating optimal tracking filter performance for manned maneuvering targets") of second
-    order in both. Braking has its own constant, since who brakes mostly brakes to a stop. The learned network corrects this."""
+    order in both. Braking has its own constant, since who brakes mostly brakes to a stop; and the wheel is turned into a bend
+    over a length of road rather than a time, so that a correction on a motorway is short. The learned network corrects this."""
     fades_s = accel_fades_s if now.accel * np.copysign(1.0, now.speed) > 0 else brake_fades_s
     accel = fading(now.accel, now.jerk, fades_s, jerk_fades_s, HELD_MPS2)
     gained = (np.cumsum(accel) - accel / 2) * (MIDDLES[1] - MIDDLES[0])
     speed = _speed(now, gained)
-    return unroll(speed, fading(now.yaw_rate, now.yaw_accel, turn_fades_s, turning_fades_s, HELD_RADPS))
+    return unroll(
+        speed, fading(now.yaw_rate, now.yaw_accel, turn_fades_s, turning_fades_m / max(abs(now.speed), 1.0), HELD_RADPS)
+    )

@@ -8,6 +8,7 @@ has its past; a moment with less than 3 s left is not scored. All drivers are sc
 from __future__ import annotations
 
 import time
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -50,33 +51,37 @@ class Moment:
 
 
 class Signals:
-    """Hazard signals of the scored moments, 16 bytes each, and the decisions in the order of time."""
+    """Hazard signals and decisions of the scored moments, in the order of time: 19 bytes a moment and 5 more a driver."""
 
     def __init__(self) -> None:
-        self.times: list[float] = []
-        self.labels: list[tuple[float, float]] = []
-        self.scores: dict[str, list[float]] = {}
-        self.true: list[int] = []
-        self.said: dict[str, list[int]] = {}
+        self.times, self.labels, self.ttc, self.true = array("d"), array("f"), array("f"), array("b")
+        self.scores: dict[str, array[float]] = {}
+        self.said: dict[str, array[int]] = {}
 
     def add(self, moment: Moment, t_s: float) -> None:
         self.times.append(t_s)
-        self.labels.append((moment.hazard, moment.ttc_s))
+        self.labels.append(moment.hazard)
+        self.ttc.append(moment.ttc_s)
         self.true.append(DECISIONS.index(moment.decision))
         for name, said in moment.said.items():
-            self.scores.setdefault(name, []).append(said.hazard)
-            self.said.setdefault(name, []).append(DECISIONS.index(said.decision))
+            self.scores.setdefault(name, array("f")).append(said.hazard)
+            self.said.setdefault(name, array("b")).append(DECISIONS.index(said.decision))
+
+    @property
+    def labelled(self) -> bool:
+        """Whether any moment has a hazard label."""
+        return bool(np.isfinite(np.array(self.labels)).any())
 
     def hazard(self, driver: str) -> hazard.HazardScores:
         """Over the moments that have a label."""
-        labels = np.array(self.labels, float).reshape(-1, 2)
-        there = np.isfinite(labels[:, 0])
-        times, scores = np.array(self.times)[there], np.array(self.scores.get(driver, []), float)[there]
-        return hazard.score(times, scores, labels[there, 0] > 0.5, labels[there, 1])
+        labels = np.array(self.labels)
+        there = np.isfinite(labels)
+        times, scores = np.array(self.times)[there], np.array(self.scores[driver], float)[there]
+        return hazard.score(times, scores, labels[there] > 0.5, np.array(self.ttc, float)[there])
 
     def onsets(self, driver: str) -> dict[str, float]:
         """Mean delay (s), number of onsets and of those missed."""
-        true, said = ([DECISIONS[k] for k in row] for row in (self.true, self.said.get(driver, [])))
+        true, said = ([DECISIONS[k] for k in row] for row in (self.true, self.said[driver]))
         delays, missed = decisions.onset_delays(np.array(self.times), true, said)
         mean = float(np.mean(delays)) if delays else float("nan")
         return {"delay_s": mean, "onsets": len(delays) + missed, "missed": missed}

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied.data import dashcam, layout
-from embodied.data.dataset import Dataset, Episode
+from embodied.data import dashcam
 from embodied.data.drives import EGO, POSE, TRUTH, Drive, Reading, body_spec, observation, reader
 from embodied.errors import UserError
 from embodied.types import Observation
+
+if TYPE_CHECKING:
+    from embodied.data.dataset import Dataset, Episode
 
 STRETCH = 16  # frames decoded at a time
 OWN = "sim-car"  # body.name of the simulator's car, whose dashcam is known
@@ -28,8 +30,11 @@ def own_camera(width: int, height: int) -> Any:
     return dashcam.dashcam(width, height, width / 2 / np.tan(np.radians(35.0)), 1.35, 0.5, pitch_rad=np.radians(4.0))
 
 
-@reader("lerobot", "a LeRobotDataset v3 with states of a car", lambda p: (p / layout.INFO).exists())
+@reader("lerobot", "a LeRobotDataset v3 with states of a car", lambda p: (p / "meta/info.json").exists())
 def lerobot_drive(path: Path, reading: Reading) -> tuple[Drive, ...]:
+    from embodied.data import layout
+    from embodied.data.dataset import Dataset
+
     dataset = Dataset(path)
     names = [str(n).split(".")[-1] for n in dataset.features[layout.STATE]["names"] or ()]
     ego = tuple(name for name in EGO if name in names)
@@ -49,7 +54,7 @@ def _drive(dataset: Dataset, one: Episode, names: list[str], ego: tuple[str, ...
     if not own and not reading.camera:
         facts["camera"] = "assumed"
     spec = body_spec("lerobot", dataset.fps, ego, cameras, has["pose"], has["truth"], **facts)
-    whole = dataset.column(layout.STATE)[one.start : one.stop]
+    whole = dataset.column("observation.state")[one.start : one.stop]
     pick = {"ego": [names.index(n) for n in ego]}
     pick |= {
         state: [names.index(n) for n in kind.names] for state, kind in (("pose", POSE), ("truth", TRUTH)) if has[state]
