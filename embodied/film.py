@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ class Caption:
     scene: str = ""
 
 
+@lru_cache(maxsize=8)  # Pillow reads the font anew each time
 def font(size: int) -> Any:
     from PIL import ImageFont
 

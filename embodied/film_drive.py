@@ -42,7 +42,7 @@ def shrink(picture: Image) -> Image:
 
 
 def _on_picture(path: NDArray[np.floating], camera: CameraSpec) -> list[tuple[float, float]]:
-    """Pixels of `shrink`'s picture where the path (n, 2) lies on the road, from 2 m before the camera on."""
+    """Pixels of `shrink`'s picture where the path (n, 2) lies on the road, from one and a half camera heights before it."""
     here = np.vstack([[0.0, 0.0], path[:, :2]])
     steps = np.maximum(1, np.ceil(np.hypot(*np.diff(here, axis=0).T) / 0.5)).astype(int)
     dense = [a + (b - a) * np.arange(n)[:, None] / n for a, b, n in zip(here[:-1], here[1:], steps, strict=True)]
@@ -50,7 +50,8 @@ def _on_picture(path: NDArray[np.floating], camera: CameraSpec) -> list[tuple[fl
     uvd = project(camera, camera.parent_from_cam, np.column_stack([line, np.zeros(len(line))]))
     scale = min(WIDTH / camera.width, HEIGHT / camera.height)
     left, top = (WIDTH - camera.width * scale) / 2, (HEIGHT - camera.height * scale) / 2
-    seen = uvd[uvd[:, 2] > 2.0]
+    height_m = float(camera.parent_from_cam[2, 3])
+    seen = uvd[uvd[:, 2] > 1.5 * height_m]
     return [(left + u * camera.width * scale, top + v * camera.height * scale) for u, v, _ in seen]
 
 
@@ -120,7 +121,8 @@ def _text(draw: Any, moment: Moment, said: Forecast, driver: str, note: str) -> 
     draw.text((x, 10), f"{said.decision}", NOW, large)
     if moment.decision:
         draw.text((x + 120, 11), f"went on to: {moment.decision}", GOOD, small)
-    draw.text((x, 34), f"{moment.t_s:6.1f} s   {3.6 * moment.speed:5.1f} km/h   {driver}", INK, small)
+    pace = f"{3.6 * moment.speed:5.1f} km/h" if "speed" in moment.ego else "speed unknown"
+    draw.text((x, 34), f"{moment.t_s:6.1f} s   {pace}   {driver}", INK, small)
     draw.text((x, 56), "hazard", DIM, small)
     wide = PANEL - 86
     draw.rectangle([x + 56, 59, x + 56 + wide, 69], outline=DIM)

@@ -121,7 +121,9 @@ def markdown(report: Mapping[str, Any]) -> str:
     lines = [f"# Replay: {report['about']['drives']}", "", *(f"- {line}" for line in _about(report)), ""]
     for stratum, rows in tables(report):
         lines += [f"## {stratum}", "", *_lines(HEAD, rows), ""]
-    return "\n".join([*lines, "## decisions and hazards", "", *_lines(HAZARD_HEAD, _hazards(report)), ""])
+    if report["drivers"]:
+        lines += ["## decisions and hazards", "", *_lines(HAZARD_HEAD, _hazards(report)), ""]
+    return "\n".join(lines)
 
 
 def _columns(path: Path) -> dict[str, list[str]]:
@@ -218,6 +220,7 @@ def page(report: Mapping[str, Any], folder: Path) -> str:
 
     films = "".join(f"<video controls src='{html.escape(name)}'></video>" for name in report["films"])
     parts = "".join(f"<h2>{html.escape(stratum)}</h2>{table(HEAD, rows)}" for stratum, rows in tables(report))
+    warnings = f"<h2>decisions and hazards</h2>{table(HAZARD_HEAD, _hazards(report))}" if report["drivers"] else ""
     about = "".join(f"<li>{html.escape(line)}</li>" for line in _about(report))
     title = html.escape(f"Replay: {report['about']['drives']}")
     plain = STYLE.replace("tr:last-child{font-weight:600}", "").replace("64rem", "76rem")
@@ -226,7 +229,7 @@ def page(report: Mapping[str, Any], folder: Path) -> str:
         ".wide{overflow-x:auto}td,th{white-space:nowrap;font-size:13px}</style>"
         f"<h1>{title}</h1><ul>{about}</ul>{films}"
         f"{_over_time(_columns(folder / TIMELINE), report['about']['policy'])}{_by_horizon(report)}{parts}"
-        f"<h2>decisions and hazards</h2>{table(HAZARD_HEAD, _hazards(report))}</html>\n"
+        f"{warnings}</html>\n"
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from embodied.drive import decisions, kinematics
 from embodied.drive.forecast import Driver, Forecast, pack
 from embodied.drive.paths import MIDDLES, Floats, unroll
-from embodied.drive.state import Motion, motion
+from embodied.drive.state import WINDOW_S, Motion, motion
 from embodied.registry import register
 from embodied.spec import Channels
 from embodied.types import ActionChunk, Observation, Plan, Step
@@ -21,15 +21,15 @@ HARD_MPS2 = 4.0
 class Kinematic:
     """A path from how the car moves now. Its hazard is that it brakes: what an ego-only signal can know."""
 
-    def __init__(self, path_of: Callable[[Motion], Floats]) -> None:
-        self._path_of = path_of
+    def __init__(self, path_of: Callable[[Motion], Floats], window_s: float = WINDOW_S, filtered: bool = False) -> None:
+        self._path_of, self._window_s, self._filtered = path_of, window_s, filtered
         self._states: Mapping[str, Channels] = {}
 
     def begin(self, states: Mapping[str, Channels]) -> None:
         self._states = states
 
     def __call__(self, obs: Observation) -> Forecast:
-        now = motion(obs, self._states)
+        now = motion(obs, self._states, self._window_s, self._filtered)
         if not now.known:
             return Forecast(unroll(np.full_like(MIDDLES, NOMINAL_MPS), np.zeros_like(MIDDLES)))
         path = self._path_of(now)
@@ -63,7 +63,7 @@ def bicycle() -> Kinematic:
 @register("driver", "relaxing")
 def relaxing() -> Kinematic:
     """CTRA whose acceleration and yaw rate go on changing, then fade; the prior that a network corrects."""
-    return Kinematic(kinematics.relaxing)
+    return Kinematic(kinematics.relaxing, kinematics.SLOPES_S, filtered=True)
 
 
 BASELINES = ("cv", "ctrv", "ctra", "bicycle", "relaxing")

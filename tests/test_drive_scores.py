@@ -13,7 +13,7 @@ from embodied.data.drives import DECISIONS
 from embodied.drive import decisions, forecast, hazard, kinematics, paths
 from embodied.drive.forecast import Forecast
 from embodied.drive.scores import HORIZONS_S, METRICS, Tally, errors
-from embodied.drive.state import Motion, motion, slope
+from embodied.drive.state import Motion, motion, slope, trend
 from embodied.spec import Channels
 from embodied.types import Observation
 
@@ -243,3 +243,20 @@ def test_a_forecast_survives_being_a_command(decision: str, danger: float, ttc: 
     assert np.allclose(back.path, said.path, atol=1e-4) and back.decision == decision
     assert (back.hazard, back.ttc_s) == pytest.approx((danger, ttc), abs=1e-6)
     assert replace(back, path=said.path).others == ()
+
+
+# --- the filter
+
+
+@given(st.floats(-3, 3), st.floats(-3, 3))
+def test_a_trend_follows_a_line_and_averages_noise(level: float, rate: float) -> None:
+    times = np.linspace(-0.6, 0, 13)
+    assert trend(times, level + rate * times, 0.6) == pytest.approx((level, rate), abs=1e-7)
+    noise = np.array([1, -1] * 6 + [1]) * 0.1  # a slope of next to nothing in a channel that jumps
+    assert trend(times, level + noise, 0.6) == pytest.approx((level + 0.1 / 13, 0.0), abs=1e-9)
+
+
+@given(st.lists(st.floats(-1, 1), min_size=3, max_size=12))
+def test_a_trend_is_never_steeper_than_the_line(values: list[float]) -> None:
+    times = np.linspace(-0.5, 0, len(values))
+    assert abs(trend(times, np.array(values), 0.6)[1]) <= abs(slope(times, np.array(values), 0.6)) + 1e-12

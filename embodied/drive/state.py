@@ -44,20 +44,43 @@ def slope(times: NDArray[np.floating], values: NDArray[np.floating], window_s: f
     return float(t @ (v - v.mean()) / (t @ t))
 
 
+def trend(times: NDArray[np.floating], values: NDArray[np.floating], window_s: float) -> tuple[float, float]:
+    """(level now, slope) of the last window_s, the slope shrunk by how little it stands out of its own uncertainty.
+
+    The line through noise has a slope too. It is taken by the factor max(0, 1 - var(slope) / slope^2), the positive part of a
+    James-Stein estimate (James & Stein 1961), var from the residuals; the level is that of the shrunk line at its newest end.
+    So a quiet channel is followed at once and a noisy one is averaged."""
+    recent = times >= times[-1] - window_s - 1e-6
+    t, v = times[recent], np.asarray(values, float)[recent]
+    if len(t) < 3:
+        return float(v[-1]), 0.0
+    mean, t = v.mean(), t - t.mean()
+    spread = float(t @ t)
+    rate = float(t @ (v - mean)) / spread
+    rest = v - mean - rate * t
+    doubt = float(rest @ rest) / (len(t) - 2) / spread
+    kept = max(0.0, 1 - doubt / (rate * rate)) * rate if abs(rate) > 1e-9 else 0.0
+    return float(mean + kept * t[-1]), kept
+
+
 def motion(
-    obs: Observation, spec: Mapping[str, Channels], window_s: float = WINDOW_S, wheelbase_m: float = 2.7
-) -> Motion:
-    """The newest motion. obs.states: `ego` (rows, d) and `clock` (rows, 1), the rows' times in s before now."""
+    obs: Observation, spec: Mapping[str, Channels], window_s: float = WINDOW_S, filtered: bool = False,
+    wheelbase_m: float = 2.7,
+) -> Motion:  # fmt: skip
+    """The newest motion. obs.states: `ego` (rows, d) and `clock` (rows, 1), the rows' times in s before now.
+
+    filtered: levels and slopes by `trend`; else the newest values as measured, and plain slopes."""
     if "ego" not in spec or "speed" not in spec["ego"].names:
         return Motion(0.0, 0.0, 0.0, known=False)
     names, rows = spec["ego"].names, np.asarray(obs.states["ego"], float)
     times = np.asarray(obs.states["clock"], float)[:, 0]
     column = {name: rows[:, k] for k, name in enumerate(names)}
+
+    def level_and_slope(values: NDArray[np.floating]) -> tuple[float, float]:
+        return trend(times, values, window_s) if filtered else (float(values[-1]), slope(times, values, window_s))
+
     speed = column["speed"]
-    if "accel" in column:
-        accel, jerk = float(column["accel"][-1]), slope(times, column["accel"], window_s)
-    else:
-        accel, jerk = slope(times, speed, window_s), 0.0
+    accel, jerk = level_and_slope(column["accel"]) if "accel" in column else (level_and_slope(speed)[1], 0.0)
     if "yaw_rate" in column:
         turn = column["yaw_rate"]
     elif "steer" in column:
@@ -65,4 +88,5 @@ def motion(
     else:
         turn = np.zeros_like(speed)
     steer = float(column["steer"][-1]) if "steer" in column else np.nan
-    return Motion(float(speed[-1]), accel, float(turn[-1]), jerk, slope(times, turn, window_s), steer)
+    yaw_rate, yaw_accel = level_and_slope(turn)
+    return Motion(float(speed[-1]), accel, yaw_rate, jerk, yaw_accel, steer)

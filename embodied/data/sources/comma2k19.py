@@ -71,10 +71,10 @@ def _poses(segment: Path) -> Iterator[align.Row]:
 @reader("comma2k19", "a folder with global_pose/ and processed_log/", lambda p: p.is_dir() and bool(_segments(p)))
 def comma2k19(path: Path, reading: Reading) -> tuple[Drive, ...]:
     """One drive a segment, 20 moments a second."""
-    return tuple(_drive(path, segment, reading) for segment in _segments(path))
+    return tuple(_drive(segment, reading) for segment in _segments(path))
 
 
-def _drive(root: Path, segment: Path, reading: Reading) -> Drive:
+def _drive(segment: Path, reading: Reading) -> Drive:
     names = [name for name in EGO if (segment / EGO[name] / "t").exists()]
     film = segment / "video.hevc"
     camera = dashcam.dashcam(*SIZE, FOCAL_PX, HEIGHT_M)
@@ -94,4 +94,4 @@ def _drive(root: Path, segment: Path, reading: Reading) -> Drive:
                 continue
             yield observation(t_s - float(times[0]), picture, ego=np.concatenate(values) if values else None, pose=pose)
 
-    return Drive(segment.relative_to(root.parent).as_posix().replace("/", "-"), spec, stream)
+    return Drive(f"{segment.parent.name}-{segment.name}", spec, stream)
