@@ -157,6 +157,10 @@ def test_bad_input_is_a_sentence_each(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "gives 'speed' without a unit; say columns='speed=speed[m/s]'" in says(
         capsys, str(tmp_path / "bare.csv"), out
     )
+    table(tmp_path / "mute.csv", "t_s,colour", [[0.1 * k, 3] for k in range(90)])
+    assert "tells neither speed nor place" in says(capsys, str(tmp_path / "mute.csv"), out)
+    table(tmp_path / "late.csv", "speed_mps,x_m", [[5, 3]])
+    assert "has no column for the time" in says(capsys, str(tmp_path / "late.csv"), out)
     table(tmp_path / "back.csv", HEAD, [*steady(60), *steady(3)])
     assert "row 62: time goes from 5.900 to 0.000 s" in says(capsys, str(tmp_path / "back.csv"), out)
     table(tmp_path / "hole.csv", HEAD, [*steady(30), *[[t + 5, *rest] for t, *rest in steady(30)]])

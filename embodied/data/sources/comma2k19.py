@@ -89,7 +89,10 @@ def _drive(segment: Path, reading: Reading) -> Drive:
         poses = align.checked(_poses(segment), f"global_pose of {segment.name}", ("x", "y", "yaw"), max_gap_s=gap)
         frames = video.moments(film) if film.exists() else None
         for (t_s, pose), *values in zip(align.unwrapped(poses, 2), *ego, strict=True):
-            picture = {} if frames is None else {"front": next(frames)[1]}
+            shown = None if frames is None else next(frames, None)
+            if frames is not None and shown is None:
+                raise UserError(f"{film} ends before the {len(times)} poses of its segment; copy the segment whole")
+            picture = {} if shown is None else {"front": shown[1]}
             if any(v is None for v in values):  # the first frames, before the car's first message
                 continue
             yield observation(t_s - float(times[0]), picture, ego=np.concatenate(values) if values else None, pose=pose)
