@@ -30,14 +30,12 @@ def future(times: Floats, poses: Floats, now_s: float, pose: Floats) -> Floats:
     return np.column_stack([to_vehicle(pose, np.column_stack(at[:2])), at[2] - pose[2]])
 
 
-def unroll(speed: Floats, yaw_rate: Floats, step_s: float = 1 / RATE_HZ / 4, slip_rad: float = 0.0) -> Floats:
-    """The path (STEPS, 2) of a car with these speeds (4 STEPS,) and yaw rates (4 STEPS,), each the mean of its step.
-
-    slip_rad: how far the way of the reference point is turned from where the car points, constant."""
-    turned = np.cumsum(yaw_rate) * step_s
-    middle = turned - yaw_rate * step_s / 2 + slip_rad
-    way = np.column_stack([np.cumsum(speed * np.cos(middle)), np.cumsum(speed * np.sin(middle))]) * step_s
-    return way[3::4]
+def unroll(speed: Floats, yaw_rate: Floats, step_s: float = 1 / RATE_HZ / 4) -> Floats:
+    """Paths (..., STEPS, 2) of cars with these speeds and yaw rates, each (..., 4 STEPS): the means of steps of step_s."""
+    turned = np.cumsum(yaw_rate, axis=-1) * step_s
+    middle = turned - yaw_rate * step_s / 2
+    way = np.stack([np.cumsum(speed * f(middle), axis=-1) for f in (np.cos, np.sin)], axis=-1) * step_s
+    return way[..., 3::4, :]
 
 
 MIDDLES = (np.arange(4 * STEPS) + 0.5) / RATE_HZ / 4  # of unroll's steps, s from now

@@ -47,7 +47,9 @@ def film_table(path: Path, reading: Reading) -> tuple[Drive, ...]:
     placed = {"x", "y"} <= set(found)
     pose = ("x", "y", "yaw") if "yaw" in found else ("x", "y")
     if film is None and not ego and not placed:
-        raise UserError(f"{path.name} tells neither speed nor place; say which column it is, columns='speed=<column>[m/s]'")
+        raise UserError(
+            f"{path.name} tells neither speed nor place; say which column it is, columns='speed=<column>[m/s]'"
+        )
     cameras, facts = {}, {}
     rate = reading.rate_hz
     if film is not None:
