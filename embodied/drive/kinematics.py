@@ -14,7 +14,7 @@ from embodied.drive.paths import MIDDLES, Floats, unroll
 from embodied.drive.state import Motion
 
 # The prior's constants, fitted by benchmarks/driving_prior.py to the drives that it names; none of them is evaluated on.
-ACCEL_FADES_S, BRAKE_FADES_S, JERK_FADES_S, TURN_FADES_S, TURNING_FADES_M = 3.0, 100.0, 0.6, 10.0, 3.0
+ACCEL_FADES_S, BRAKE_FADES_S, JERK_FADES_S, TURN_FADES_S, TURNING_FADES_M = 2.0, 30.0, 0.4, 15.0, 2.0
 SLOPES_S = 0.4  # over which its rates of change are taken (embodied.drive.state), fitted with them
 HELD_MPS2, HELD_RADPS = 0.3, 0.03  # what counts as braking or turning at all
 

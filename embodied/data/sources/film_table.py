@@ -34,7 +34,8 @@ def _table(film: Path) -> Path | None:
 
 
 def _csv(path: Path) -> Path | None:
-    return path if path.is_file() and path.suffix.lower() == ".csv" else None
+    found = [path] if path.is_file() else sorted(path.glob("*.csv"))
+    return found[0] if len(found) == 1 and found[0].suffix.lower() == ".csv" else None
 
 
 @reader("video", "one MP4, with a CSV beside it or without; or a CSV alone", lambda p: bool(_film(p) or _csv(p)))
