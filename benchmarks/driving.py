@@ -1,6 +1,6 @@
 """The kinematic drivers on every sample set: ADE and FDE at 1, 2, 3, 5 s, by stratum, with 95 % intervals, as Markdown.
 
-    python benchmarks/driving.py folder=../shared/data/driving
+    python benchmarks/driving.py folder=FOLDER
 
 Sets that are not in `folder` are left out and named. The simulator's drives are made here, from seeds that nothing was
 fitted on. A set that a driver's constants were fitted on is not reported for it.

@@ -1,6 +1,6 @@
 """Fits the constants of the kinematic prior (embodied/drive/kinematics.py `relaxing`) and prints them with what they gain.
 
-    python benchmarks/driving_prior.py folder=../shared/data/driving
+    python benchmarks/driving_prior.py folder=FOLDER
 
 Fitted on drives that nothing is evaluated on and whose licences permit it: Udacity's challenge-2 log (MIT, a real highway) and
 drives of our own simulator, recorded here without pictures (curves, junctions, people, cars that brake), whose sensors get the

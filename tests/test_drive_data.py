@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -16,19 +17,17 @@ from embodied.data import align, columns, drives
 from embodied.data.video import VideoWriter
 from embodied.errors import UserError
 
-SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "data" / "driving"
+HERE = Path(__file__).resolve()
 
 
 def sample(name: str) -> Path:
-    """A folder of real recordings, or the test is skipped: they are not in the repository."""
-    found = [
-        p / name
-        for p in (SAMPLES, *(up / "shared/data/driving" for up in Path(__file__).resolve().parents))
-        if (p / name).exists()
-    ]
-    if not found:
+    """A folder of real recordings, or the test is skipped: they are not in the repository. They are looked for in the folder
+    that EMBODIED_DRIVES names, and in shared/data/driving beside the repository."""
+    places = [Path(os.environ.get("EMBODIED_DRIVES", "nowhere")), *(up / "shared/data/driving" for up in HERE.parents)]
+    found = next((p / name for p in places if (p / name).exists()), None)
+    if found is None:
         pytest.skip(f"the real sample {name} is not on this machine")
-    return found[0]
+    return found
 
 
 def film(path: Path, frames: int, fps: int = 10) -> None:
