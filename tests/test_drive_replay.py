@@ -214,4 +214,5 @@ def test_anchors_on_real_drives() -> None:
 
 
 if __name__ == "__main__":
-    GOLDEN.write_text(json.dumps({name: told(golden()[0], name) for name in BASELINES}, indent=1) + "\n")
+    replayed, _ = golden()
+    GOLDEN.write_text(json.dumps({name: told(replayed, name) for name in BASELINES}, indent=1) + "\n")

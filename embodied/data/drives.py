@@ -9,7 +9,7 @@ States of an observation, one row each, and only what the recording has:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +136,6 @@ class Reading:
     rate_hz: float = 20.0
     topics: str = ""
     camera: str = ""
-    extra: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def read(path: str | Path, source: str = "", reading: Reading | None = None) -> tuple[Drive, ...]:
