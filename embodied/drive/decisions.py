@@ -12,6 +12,7 @@ The decision is `stop` (v ends below 0.5 m/s), `turn left`, `turn right` (as abo
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embodied.data.drives import DECISIONS
 from embodied.drive.paths import RATE_HZ, Floats
@@ -83,7 +84,7 @@ def onset_delays(times: Floats, truth: list[str], said: list[str], within_s: flo
     return delays, missed
 
 
-def macro_f1(confusion: Floats) -> float:
+def macro_f1(confusion: Floats | NDArray[np.int32]) -> float:
     """Mean F1 over the classes that occur in truth; confusion[truth, said] counts. NaN when nothing was counted."""
     hits, true, said = np.diag(confusion), confusion.sum(1), confusion.sum(0)
     there = true > 0

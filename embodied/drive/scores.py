@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embodied.data.drives import DECISIONS
 from embodied.drive import decisions, paths
@@ -21,6 +22,7 @@ from embodied.drive.paths import RATE_HZ, Floats
 
 HORIZONS_S = (1, 2, 3, 5)
 BLOCK_S, DRAWS = 10.0, 1000
+Counts = NDArray[np.int32]
 ALL = "all"
 ERRORS = tuple(f"{kind}@{h}" for h in HORIZONS_S for kind in ("ade", "fde", "along", "across"))
 METRICS = (*ERRORS, "speed_mae", "curvature_mae", "lateral_cost", "jerk_cost")
@@ -62,13 +64,13 @@ def comfort(path: Floats) -> tuple[float, float]:
     return float(np.mean(across**2)), float(np.mean(np.sum((np.diff(a, axis=0) * RATE_HZ) ** 2, axis=1)))
 
 
-@dataclass
+@dataclass(slots=True)
 class _Sums:
     n: int = 0
     total: Floats = field(default_factory=lambda: np.zeros(len(METRICS)))
-    count: Floats = field(default_factory=lambda: np.zeros(len(METRICS)))
-    decided: Floats = field(default_factory=lambda: np.zeros((len(DECISIONS), len(DECISIONS))))
-    signs: Floats = field(default_factory=lambda: np.zeros((3, 3)))
+    count: Counts = field(default_factory=lambda: np.zeros(len(METRICS), np.int32))
+    decided: Counts = field(default_factory=lambda: np.zeros((len(DECISIONS), len(DECISIONS)), np.int32))
+    signs: Counts = field(default_factory=lambda: np.zeros((3, 3), np.int32))
 
     def add(self, other: _Sums) -> None:
         self.n += other.n
@@ -88,7 +90,7 @@ class Tally:
         """Score one moment, return its errors (len(METRICS),). decided: the label; "" reads it off the future."""
         made = errors(said, truth, now_mps)
         true = decided or decisions.decision(truth, now_mps)
-        one = _Sums(1, np.nan_to_num(made), np.isfinite(made).astype(float))
+        one = _Sums(1, np.nan_to_num(made), np.isfinite(made).astype(np.int32))
         one.decided[DECISIONS.index(true), DECISIONS.index(said.decision)] = 1
         one.signs[decisions.sign(truth, now_mps), decisions.sign(said.path, now_mps)] = 1
         for name in (ALL, decisions.stratum(truth, now_mps)):

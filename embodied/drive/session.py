@@ -18,5 +18,5 @@ def replay(body: Replay, policy: Policy, watch: Watch | None = None) -> Result:
     goal = body.drive.spec.facts.get("task") or "drive on"
     return run(
         body, policy, goal, obs=body.reset(), safety=guard, seam=Blend(rows=0), watch=watch, max_ticks=NO_END,
-        replan=False, confirm=False,
+        replan=False, confirm=False, log=False,
     )  # fmt: skip
