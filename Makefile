@@ -25,11 +25,11 @@ $(BIN)/python:
 # torch goes first and alone, so that no other package's wish picks another build of it.
 $(VENV)/.run: $(BIN)/python pyproject.toml setup.cfg constraints.txt
 	$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0
-	$(BIN)/python -m pip install -q -c constraints.txt -e ".[sim,train,draw]"
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[sim,train,draw,drive]"
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	$(BIN)/python -m pip install -q -c constraints.txt -e ".[sim,train,draw,dev]"
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[sim,train,draw,drive,dev]"
 	touch $@
 
 install: $(VENV)/.run

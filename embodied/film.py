@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,8 @@ from embodied.types import Image, Plan, Point
 
 WIDTH, HEIGHT = 640, 384  # px, the picture
 PANEL = 320  # px, the text beside it
-_INK, _DIM, _GOOD, _BAD, _NOW = (235, 235, 235), (140, 145, 155), (110, 200, 130), (235, 110, 100), (255, 205, 90)
-_PAPER = (24, 27, 33)
+INK, DIM, GOOD, BAD, NOW = (235, 235, 235), (140, 145, 155), (110, 200, 130), (235, 110, 100), (255, 205, 90)
+PAPER = (24, 27, 33)
 MARKS = {"todo": "  ", "now": "> ", "done": "+ ", "failed": "x "}
 
 
@@ -35,7 +36,8 @@ class Caption:
     scene: str = ""
 
 
-def _font(size: int) -> Any:
+@lru_cache(maxsize=8)  # Pillow reads the font anew each time
+def font(size: int) -> Any:
     from PIL import ImageFont
 
     return ImageFont.load_default(size)
@@ -46,7 +48,7 @@ def frame(picture: Image, caption: Caption) -> Image:
     from PIL import Image as Pictures
     from PIL import ImageDraw
 
-    sheet = Pictures.new("RGB", (WIDTH + PANEL, HEIGHT), _PAPER)
+    sheet = Pictures.new("RGB", (WIDTH + PANEL, HEIGHT), PAPER)
     enlarged = Pictures.fromarray(np.asarray(picture)).resize((WIDTH, HEIGHT), Pictures.Resampling.BICUBIC)
     sheet.paste(enlarged, (0, 0))
     draw = ImageDraw.Draw(sheet)
@@ -61,18 +63,18 @@ def frame(picture: Image, caption: Caption) -> Image:
 def _points(draw: Any, points: tuple[Point, ...]) -> None:
     for index, point in enumerate(points):
         x, y, radius = point.u * WIDTH, point.v * HEIGHT, 13 if index == 0 else 7
-        for width, colour in ((5, (0, 0, 0)), (3, _NOW)):
+        for width, colour in ((5, (0, 0, 0)), (3, NOW)):
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=colour, width=width)
 
 
 def _text(draw: Any, caption: Caption) -> None:
-    x, y, small, large = WIDTH + 14, 12, _font(13), _font(15)
+    x, y, small, large = WIDTH + 14, 12, font(13), font(15)
     for line in textwrap.wrap(caption.goal, 36)[:5]:
-        draw.text((x, y), line, _INK, large)
+        draw.text((x, y), line, INK, large)
         y += 20
     y += 8
     steps = caption.plan.steps if caption.plan else ()
-    colours = {"todo": _DIM, "now": _NOW, "done": _GOOD, "failed": _BAD}
+    colours = {"todo": DIM, "now": NOW, "done": GOOD, "failed": BAD}
     now = next((i for i, s in enumerate(caption.status) if s == "now"), 0)
     first = max(0, min(now - 6, len(steps) - 12))  # a long plan scrolls
     for step, status in list(zip(steps, caption.status, strict=False))[first : first + 12]:
@@ -80,7 +82,7 @@ def _text(draw: Any, caption: Caption) -> None:
             draw.text((x, y), (MARKS[status] if index == 0 else "  ") + line, colours[status], small)
             y += 17
     for line in plain(caption.scene).splitlines():
-        draw.text((x, y), line, _GOOD, small)
+        draw.text((x, y), line, GOOD, small)
         y += 17
-    draw.text((x, HEIGHT - 44), caption.note[:44], _INK, small)
-    draw.text((x, HEIGHT - 24), f"{caption.t_s:6.1f} s", _DIM, small)
+    draw.text((x, HEIGHT - 44), caption.note[:44], INK, small)
+    draw.text((x, HEIGHT - 24), f"{caption.t_s:6.1f} s", DIM, small)

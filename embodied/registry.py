@@ -22,6 +22,8 @@ HOMES = {
     "head": "embodied.model.heads",
     "policy": "policies",
     "data": "embodied.data.sources",
+    "drive": "embodied.data.sources",
+    "driver": "policies",
 }
 _parts: dict[str, dict[str, Callable[..., Any]]] = {}
 

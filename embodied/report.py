@@ -90,13 +90,13 @@ def summary(episodes: Sequence[Episode], **about: Any) -> dict[str, Any]:
     }
 
 
-def _strict(value: Any) -> Any:
+def strict(value: Any) -> Any:
     """NaN has no place in JSON: it becomes null."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {k: _strict(v) for k, v in value.items()}
-    return [_strict(v) for v in value] if isinstance(value, (list, tuple)) else value
+        return {k: strict(v) for k, v in value.items()}
+    return [strict(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
 def percent(value: float | None) -> str:
@@ -161,7 +161,7 @@ def _plot(report: Mapping[str, Any]) -> str:
     return base64.b64encode(page.getvalue()).decode()
 
 
-_STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#222}
+STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#222}
 table{border-collapse:collapse}td,th{padding:.25rem .7rem;border-bottom:1px solid #ddd;text-align:right}
 td:first-child,th:first-child{text-align:left}tr:last-child{font-weight:600}img{max-width:100%}
 figure{display:inline-block;margin:.5rem;width:18rem;vertical-align:top}video{width:100%}figcaption{font-size:13px}"""
@@ -180,7 +180,7 @@ def page(report: Mapping[str, Any], episodes: Sequence[Episode]) -> str:
     )
     title = html.escape(f"{report.get('suite', 'evaluation')}: {percent(report['mean'])}")
     return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><style>{_STYLE}</style>"
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><style>{STYLE}</style>"
         f"<h1>{title} mean, {percent(report['worst'])} worst ({html.escape(str(report['worst_task']))})</h1>"
         f"<p>{html.escape(_about(report))}</p><table><tr>{cell('th', HEAD)}</tr>{body}</table>"
         f"<p><img alt='success and replans by task' src='data:image/png;base64,{_plot(report)}'></p>"
@@ -190,6 +190,6 @@ def page(report: Mapping[str, Any], episodes: Sequence[Episode]) -> str:
 
 def write(folder: Path, report: Mapping[str, Any], episodes: Sequence[Episode]) -> None:
     """report.json, report.md and report.html in `folder`."""
-    (folder / "report.json").write_text(json.dumps(_strict(dict(report)), indent=2) + "\n", encoding="utf-8")
+    (folder / "report.json").write_text(json.dumps(strict(dict(report)), indent=2) + "\n", encoding="utf-8")
     (folder / "report.md").write_text(markdown(report), encoding="utf-8")
     (folder / "report.html").write_text(page(report, episodes), encoding="utf-8")

@@ -1,4 +1,5 @@
-"""PyBullet worlds. `import sim` registers the gymnasium ids `Embodied/<Task>-v0`, one for each file in sim/tasks."""
+"""PyBullet worlds. `import sim` registers the gymnasium ids `Embodied/<Task>-v0`, one for each file in sim/tasks, and
+`Embodied/Drive-v0`."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ def _enrol() -> None:
         name = module.name.replace("_", "-")
         camel = "".join(word.title() for word in name.split("-"))
         gymnasium.register(id=f"Embodied/{camel}-v0", entry_point="sim.env:TableEnv", kwargs={"task": name})
+    gymnasium.register(id="Embodied/Drive-v0", entry_point="sim.drive_env:DriveEnv")
 
 
 _enrol()

@@ -61,9 +61,10 @@ class Contact:
 
 
 class World:
-    """One physics client. Raises UserError when pybullet is not installed."""
+    """One physics client. near_m, far_m: what cameras see between. Raises UserError when pybullet is not installed."""
 
-    def __init__(self, gui: bool = False) -> None:
+    def __init__(self, gui: bool = False, near_m: float = NEAR_M, far_m: float = FAR_M) -> None:
+        self.near_m, self.far_m = near_m, far_m
         try:
             self._b: Any = _quiet_import("pybullet")
             data = importlib.import_module("pybullet_data")
@@ -269,6 +270,12 @@ class World:
         rows = self._b.getContactPoints(bodyA=body, **extra, **self._c)
         return [Contact(int(r[3]), int(r[2]), r[7], float(r[9])) for r in rows or ()]
 
+    def distance(self, body: int, other: int, reach_m: float) -> float:
+        """Between the hulls of two bodies, m, negative when they overlap; reach_m when they are farther apart. Also for
+        bodies that physics does not move, which have no contacts."""
+        rows = self._b.getClosestPoints(body, other, reach_m, **self._c)
+        return min((float(r[8]) for r in rows or ()), default=reach_m)
+
     # --- pictures
 
     def look(self, camera: CameraSpec, base_from_cam: Matrix, light: Light) -> Frame:
@@ -281,7 +288,8 @@ class World:
         projection = np.zeros((4, 4))
         projection[0, 0], projection[0, 2] = 2 * camera.fx / w, 1 - 2 * (camera.cx - 0.5) / w
         projection[1, 1], projection[1, 2] = 2 * camera.fy / h, 2 * (camera.cy + 0.5) / h - 1
-        projection[2, 2:] = (FAR_M + NEAR_M) / (NEAR_M - FAR_M), 2 * FAR_M * NEAR_M / (NEAR_M - FAR_M)
+        near, far = self.near_m, self.far_m
+        projection[2, 2:] = (far + near) / (near - far), 2 * far * near / (near - far)
         projection[3, 2] = -1
         _, _, rgba, buffer, mask = b.getCameraImage(
             w, h, view.T.ravel().tolist(), projection.T.ravel().tolist(),
@@ -291,7 +299,7 @@ class World:
         )  # fmt: skip
         image = np.ascontiguousarray(np.reshape(rgba, (h, w, 4))[..., :3], dtype=np.uint8)
         buffer = np.reshape(buffer, (h, w)).astype(np.float32)
-        depth = (FAR_M * NEAR_M / (FAR_M - (FAR_M - NEAR_M) * buffer)).astype(np.float32)
+        depth = (far * near / (far - (far - near) * buffer)).astype(np.float32)
         return Frame(image, depth, np.reshape(mask, (h, w)).astype(np.int32))
 
 

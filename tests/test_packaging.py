@@ -93,8 +93,9 @@ def test_import_is_light() -> None:
 def test_parts_import_in_milliseconds() -> None:
     """Listing the choices of a group loads no torch and no pybullet."""
     code = (
-        "import sys; from embodied import registry; [registry.choices(g) for g in ('task', 'robot', 'policy')]; "
-        "print(sorted({'torch', 'pybullet', 'transformers'} & set(sys.modules)))"
+        "import sys; from embodied import registry; "
+        "[registry.choices(g) for g in ('task', 'robot', 'policy', 'data', 'drive', 'driver')]; "
+        "print(sorted({'torch', 'pybullet', 'transformers', 'pyarrow', 'av', 'rosbags'} & set(sys.modules)))"
     )
     assert _python(code) == "[]"
 

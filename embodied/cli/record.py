@@ -15,7 +15,7 @@ from embodied.cli.run import folder
 from embodied.cli.settings import key
 from embodied.errors import UserError
 
-KINDS = ("demonstrations", "snapshots", "words")
+KINDS = ("demonstrations", "snapshots", "words", "drives")
 
 
 @dataclass
@@ -25,7 +25,8 @@ class Settings:
     out: str = key("", "folder of the dataset (must be given); an unfinished one is resumed")
     kind: str = key(
         "demonstrations",
-        "demonstrations (20 Hz, LeRobotDataset v3), snapshots (moments between steps) or words (the same without pictures)",
+        "demonstrations (20 Hz, LeRobotDataset v3), snapshots (moments between steps), words (the same without pictures) "
+        "or drives (the scripted driver on the road, labelled; LeRobotDataset v3)",
     )
     task: str = key("", "tasks to take in turn, separated by commas; empty: all (not for words)")
     episodes: int = key(100, "how many episodes (demonstrations) or moments (snapshots, words) the dataset shall hold")
@@ -48,6 +49,8 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
         raise UserError(
             f"episodes={settings.episodes}, processes={settings.processes}: give 1 or more episodes, 0 or more processes"
         )
+    if settings.kind == "drives":
+        return _drives(settings)
     tasks = [name.strip() for name in settings.task.split(",")] if settings.task else registry.choices("task")
     for name in tasks:
         registry.part("task", name)
@@ -76,4 +79,16 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
         first_seed=settings.seed,
     )
     print(f"{settings.out} holds {settings.episodes} episodes or more, {made} of them recorded now")
+    return 0
+
+
+def _drives(settings: Settings) -> int:
+    if settings.task:
+        raise UserError(f"task={settings.task!r} cannot be chosen for kind=drives, whose seeds choose; leave it out")
+    folder(settings.out)
+    processes = settings.processes or len(os.sched_getaffinity(0))
+    cameras = () if settings.cameras == "none" else ("front",)
+    make = parts.outside("sim.recorded_drives").drives
+    made = make(settings.episodes, settings.out, processes=processes, first_seed=settings.seed, cameras=cameras)
+    print(f"{settings.out} holds {settings.episodes} drives or more, {made} of them recorded now")
     return 0

@@ -196,6 +196,7 @@ COMMANDS = {
     "train": Command(_outside("embodied.train"), "embodied.cli.train"),
     "ask": Command(lambda: Ask, "embodied.cli.ask"),
     "draw": Command(lambda: Draw, "embodied.cli.draw", first="image"),
+    "replay": Command(_outside("embodied.cli.replay"), "embodied.cli.replay", first="drive"),
     "ros run": Command(lambda: Ros, "embodied.cli.ros"),
     "ros record": Command(lambda: RosRecord, "embodied.cli.ros_record"),
     "weights": Command(lambda: Weights, "embodied.cli.weights"),

@@ -85,6 +85,7 @@ def run(
     execute_rows: int | None = None,
     lockstep: bool = True,
     every_tick: bool | None = None,
+    log: bool = True,
 ) -> Result:
     """Carry out `goal` on a body that has been reset (obs: its newest observation, by default asked for).
 
@@ -95,13 +96,14 @@ def run(
     execute_rows: rows of each chunk to execute before asking for the next one; None: what the policy's own `execute_rows`
     says, and all where it says nothing.
     every_tick: observe after every command (recorders; real bodies); by default only when not in lockstep.
+    log: False keeps no events, for runs of hours.
     A policy with a method `upcoming(chunk)` is told the rows still to be executed before each `act`.
 
     Whatever the policy raises, the body is told to hold, and the run ends as "stopped" (a UserError is raised on).
     """
     return _Run(
         body, policy, goal, clock, safety, watch or Watch(), seam, max_ticks, max_replans, replan, confirm, threshold,
-        execute_rows, lockstep, not lockstep if every_tick is None else every_tick,
+        execute_rows, lockstep, not lockstep if every_tick is None else every_tick, log,
     ).go(obs)  # fmt: skip
 
 
@@ -122,6 +124,7 @@ class _Run:
     execute_rows: int | None
     lockstep: bool
     every_tick: bool
+    log: bool
 
     def go(self, obs: Observation | None) -> Result:
         self.obs = self.body.observe() if obs is None else obs
@@ -280,6 +283,8 @@ class _Run:
         return answer, (time.perf_counter() - start) * 1000
 
     def _note(self, event: str, **more: Any) -> None:
+        if not self.log:
+            return
         plan = self.result.plan
         step = "" if plan.finished else plan.current.text
         self.result.log.append({"event": event, "tick": self.result.ticks, "step": step, **more})

@@ -1,4 +1,4 @@
-"""MP4 in and out with PyAV: encode frame by frame, join files without encoding again, decode a stretch.
+"""MP4 in and out with PyAV: encode frame by frame, join files without encoding again, decode a stretch or stream.
 
 No B-frames, so that packets are in display order and joining is a change of time stamps only.
 """
@@ -6,7 +6,7 @@ No B-frames, so that packets are in display order and joining is a change of tim
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -113,3 +113,67 @@ def decode_picture(data: bytes) -> NDArray[np.uint8]:
     with av.open(io.BytesIO(data), "r") as source:
         frame: Any = next(source.decode(video=0))
         return frame.to_ndarray(format="rgb24")
+
+
+def moments(path: Path) -> Iterator[tuple[float, Callable[[], NDArray[np.uint8]]]]:
+    """(time in the video, s; a function that gives the picture, uint8 H W 3) of every frame, one in memory at a time.
+
+    UserError when the file cannot be read, or ends before the number of frames that its header promises."""
+    import av
+    from av.error import FFmpegError
+
+    count, promised = 0, 0
+    try:
+        with av.open(str(path)) as source:
+            if not source.streams.video:
+                raise UserError(f"{path} holds no video; give a file with a picture track")
+            stream: Any = source.streams.video[0]
+            stream.codec_context.thread_count = 1
+            promised = int(stream.frames)
+            rate = float(stream.average_rate or 20)
+            for frame in source.decode(stream):
+                shown: Any = frame
+                at_s = count / rate if frame.time is None else float(frame.time)
+                yield at_s, lambda shown=shown: shown.to_ndarray(format="rgb24")
+                count += 1
+    except (OSError, FFmpegError, IndexError) as error:
+        raise UserError(f"{path} breaks off after {count} frames ({error}); copy it whole or cut it there") from None
+    if count < promised:
+        raise UserError(f"{path} breaks off after {count} of {promised} frames; copy it whole or cut it there")
+
+
+def measure(path: Path) -> tuple[int, int, float, float]:
+    """(width, height, frames a second, seconds) of a video, from its header. UserError when it cannot be read."""
+    import av
+    from av.error import FFmpegError
+
+    try:
+        with av.open(str(path)) as source:
+            stream: Any = source.streams.video[0]
+            rate = float(stream.average_rate or 20)
+            seconds = float(stream.duration * stream.time_base) if stream.duration else stream.frames / rate
+            return stream.width, stream.height, rate, seconds
+    except (OSError, FFmpegError, IndexError) as error:
+        raise UserError(f"cannot read the video {path} ({error}); it may be cut off: copy it whole") from None
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """(width, height) of a picture file, decoding its header alone."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            return picture.size
+    except OSError as error:
+        raise UserError(f"cannot read the picture {path} ({error}); copy the drive whole") from None
+
+
+def picture(path: Path) -> NDArray[np.uint8]:
+    """uint8 H W 3 of a picture file, grey ones too."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as opened:
+            return np.asarray(opened.convert("RGB"))
+    except OSError as error:
+        raise UserError(f"cannot read the picture {path} ({error}); copy the drive whole") from None

@@ -1,1 +1,1 @@
-"""Where training data comes from; each file registers one kind in the group `data`."""
+"""Where data comes from; each file registers one kind: training windows in the group `data`, drives in `drive`."""

@@ -1,0 +1,241 @@
+"""embodied replay: what a driver would have said over a recorded drive, scored beside the baselines on the same moments."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import embodied.drive
+from embodied import film_drive, registry, report_drive
+from embodied.cli import parts
+from embodied.cli.run import folder
+from embodied.cli.settings import key
+from embodied.control.loop import Watch
+from embodied.data import drives
+from embodied.data.video import VideoWriter
+from embodied.drive.decisions import LOOK_S, STRATA
+from embodied.drive.replay import Moment, Replay, Signals
+from embodied.drive.scores import ALL, Tally
+from embodied.drive.session import replay
+from embodied.drive.state import HISTORY_S
+from embodied.errors import UserError
+from embodied.types import Command, Observation
+
+SPEEDS = ("full", "recorded")
+SHORTEST_S = HISTORY_S + LOOK_S
+
+
+@dataclass
+class Settings:
+    """Replay a recorded drive: predict, decide, warn at every moment, and score it against what was driven."""
+
+    drive: str = key("", "file or folder of the recording, or `sample`; also as the first word, without drive=")
+    policy: str = key("relaxing", "who drives: relaxing (the kinematic prior), cv, ctrv, ctra, bicycle")
+    out: str = key("", "folder for the results; empty: runs/replay-<date and time>")
+    source: str = key("", "which reader: comma2k19, kitti-raw, kitti-oxts, kitti-frames, udacity, donkeycar, video, rosbag, "
+                      "lerobot; empty: the first that knows the layout")  # fmt: skip
+    columns: str = key("", "of a CSV: 't_s=stamp[ms], speed=v[km/h], steer=wheel[deg]'; empty: found by name")
+    topics: str = key("", "of a bag: 'image=/camera odom=/odom imu=/imu'; empty: the first of the right type")
+    camera: str = key("", "where the recording does not say: 'f=910 height=1.2 pitch=2' (pixels, metres, degrees down)")
+    max_gap_s: float = key(0.5, "longest stretch between two rows that is interpolated, s")
+    rate_hz: float = key(20.0, "frames a second where the recording has no usable times (donkeycar)")
+    speed: str = key("full", "full (as fast as it goes) or recorded")
+    only: str = key("", "of several drives at `drive`, those whose name holds this")
+    films: int = key(1, "how many of the drives to film; 0: none")
+    rrd: bool = key(False, "also write replay.rrd for the rerun viewer (extra `viz`)")
+
+
+class _Bar(Watch):
+    """A progress bar in recorded seconds, and how long the driver takes for a frame."""
+
+    def __init__(self, body: Replay, bar: Any, task: Any) -> None:
+        self.body, self._bar, self._task, self._shown = body, bar, task, 0.0
+        self._began = time.perf_counter()
+
+    def ticked(self, command: Command, obs: Observation | None) -> None:
+        now = time.perf_counter()
+        if now - self._shown > 0.2:
+            self._shown = now
+            pace = self.body.last_s / max(now - self._began, 1e-9)
+            told = f"{self.body.drive.name[-40:]}: {self.body.last_s:.0f} s, {pace:.0f} x real time"
+            self._bar.update(self._task, description=told)
+
+
+class _Timed:
+    """A driver whose answers are timed, ms."""
+
+    def __init__(self, driver: Any) -> None:
+        self._driver, self.ms = driver, array("f")
+
+    def begin(self, states: Any) -> None:
+        self._driver.begin(states)
+
+    def __call__(self, obs: Observation) -> Any:
+        start = time.perf_counter()
+        said = self._driver(obs)
+        self.ms.append(1000 * (time.perf_counter() - start))
+        return said
+
+
+class _Rerun:
+    """replay.rrd: pictures, speed, hazard, and paths over time."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import rerun
+        except ImportError:
+            raise UserError(
+                "rrd=true needs the rerun viewer's library; run: pip install 'embodied-planner[viz]'"
+            ) from None
+        self._rr: Any = rerun
+        self._stream: Any = rerun.RecordingStream("embodied-planner")
+        self._stream.save(str(path))
+
+    def add(self, moment: Moment, driver: str) -> None:
+        self._stream.set_time("drive", duration=moment.t_s)
+        if moment.picture is not None:
+            self._stream.log("camera", self._rr.Image(moment.picture).compress())
+        for name, said in moment.said.items():
+            self._stream.log(f"paths/{name}", self._rr.LineStrips2D([said.path]))
+        if len(moment.future):
+            self._stream.log("paths/driven", self._rr.LineStrips2D([moment.future[:, :2]]))
+        self._stream.log("speed", self._rr.Scalars(moment.speed))
+        self._stream.log("hazard", self._rr.Scalars(moment.said[driver].hazard))
+        self._stream.log("decision", self._rr.TextLog(moment.said[driver].decision))
+
+    def close(self) -> None:
+        self._stream.disconnect()
+
+
+def sample() -> Path:
+    """The drive that ships: 27 s of our own simulator at dusk, a person who crosses, a turn to the left."""
+    return Path(embodied.drive.__file__).parent / "sample"
+
+
+def _found(settings: Settings) -> tuple[drives.Drive, ...]:
+    if not settings.drive:
+        raise UserError("which drive? give its file or folder, for example: embodied replay drives/monday")
+    reading = drives.Reading(settings.columns, settings.max_gap_s, settings.rate_hz, settings.topics, settings.camera)
+    for name in ("max_gap_s", "rate_hz"):
+        if not getattr(settings, name) > 0:
+            raise UserError(f"{name}={getattr(settings, name):g} must be above 0")
+    if settings.source:
+        registry.part("drive", settings.source)
+    where = sample() if settings.drive == "sample" else settings.drive
+    found = [d for d in drives.read(where, settings.source, reading) if settings.only in d.name]
+    if not found:
+        raise UserError(f"no drive at {settings.drive!r} has {settings.only!r} in its name; leave out only=")
+    return tuple(found)
+
+
+def main(settings: Settings, chosen: dict[str, str]) -> int:
+    parts.check_choice("speed", settings.speed, SPEEDS)
+    drivers = parts.outside("policies.drivers")
+    registry.part("driver", settings.policy)
+    found = _found(settings)
+    out = folder(settings.out, "replay-")
+    beside = [name for name in drivers.BASELINES if name != settings.policy]
+    tally, signals, timed = Tally(), Signals(), _Timed(registry.build("driver", settings.policy))
+    notes, films, seconds, began = list[str](), list[str](), 0.0, time.perf_counter()
+    with ExitStack() as closing:
+        timeline = closing.enter_context(report_drive.Timeline(out / report_drive.TIMELINE, [settings.policy, *beside]))
+        rerun = _Rerun(out / "replay.rrd") if settings.rrd else None
+        bar = closing.enter_context(_bar())
+        task = bar.add_task("", total=len(found))
+        for k, drive in enumerate(found):
+            film = None
+            if k < settings.films:
+                name = "replay.mp4" if len(found) == 1 else f"replay-{k}.mp4"
+                film = VideoWriter(out / name, film_drive.FPS, film_drive.WIDTH + film_drive.PANEL, film_drive.HEIGHT)
+                films.append(name)
+            note = "" if drive.has_speed else "no telemetry: path at an assumed 10 m/s"
+
+            def scored(moment: Moment, drive: Any = drive, film: Any = film, note: str = note) -> None:
+                timeline.add(drive.name, moment)
+                if film is not None:
+                    film.add(film_drive.frame(moment, drive.spec.cameras.get("front"), settings.policy, note))
+                if rerun is not None:
+                    rerun.add(moment, settings.policy)
+
+            wants = film is not None or rerun is not None
+            body = Replay(
+                drive, {name: registry.build("driver", name) for name in beside}, settings.policy, tally, signals, scored,
+                film_drive.shrink if wants else None, 1.0 if settings.speed == "recorded" else 0.0,
+            )  # fmt: skip
+            policy = drivers.Driving(timed, body.spec.states, drive.spec.action.rate_hz)
+            body.reason = lambda policy=policy: policy.said.reason if policy.said else ""
+            try:
+                ended = replay(body, policy, _Bar(body, bar, task))
+            finally:
+                if film is not None:
+                    film.close()
+            if ended.reason != "finished":
+                raise UserError(f"the replay of {drive.name} stopped ({ended.reason}): {ended.error}")
+            seconds += body.last_s
+            notes += _notes(drive, body)
+            bar.update(task, advance=1)
+        if rerun is not None:
+            rerun.close()
+    report = _report(settings, found, tally, signals, timed.ms, seconds, time.perf_counter() - began)
+    report |= {"notes": list(dict.fromkeys(notes)), "films": films}
+    report_drive.write(out, report)
+    print(report_drive.markdown(report))
+    print(f"see {out}/report.html")
+    return 0
+
+
+def _bar() -> Any:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+
+
+def _notes(drive: drives.Drive, body: Replay) -> list[str]:
+    """What a reader of the figures must know. UserError for a drive that is too short to say anything."""
+    if body.last_s < SHORTEST_S:
+        raise UserError(
+            f"the drive {drive.name!r} is {body.last_s:.1f} s long, shorter than the {SHORTEST_S:g} s that one moment needs "
+            f"({HISTORY_S:g} s of past, {LOOK_S:g} s of future); give a longer one"
+        )
+    told = []
+    facts = drive.spec.facts
+    if not drive.has_speed:
+        told.append("NO TELEMETRY: nothing is scored, and paths are drawn at an assumed speed of 10 m/s")
+    elif not drive.has_pose:
+        told.append("no pose: nothing is scored")
+    for name in ("pose", "camera", "time"):
+        if "assumed" in facts.get(name, "") or (name == "pose" and name in facts):
+            told.append(f"{name}: {facts[name]}")
+    return told
+
+
+def _report(
+    settings: Settings, found: tuple[drives.Drive, ...], tally: Tally, signals: Signals, ms: array[float], seconds: float,
+    took_s: float,
+) -> dict[str, Any]:  # fmt: skip
+    names = tally.drivers()
+    told = {
+        name: {
+            "strata": {s: row for s in (ALL, *STRATA) if (row := tally.summary(name, s))["n"]},
+            "hazard": asdict(signals.hazard(name)),
+            "onsets": signals.onsets(name),
+        }
+        for name in names
+    }
+    label = found[0].name if len(found) == 1 else f"{len(found)} drives of {Path(settings.drive).name}"
+    about = {
+        "drives": label,
+        "reader": found[0].spec.facts["source"],
+        "policy": settings.policy,
+        "recorded_s": round(seconds, 1),
+        "moments": len(signals.times),
+        "times_real_time": round(seconds / max(took_s, 1e-9), 1),
+        "policy_ms_median": round(float(np.median(ms)), 3) if ms else None,
+    }
+    return {"about": about, "drivers": told}

@@ -1,0 +1,1 @@
+"""Recorded drives: the replay body, ego paths, kinematic predictors, and the scores that cannot be flattered."""

@@ -1,0 +1,92 @@
+"""What a car does now, from what it has measured so far: causal, so that no predictor sees the future.
+
+Rates of change are slopes of straight lines fitted to the last WINDOW_S of a channel (a Savitzky-Golay filter at its newest
+end: Savitzky & Golay 1964). Where the acceleration is not measured it is the slope of the speed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embodied.spec import Channels
+from embodied.types import Observation
+
+WINDOW_S = 0.6
+HISTORY_S = 1.5  # of the past that an observation of the replay carries
+
+
+@dataclass(frozen=True)
+class Motion:
+    """speed m/s, accel m/s^2, yaw_rate rad/s, and how fast the last two change: jerk m/s^3, yaw_accel rad/s^2.
+
+    steer: rad at the road wheels, NaN where only a yaw rate is measured.  known: False without a speed; it is then 0."""
+
+    speed: float
+    accel: float
+    yaw_rate: float
+    jerk: float = 0.0
+    yaw_accel: float = 0.0
+    steer: float = np.nan
+    known: bool = True
+
+
+def slope(times: NDArray[np.floating], values: NDArray[np.floating], window_s: float) -> float:
+    """Units a second, of the least-squares line through the values (n,) of the last window_s; 0 for one value."""
+    recent = times >= times[-1] - window_s - 1e-6
+    t, v = times[recent], np.asarray(values, float)[recent]
+    if len(t) < 2:
+        return 0.0
+    t = t - t.mean()
+    return float(t @ (v - v.mean()) / (t @ t))
+
+
+def trend(times: NDArray[np.floating], values: NDArray[np.floating], window_s: float) -> tuple[float, float]:
+    """(level now, slope) of the last window_s, the slope shrunk by how little it stands out of its own uncertainty.
+
+    The line through noise has a slope too. It is taken by the factor max(0, 1 - var(slope) / slope^2), the positive part of a
+    James-Stein estimate (James & Stein 1961), var from the residuals; the level is that of the shrunk line at its newest end.
+    So a quiet channel is followed at once and a noisy one is averaged."""
+    recent = times >= times[-1] - window_s - 1e-6
+    t, v = times[recent], np.asarray(values, float)[recent]
+    if len(t) < 3:
+        return float(v[-1]), 0.0
+    mean, t = v.mean(), t - t.mean()
+    spread = float(t @ t)
+    rate = float(t @ (v - mean)) / spread
+    rest = v - mean - rate * t
+    doubt = float(rest @ rest) / (len(t) - 2) / spread
+    kept = max(0.0, 1 - doubt / (rate * rate)) * rate if abs(rate) > 1e-9 else 0.0
+    return float(mean + kept * t[-1]), kept
+
+
+def motion(
+    obs: Observation, spec: Mapping[str, Channels], window_s: float = WINDOW_S, filtered: bool = False,
+    wheelbase_m: float = 2.7,
+) -> Motion:  # fmt: skip
+    """The newest motion. obs.states: `ego` (rows, d) and `clock` (rows, 1), the rows' times in s before now.
+
+    filtered: levels and slopes by `trend`; else the newest values as measured, and plain slopes."""
+    if "ego" not in spec or "speed" not in spec["ego"].names:
+        return Motion(0.0, 0.0, 0.0, known=False)
+    names, rows = spec["ego"].names, np.asarray(obs.states["ego"], float)
+    times = np.asarray(obs.states["clock"], float)[:, 0]
+    column = {name: rows[:, k] for k, name in enumerate(names)}
+
+    def level_and_slope(values: NDArray[np.floating]) -> tuple[float, float]:
+        return trend(times, values, window_s) if filtered else (float(values[-1]), slope(times, values, window_s))
+
+    speed = column["speed"]
+    accel, jerk = level_and_slope(column["accel"]) if "accel" in column else (level_and_slope(speed)[1], 0.0)
+    if "yaw_rate" in column:
+        turn = column["yaw_rate"]
+    elif "steer" in column:
+        turn = speed * np.tan(np.clip(column["steer"], -1.0, 1.0)) / wheelbase_m
+    else:
+        turn = np.zeros_like(speed)
+    steer = float(column["steer"][-1]) if "steer" in column else np.nan
+    yaw_rate, yaw_accel = level_and_slope(turn)
+    return Motion(float(speed[-1]), accel, yaw_rate, jerk, yaw_accel, steer)

@@ -1,0 +1,95 @@
+"""Drivers of recorded drives: the kinematic baselines, and the Policy that takes any driver through the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from embodied.drive import decisions, kinematics
+from embodied.drive.forecast import Driver, Forecast, pack
+from embodied.drive.paths import MIDDLES, Floats, unroll
+from embodied.drive.state import WINDOW_S, Motion, motion
+from embodied.registry import register
+from embodied.spec import Channels
+from embodied.types import ActionChunk, Observation, Plan, Step
+
+NOMINAL_MPS = 10.0  # where a recording has no speed: the scale of the picture's path, and nothing that is scored
+HARD_MPS2 = 4.0
+
+
+class Kinematic:
+    """A path from how the car moves now. Its hazard is that it brakes: what an ego-only signal can know."""
+
+    def __init__(self, path_of: Callable[[Motion], Floats], window_s: float = WINDOW_S, filtered: bool = False) -> None:
+        self._path_of, self._window_s, self._filtered = path_of, window_s, filtered
+        self._states: Mapping[str, Channels] = {}
+
+    def begin(self, states: Mapping[str, Channels]) -> None:
+        self._states = states
+
+    def __call__(self, obs: Observation) -> Forecast:
+        now = motion(obs, self._states, self._window_s, self._filtered)
+        if not now.known:
+            return Forecast(unroll(np.full_like(MIDDLES, NOMINAL_MPS), np.zeros_like(MIDDLES)))
+        path = self._path_of(now)
+        return Forecast(path, decisions.decision(path, now.speed), float(np.clip(-now.accel / HARD_MPS2, 0.0, 1.0)))
+
+
+@register("driver", "cv")
+def cv() -> Kinematic:
+    """Constant velocity."""
+    return Kinematic(kinematics.constant_velocity)
+
+
+@register("driver", "ctrv")
+def ctrv() -> Kinematic:
+    """Constant turn rate and velocity."""
+    return Kinematic(kinematics.constant_turn)
+
+
+@register("driver", "ctra")
+def ctra() -> Kinematic:
+    """Constant turn rate and acceleration."""
+    return Kinematic(kinematics.constant_turn_and_acceleration)
+
+
+@register("driver", "bicycle")
+def bicycle() -> Kinematic:
+    """Constant acceleration and curvature."""
+    return Kinematic(kinematics.bicycle)
+
+
+@register("driver", "relaxing")
+def relaxing() -> Kinematic:
+    """CTRA whose acceleration and yaw rate go on changing, then fade; the prior that a network corrects."""
+    return Kinematic(kinematics.relaxing, kinematics.SLOPES_S, filtered=True)
+
+
+BASELINES = ("cv", "ctrv", "ctra", "bicycle", "relaxing")
+
+
+class Driving:
+    """embodied.protocols.Policy of a driver: its plan is to drive, its motion one forecast a tick, until nothing new comes."""
+
+    def __init__(self, driver: Driver, states: Mapping[str, Channels], rate_hz: float) -> None:
+        self.driver, self._states, self._dt_s = driver, states, 1.0 / rate_hz
+        self.reset()
+
+    def reset(self) -> None:
+        self.said: Forecast | None = None
+        self._last_s = -np.inf
+        self.driver.begin(self._states)
+
+    def plan(self, obs: Observation, goal: str, done: tuple[Step, ...] = ()) -> Plan:
+        return Plan(goal, done or (Step(goal, "drive"),), len(done))
+
+    def act(self, obs: Observation, plan: Plan) -> ActionChunk:
+        if obs.t_s <= self._last_s:  # the recording has ended
+            return ActionChunk(obs.t_s, self._dt_s, np.zeros((0, 0), np.float32))
+        self._last_s = obs.t_s
+        self.said = self.driver(obs)
+        return ActionChunk(obs.t_s, self._dt_s, pack(self.said)[None])
+
+    def check(self, obs: Observation, step: Step) -> float:
+        return 1.0

@@ -1,0 +1,83 @@
+"""The scripted driver's episodes as labelled drives: what a driver learns from, and what a replay is tested on.
+
+Every frame carries the state `truth` (decision, hazard, time to collision, reason; embodied.data.drives) and the same in
+words. In a part of the episodes the driver reacts late, so that there are near misses; those that end in a collision are not
+kept as demonstrations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+
+from embodied.data.drives import DECISIONS, REASONS
+from embodied.data.record import EpisodeFailed, Frame, record
+from embodied.drive import decisions, paths
+from embodied.types import Command
+from policies.drive_expert import DriveExpert
+from sim.drive import RATE_HZ, SIZE, DriveBody
+
+LATE_S = 1.7  # s before a collision at which a late driver begins to react
+
+
+@lru_cache(maxsize=2)
+def _body(size: tuple[int, int], look: bool) -> DriveBody:
+    return DriveBody(size=size, labels=True, look=look)
+
+
+def drive(seed: int, late: float = 0.25, size: tuple[int, int] = SIZE, look: bool = True) -> Iterator[Frame]:
+    """Frames of one episode, 20 a second. EpisodeFailed when it does not arrive. late: share of episodes with a late driver."""
+    body = _body(size, look)
+    rng = np.random.default_rng([seed, 8])
+    obs = body.reset(seed)
+    expert = DriveExpert(body, LATE_S if rng.random() < late else np.inf)
+    seen, commands = [obs], []
+    while not body.ended:
+        sent = body.apply(Command(body.now_s, expert.command().astype(np.float32)))
+        commands.append(sent.values)
+        obs = body.observe()
+        seen.append(obs)
+    if not body.success():
+        raise EpisodeFailed(f"seed {seed}: {body.ended} {body.collided}".strip())
+    poses = np.array([o.states["pose"][-1] for o in seen], float)
+    for k, (one, command) in enumerate(zip(seen, commands, strict=False)):
+        truth = one.states["truth"].copy()
+        truth[0, 0] = DECISIONS.index(_decided(poses[k:], float(one.states["ego"][-1, 0])))
+        danger = REASONS[int(truth[0, 3])] if truth[0, 1] else ""
+        said = (("what is the danger?", f"{danger} in {truth[0, 2]:.1f} s"),) if danger else ()
+        labelled = replace(one, states={"ego": one.states["ego"], "pose": one.states["pose"], "truth": truth})
+        yield Frame(labelled, command, body.goal, DECISIONS[int(truth[0, 0])], danger, said)
+
+
+def _decided(ahead: np.ndarray, speed: float) -> str:
+    """The decision of a moment, by the rule of embodied.drive.decisions; past the end the car goes on as it did."""
+    times = np.arange(len(ahead)) / RATE_HZ
+    last = ahead[-1] - ahead[-2] if len(ahead) > 1 else np.array([speed / RATE_HZ, 0.0, 0.0])
+    more = np.arange(1, round(decisions.LOOK_S * RATE_HZ) + 3)
+    longer = np.vstack([ahead, ahead[-1] + more[:, None] * last])
+    times = np.append(times, times[-1] + more / RATE_HZ)
+    return decisions.decision(paths.future(times, longer, 0.0, ahead[0]), speed)
+
+
+def drives(
+    episodes: int,
+    out: str | Path,
+    *,
+    processes: int = 1,
+    first_seed: int = 0,
+    late: float = 0.25,
+    size: tuple[int, int] = SIZE,
+    cameras: Sequence[str] = ("front",),
+    progress: bool = True,
+) -> int:
+    """Record drives into the LeRobotDataset at `out` until it holds `episodes`; return how many were made now."""
+    look = bool(cameras)
+    make = partial(drive, late=late, size=size, look=look)
+    return record(
+        make, _body(size, look).spec, episodes, out, fps=round(RATE_HZ), processes=processes,
+        first_seed=first_seed, cameras=cameras, progress=progress,
+    )  # fmt: skip
