@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import importlib
 import os
-import struct
 import sys
 import tempfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from numpy.typing import NDArray
 from embodied.errors import UserError
 from embodied.geometry import Matrix, inverse
 from embodied.spec import CameraSpec
+from sim.png import png
 from sim.shapes import Mesh
 
 PHYSICS_HZ = 240
@@ -205,7 +204,7 @@ class World:
         """uint8 H W 3 -> texture id. Bullet reads textures from files only; this one lives until it has been read."""
         handle, name = tempfile.mkstemp(suffix=".png")
         with os.fdopen(handle, "wb") as out:
-            out.write(_png(image))
+            out.write(png(image))
         try:
             return int(self._b.loadTexture(name, **self._c))
         finally:
@@ -330,18 +329,6 @@ def _quiet_import(name: str) -> Any:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nothing)
-
-
-def _png(image: NDArray[np.uint8]) -> bytes:
-    """uint8 H W 3 as a PNG file."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    rows = np.pad(image.reshape(len(image), -1), ((0, 0), (1, 0)))  # each row begins with its filter, 0: none
-    head = struct.pack(">IIBBBBB", image.shape[1], image.shape[0], 8, 2, 0, 0, 0)
-    data = zlib.compress(rows.tobytes())
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 def _faces_of(path: Path) -> int:
