@@ -115,7 +115,7 @@ class ControllerNode(LifecycleNode, Watch):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """What `configure` made is gone, so that it can be done again with other settings."""
-        destroy = ((self.subscriptions, self.destroy_subscription), (self.timers, self.destroy_timer))
+        destroy: Any = ((self.subscriptions, self.destroy_subscription), (self.timers, self.destroy_timer))
         for all_, end in (*destroy, (self.publishers, self.destroy_publisher)):
             for one in [one for one in all_ if one not in self.before]:
                 end(one)
@@ -158,7 +158,8 @@ class ControllerNode(LifecycleNode, Watch):
         except json.JSONDecodeError:
             said = None
         if not isinstance(said, dict):
-            return self.get_logger().error(f"gate/status is no JSON object: {message.data[:60]!r}")
+            self.get_logger().error(f"gate/status is no JSON object: {message.data[:60]!r}")
+            return
         self.gate_fault = fault = str(said.get("fault", ""))
         if fault and self.worker is not None and self.worker.is_alive():
             self.stop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action.server import ActionServer, CancelResponse, GoalResponse
 from rclpy.task import Future
 from std_msgs.msg import String
 
@@ -41,7 +41,8 @@ class Instructions:
     async def execute(self, handle: Any) -> Any:
         node = self.node
         node.instruct(String(data=handle.request.instruction))
-        number, done, told = node.instructed, Future(executor=node.executor), [""]
+        number, told = node.instructed, [""]
+        done: Any = Future(executor=node.executor)
 
         def look() -> None:
             state, reason = str(node.status.get("state")), str(node.status.get("reason", ""))

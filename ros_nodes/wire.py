@@ -49,7 +49,7 @@ def image_message(picture: NDArray[Any], frame: str, time_s: float) -> Image:
 
 def picture(message: Image | CompressedImage) -> NDArray[Any]:
     """uint8 H W 3 RGB; of depth, float32 H W in metres, 0 where unknown. UserError for what cannot be read."""
-    if not hasattr(message, "encoding"):
+    if isinstance(message, CompressedImage):
         return _decompressed(bytes(message.data), message.format)
     if message.encoding not in _KINDS:
         raise UserError(f"images of encoding {message.encoding!r} cannot be read; use {', '.join(_KINDS)}")

@@ -1,4 +1,4 @@
-"""A picture as the bytes of a PNG file, for Bullet, which reads textures from files only; without Pillow, which a world does not need."""
+"""A picture as the bytes of a PNG file: Bullet reads textures from files only, and a world does not need Pillow."""
 
 from __future__ import annotations
 
