@@ -123,8 +123,10 @@ class Guard(Node):
         return response
 
     def reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        pressed = "the topic estop still says true"
-        response.message = pressed if self.pressed else self.gate.reset(time.monotonic())
+        now = time.monotonic()
+        silent = self.estop_s and now - self.estop_at > self.estop_s
+        why = "the topic estop still says true" if self.pressed else "the topic estop is silent" if silent else ""
+        response.message = why or self.gate.reset(now)
         response.success = not response.message
         self.tick()
         return response
