@@ -176,9 +176,8 @@ def _fit(
     u = along / np.maximum(along[starts[1:] - 1], 1e-9)[piece]
     tail, head = _tangent(points, low, high, cut, 1), _tangent(points, high, low, cut, -1)
     control = _solve(p, u, piece, starts, points[low], points[high], tail, head)
-    for _ in range(2):
-        u = _closer(p, u, control[piece])
-        control = _solve(p, u, piece, starts, points[low], points[high], tail, head)
+    u = _closer(p, u, control[piece])
+    control = _solve(p, u, piece, starts, points[low], points[high], tail, head)
     off = np.hypot(*(_at(control[piece], u) - p).T)
     error = np.maximum.reduceat(off, starts[:-1])
     # Split at the worst point, but not at an end.

@@ -8,6 +8,7 @@ from embodied.draw.centreline import Lines
 from embodied.draw.junctions import Ends
 from embodied.draw.profile import sample
 
+PULL = 0.0025  # of the junction's middle, against that of a line
 ALONG = 0.25  # px between samples along a stroke's end
 
 
@@ -90,23 +91,33 @@ def _crossing(ends: Ends, some: list[int], middle: np.ndarray, pen: float) -> np
     """The point nearest to the ways of all these ends, by least squares; none if it lies away from the junction."""
     if len(some) < 2:
         return None
-    normal = np.stack([-ends.out[some, 1], ends.out[some, 0]], 1)
-    target = (normal * ends.at[some]).sum(1)
-    at = np.linalg.lstsq(
-        np.concatenate([normal, 0.05 * np.eye(2)]), np.concatenate([target, 0.05 * middle]), rcond=None
-    )[0]
-    return at if np.hypot(*(at - middle)) < 2 * pen else None
+    x0, y0 = middle.tolist()
+    a = c = PULL  # the normal equations, as plain floats: there are thousands of junctions
+    b, u, v = 0.0, PULL * x0, PULL * y0
+    for (px, py), (dx, dy) in zip(ends.at[some].tolist(), ends.out[some].tolist(), strict=True):
+        n = dx * py - dy * px
+        a, b, c = a + dy * dy, b - dx * dy, c + dx * dx
+        u, v = u - dy * n, v + dx * n
+    det = a * c - b * b
+    x, y = (u * c - b * v) / det, (a * v - b * u) / det
+    return np.array([x, y]) if (x - x0) ** 2 + (y - y0) ** 2 < (2 * pen) ** 2 else None
 
 
 def _onto(ends: Ends, e: int, pairs: list[tuple[int, int]], pen: float) -> np.ndarray | None:
     """Where the end's way first meets a line that passes through its junction."""
     best, found = np.inf, None
+    (x, y), (dx, dy) = ends.at[e].tolist(), ends.out[e].tolist()
     for i, j in pairs:
-        p, q = ends.at[i], ends.at[j]
-        length = float(np.hypot(*(q - p)))
+        (px, py), (qx, qy) = ends.at[i].tolist(), ends.at[j].tolist()
+        length = ((qx - px) ** 2 + (qy - py) ** 2) ** 0.5
         if length < 1e-6:
             continue
-        at, s, t = meeting(ends.at[e], ends.out[e], p, (q - p) / length)
+        ux, uy = (qx - px) / length, (qy - py) / length
+        cross = dx * uy - dy * ux
+        if abs(cross) < 0.02:
+            continue
+        s = ((px - x) * uy - (py - y) * ux) / cross
+        t = ((px - x) * dy - (py - y) * dx) / cross
         if -pen < s < min(best, 12 * pen) and -pen < t < length + pen:
-            best, found = float(s), at
+            best, found = s, np.array([x + s * dx, y + s * dy])
     return found
