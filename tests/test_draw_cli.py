@@ -161,3 +161,35 @@ def test_a_drawing_is_the_same_again(sketch: Path, tmp_path: Path) -> None:
     assert texts[0] == texts[1]
     frames = [np.asarray(Image.open(tmp_path / name / "preview.png")) for name in ("a", "b")]
     np.testing.assert_array_equal(*frames)
+
+
+def far_from_golden(drawn: Path) -> tuple[float, float]:
+    """From the stored drawing of examples/boat.png: the farthest that a line is off, mm, and the share of pixels that differ."""
+    from scipy.spatial import KDTree
+
+    from embodied.draw import svg
+    from embodied.draw.residue import along, covered
+
+    golden = Path(__file__).parent / "golden"
+    ours, theirs = (
+        [stroke for layer in svg.read(file).layers for stroke in layer.strokes()]
+        for file in (drawn, golden / "boat.svg")
+    )
+    a, b = along(ours, 0.1), along(theirs, 0.1)
+    off = max(KDTree(a).query(b)[0].max(), KDTree(b).query(a)[0].max())
+    stored = np.asarray(Image.open(golden / "boat.png").convert("L")) < 128
+    page = covered([stroke * 4 for stroke in ours], 2.0, stored.shape, 0.0)
+    return float(off), float((page != stored).sum() / stored.sum())
+
+
+def test_the_boat_is_drawn_as_it_was(tmp_path: Path) -> None:
+    boat = Path(__file__).resolve().parents[1] / "examples" / "boat.png"
+    assert main(["draw", str(boat), "page=A5", f"out={tmp_path}", "order_s=0"]) == 0
+    off, differ = far_from_golden(tmp_path / "drawing.svg")
+    assert off < 0.08 and differ < 0.02
+    moved = tmp_path / "moved.svg"  # the comparison can fail
+    moved.write_text(
+        (tmp_path / "drawing.svg").read_text().replace('<g id="pen1"', '<g transform="translate(0.3 0)" id="pen1"')
+    )
+    off, differ = far_from_golden(moved)
+    assert off > 0.08 and differ > 0.02
