@@ -311,3 +311,11 @@ def test_an_evaluation_resumes_and_adds_up(tmp_path: Path, capsys: pytest.Captur
     capsys.readouterr()
     assert main([*words, "episodes=2", "seed=3"]) == 2
     assert "holds an evaluation with seed=0" in capsys.readouterr().err
+
+
+def test_a_group_of_one_command_is_a_plain_key_of_another(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "policy=nobody"]) == 2
+    assert main(["run", "policy=expert", "task=nothing"]) == 2  # stores the group
+    capsys.readouterr()
+    assert main(["replay", "sample", "policy=ctrw"]) == 2
+    assert "unknown driver 'ctrw'" in capsys.readouterr().err

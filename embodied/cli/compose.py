@@ -145,6 +145,9 @@ def _compose(command: str, schema: type, parts: dict[str, type], chosen: dict[st
             made = compose(command, overrides)
     except (HydraException, OmegaConfBaseException) as fault:
         raise UserError(_sentence(fault, overrides, schema, parts)) from None
+    finally:
+        for group in parts:  # the store is the process's: another command may have a key of that name
+            store.repo.pop(group, None)
     plain = {
         name: OmegaConf.to_container(made[name], resolve=True) if name in chosen else made[name]
         for name in keys(schema)
