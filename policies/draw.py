@@ -21,6 +21,8 @@ from embodied.types import ActionChunk, Observation, Plan, Step
 UP_MM = 3.0  # of the raised pen above the paper
 PRESS_MM = 0.3  # that the sprung pen is pressed down: ink flows
 EXACT_M = 2e-6
+OFF_M = 2e-4  # of the tip from its path that is still its path
+TURN_RAD = 0.6  # most that a joint turns to bring the tool upright over the page at the start
 
 
 class PenPolicy:
@@ -75,6 +77,10 @@ class PenPolicy:
 
     def motion(self, stroke: NDArray[np.float64]) -> NDArray[np.float32]:
         """Joint angles (h, joints) rad that bring the pen to a stroke, along it and up again."""
+        return self.joints(self.way(stroke))
+
+    def way(self, stroke: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same as places of the tip (h, 3) m."""
         here = self.arm.fk(self.at)[:3, 3]
         start, end = (on_base(self.base_from_page, stroke[[k]], UP_MM)[0] for k in (0, -1))
         ink_from, ink_to = (on_base(self.base_from_page, stroke[[k]], -PRESS_MM)[0] for k in (0, -1))
@@ -84,19 +90,24 @@ class PenPolicy:
             self._along(on_base(self.base_from_page, stroke, -PRESS_MM), self.pace.ink),
             self._lift(ink_to, end),
         ]
-        return self._joints(np.concatenate(parts))
+        return np.concatenate(parts)
 
-    def go(self, at: NDArray[np.float64], seconds: float) -> NDArray[np.float32]:
-        """Joint angles that take the tip straight to a point (3,) m in that time, without jerk."""
-        here, u = (
-            self.arm.fk(self.at)[:3, 3],
-            np.arange(1, round(seconds * self.rate_hz) + 1) / round(seconds * self.rate_hz),
-        )
-        return self._joints(here + (u**3 * (10 - 15 * u + 6 * u * u))[:, None] * (at - here))
+    def upright(self, at: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Joint angles that bring the tool upright to a point (3,) m near by, all joints together, at a third of their speed.
+        UserError when that is no small motion, or cannot be."""
+        q = self._solve(self.at, at, 60)
+        turn = np.abs(q - self.at)
+        if turn.max() > TURN_RAD or np.linalg.norm(self.arm.fk(q)[:3, 3] - at) > OFF_M:
+            raise UserError("the pen does not point down at the page; bring it upright over the page first")
+        ticks = max(2, int(np.ceil(max(0.3, float((turn / self.arm.speed).max()) * 6) * self.rate_hz)))
+        u = np.arange(1, ticks + 1)[:, None] / ticks
+        rows = self.at + u**3 * (10 - 15 * u + 6 * u * u) * (q - self.at)
+        self.at = q
+        return rows.astype(np.float32)
 
     def home(self, at: NDArray[np.float64]) -> NDArray[np.float32]:
         """Joint angles that take the raised pen to a point (3,) m."""
-        return self._joints(self._straight(self.arm.fk(self.at)[:3, 3], at, self.pace.travel))
+        return self.joints(self._straight(self.arm.fk(self.at)[:3, 3], at, self.pace.travel))
 
     def _straight(self, a: NDArray[np.float64], b: NDArray[np.float64], speed: float) -> NDArray[np.float64]:
         if np.linalg.norm(b - a) < 1e-6:
@@ -116,11 +127,17 @@ class PenPolicy:
         u = np.arange(1, ticks + 1) / ticks
         return a + (u**3 * (10 - 15 * u + 6 * u * u))[:, None] * (b - a)
 
-    def _joints(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
+    def joints(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Places of the tip (h, 3) m, one a tick -> joint angles from where it was left. UserError where the arm cannot follow."""
         out = np.zeros((len(points), len(self.arm.joints)), np.float32)
-        q = self.at
+        q, most = self.at, self.arm.speed / self.rate_hz
         for k, point in enumerate(points):
-            q = self._solve(q, point, 8)
+            before, q = q, self._solve(q, point, 8)
+            if (np.abs(q - before) > most).any() or np.linalg.norm(self.arm.fk(q)[:3, 3] - point) > OFF_M:
+                x, y, z = point.tolist()
+                raise UserError(
+                    f"the arm cannot follow the pen's way at {x:.3f}, {y:.3f}, {z:.3f} m; lay the page elsewhere or draw slower"
+                )
             out[k] = q
         self.at = q
         return out

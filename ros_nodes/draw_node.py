@@ -77,6 +77,7 @@ class DrawNode(Node):
         self.create_subscription(JointState, self.robot.topic("joint_states"), self.joints, RELIABLE)
         self.create_subscription(String, "~/picture", self.picture, LATCHED)
         self.create_subscription(Image, "~/image", self.image, NEWEST)
+        self.create_subscription(String, "gate/status", self.heed, LATCHED)
         for name in ("pause", "resume", "cancel"):
             self.create_service(Trigger, f"~/{name}", getattr(self, name))
         self.create_timer(TICK_S, self.tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -85,6 +86,15 @@ class DrawNode(Node):
         by_name = dict(zip(message.name, message.position, strict=False))
         if all(math.isfinite(by_name.get(name, math.nan)) for name in self.robot.joints):
             self.at = np.array([by_name[name] for name in self.robot.joints])
+
+    def heed(self, message: String) -> None:
+        """What the gate has stopped is over: after a reset nothing goes on by itself."""
+        try:
+            said = json.loads(message.data)
+        except json.JSONDecodeError:
+            return
+        if isinstance(said, dict) and said.get("fault"):
+            self.stream.stop(f"gate: {said['fault']}")
 
     # --- what to draw
 
@@ -112,7 +122,7 @@ class DrawNode(Node):
         """Trace it, lay it on the page and begin, or say why not."""
         self.why = ""
         try:
-            if self.stream.state in ("drawing", "paused"):
+            if self.stream.moving:
                 raise UserError("a drawing is under way; call ~/cancel first")
             if self.at is None:
                 raise UserError("no joint states have come yet; is the robot on?")
@@ -125,7 +135,7 @@ class DrawNode(Node):
             made, _ = drawing(source, plan)
             strokes = [stroke for layer in made.layers for stroke in layer.strokes()]
             x, y, z, turn = (float(self.given[key]) for key in ("x", "y", "z", "turn"))
-            self.stream.begin(strokes, laid(made.width, made.height, (x, y), turn, z), self.at, time.monotonic())
+            self.stream.begin(strokes, laid(made.width, made.height, (x, y), turn, z), self.at)
             self.seconds = estimate(strokes, pace=self.pace).total_s
         except UserError as error:
             self.failed(str(error))
@@ -137,10 +147,23 @@ class DrawNode(Node):
         if self.waiting and self.at is not None:
             picture, self.waiting = self.waiting, ""
             self.begin(picture)
-        due, rows = self.stream.next(time.monotonic())
+        if self.at is not None:
+            self.move(self.at)
+        self.say()
+
+    def move(self, at: np.ndarray) -> None:
+        """Send what is due."""
+        moving = self.stream.moving
+        due, rows = self.stream.next(time.monotonic(), at)
+        if moving and self.stream.state == "stopped":
+            self.hold()
+            self.failed(self.stream.why)
         if len(rows):
             full = np.column_stack([rows, np.full(len(rows), self.robot.grip(float(self.given["grip"])))])
             self.out.publish(wire.trajectory_message(self.robot.names, np.maximum(due, 1e-3), full, ros_s(self)))
+
+    def say(self) -> None:
+        """~/status, when it changes."""
         state = self.stream
         told = {
             "state": state.state,
@@ -170,6 +193,7 @@ class DrawNode(Node):
         return response
 
     def cancel(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self.waiting = ""
         self.stream.cancel()
         self.hold()
         response.success = True

@@ -145,7 +145,8 @@ class DrawBody:
     def keep(self, out: Path) -> None:
         """Write down the sheet, its ink and the pen's state, whole or not at all."""
         fresh = out / "sheet.new.npz"
-        np.savez(fresh, ink=np.array(self.paper.stretches).reshape(-1, 5), page=self.base_from_page, ticks=self.ticks)
+        np.savez(fresh, ink=np.array(self.paper.stretches).reshape(-1, 5), page=self.base_from_page, ticks=self.ticks,
+                 slipped=not np.isfinite(self._slip[0]))  # fmt: skip
         os.replace(fresh, out / "sheet.npz")
 
     def resume(self, out: Path) -> None:
@@ -153,10 +154,15 @@ class DrawBody:
         at = out / "sheet.npz"
         if not at.is_file():
             return
-        kept = np.load(at, allow_pickle=False)
+        try:
+            kept = dict(np.load(at, allow_pickle=False))
+        except (ValueError, OSError, EOFError):
+            raise UserError(f"{at} is damaged; delete it and progress.json beside it to begin anew") from None
         self.paper = Paper(self.page)
         self.paper.stretches = [(float(a), float(b), float(c), float(d), float(w)) for a, b, c, d, w in kept["ink"]]
         self.base_from_page, self.ticks = kept["page"], int(kept["ticks"])
+        if kept["slipped"]:
+            self._slip = (np.inf, *self._slip[1:])
         self._put_sheet()
 
     def forget(self, out: Path) -> None:

@@ -193,3 +193,47 @@ def test_the_boat_is_drawn_as_it_was(tmp_path: Path) -> None:
     )
     off, differ = far_from_golden(moved)
     assert off > 0.08 and differ > 0.02
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["margin_mm=nan"], "finite numbers"),
+        (["angle=nan"], "no number of degrees"),
+        (["seed=-1"], "finite numbers"),
+        (["speed=nan"], "above 0"),
+        (["dry=1.5"], "shares from 0"),
+        (["mode=tone", "pen_mm=0.05", "page=A3"], "too thin"),
+    ],
+)
+def test_numbers_that_are_none_are_one_sentence(
+    words: list[str], said: str, sketch: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused([str(sketch), *words], said, tmp_path / "none", capsys)
+
+
+@pytest.mark.parametrize(
+    ("inside", "said"),
+    [
+        ('<path d="M-40 20L90 20" stroke="#000"/>', "outside its own page"),
+        ('<rect width="20" height="20" fill="none" stroke="none"/>', "no lines"),
+    ],
+)
+def test_lines_off_the_page_and_lines_of_nobody(
+    inside: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = tmp_path / "in.svg"
+    at.write_text(
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="60mm" height="60mm" viewBox="0 0 60 60">{inside}</svg>'
+    )
+    refused([str(at), "page=image"], said, tmp_path / "none", capsys)
+
+
+def test_lines_side_by_side_stay_lines_side_by_side(tmp_path: Path) -> None:
+    rows = "".join(f'<path d="M5 {5 + k / 2}L45 {5 + k / 2}" stroke="#000" stroke-width="0.5"/>' for k in range(30))
+    at = tmp_path / "in.svg"
+    at.write_text(
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="60mm" height="60mm" viewBox="0 0 60 60">{rows}</svg>'
+    )
+    assert main(["draw", str(at), "page=image", f"out={tmp_path}", "order_s=0"]) == 0
+    assert json.loads((tmp_path / "report.json").read_text())["ink_mm"] == pytest.approx(30 * 40, rel=0.02)

@@ -23,11 +23,16 @@ if TYPE_CHECKING:
     from embodied.draw.make import Plan
 
 
+FASTEST = 2000.0  # mm/s
+
+
 def main(settings: Draw, chosen: dict[str, str]) -> int:
     """0 when the drawing is written (and, with sim=true, the sheet shows it); 1 when it does not; UserError for bad input."""
     _needs("PIL", "scipy", "skimage", "shapely", "svgelements")
     if settings.image and settings.prompt:
         raise UserError("draw takes a picture or prompt=, not both; leave one out")
+    if settings.out and Path(settings.out).exists() and not Path(settings.out).is_dir():
+        raise UserError(f"out={settings.out!r} is a file; give a folder")
     source = Path(settings.image) if settings.image else _imagined(settings)
     plan = plan_of(settings)
     from embodied.draw.make import drawing
@@ -88,8 +93,18 @@ def plan_of(settings: Draw) -> Plan:
 
     parts.check_choice("mode", settings.mode, ("auto", *MODES))
     pace = Pace(settings.speed, settings.travel)
-    if min(pace.ink, pace.travel) <= 0:
-        raise UserError(f"speed={settings.speed:g} and travel={settings.travel:g} mm/s have to be above 0")
+    if not (0 < pace.ink <= FASTEST and 0 < pace.travel <= FASTEST):
+        raise UserError(
+            f"speed={settings.speed:g} and travel={settings.travel:g} mm/s have to be above 0 and at most {FASTEST:g}"
+        )
+    shares, rest = (
+        (settings.dry, settings.vary),
+        (settings.slip_mm, settings.slip_deg, settings.look_s, settings.passes),
+    )
+    if not all(0 <= one < 1 for one in shares) or not all(0 <= one < 1e6 for one in rest):
+        raise UserError(
+            "dry and vary have to be shares from 0 to below 1, slip_mm, slip_deg, look_s and passes numbers from 0"
+        )
     style = Style(settings.mode, settings.style, angle=settings.angle, budget_s=settings.budget_s, seed=settings.seed)
     return Plan(
         settings.page, settings.scale, settings.margin_mm, settings.rotate, settings.pen_mm, settings.colours,

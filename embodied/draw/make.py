@@ -16,6 +16,7 @@ from embodied.draw.timing import Pace, estimate
 from embodied.draw.trace import Style, trace
 from embodied.errors import UserError
 
+OVER_MM = 0.5  # that a line may reach over the page's edge
 FINE_MM = 0.02  # of curves made again after retracing
 
 
@@ -40,6 +41,10 @@ def drawing(source: Path, plan: Plan, progress: Callable[[str], None] = lambda _
     """The drawing and the mode that it was made in (svg: taken from one). UserError for what cannot be drawn."""
     if not 0.05 <= plan.pen_mm <= 20:
         raise UserError(f"pen_mm {plan.pen_mm:g} is no pen's width; give 0.05 to 20")
+    if not all(0 <= one < np.inf for one in (plan.margin_mm, plan.order_s, plan.style.budget_s)) or plan.style.seed < 0:
+        raise UserError("margin_mm, order_s, budget_s and seed have to be finite numbers from 0")
+    if not np.isfinite(plan.style.angle):
+        raise UserError(f"angle {plan.style.angle} is no number of degrees")
     if plan.retrace not in retrace.HOW:
         raise UserError(f"unknown retrace {plan.retrace!r}; choose from {', '.join(retrace.HOW)}")
     if source.suffix.lower() == ".svg":
@@ -47,6 +52,8 @@ def drawing(source: Path, plan: Plan, progress: Callable[[str], None] = lambda _
         laid, mode = _on_page(found, plan), "svg"
     else:
         laid, mode = _traced(source, plan, progress)
+    if not laid.count:
+        raise UserError("nothing in the picture is large enough for this pen; take a thinner pen_mm or a larger page")
     progress(f"ordering {laid.count} strokes")
     return Drawing(laid.width, laid.height, [_in_order(layer, plan) for layer in laid.layers]), mode
 
@@ -74,13 +81,21 @@ def _reduced(scale: str, by: float) -> str | float:
 
 def _on_page(found: Drawing, plan: Plan) -> Drawing:
     """An SVG keeps its own page with page=image; else it is fitted to the page like a picture of 1 px a mm."""
-    if plan.page == "image":
-        return found
     every = np.concatenate([curve.reshape(-1, 2) for layer in found.layers for curve in layer.curves])
+    if plan.page == "image":
+        if every.min() < -OVER_MM or (every.max(0) > np.array([found.width, found.height]) + OVER_MM).any():
+            raise UserError(
+                "lines of the SVG lie outside its own page; fit them to a page with page=A4, or enlarge the file's page"
+            )
+        return found
     low, size = every.min(0), np.maximum(np.ptp(every, axis=0), 1e-3)
     where = placed((float(size[0]), float(size[1])), plan.page, plan.scale, plan.margin_mm, plan.rotate)
     layers = [replace(layer, curves=[where.on_page(curve - low) for curve in layer.curves]) for layer in found.layers]
     return Drawing(where.width, where.height, layers)
+
+
+def length(stroke: np.ndarray) -> float:
+    return float(np.hypot(*np.diff(stroke, axis=0).T).sum())
 
 
 def _in_order(layer: Layer, plan: Plan) -> Layer:
@@ -88,9 +103,12 @@ def _in_order(layer: Layer, plan: Plan) -> Layer:
     lift_mm = plan.pace.lift_s * plan.pace.ink * {"off": 0.0, "thin": retrace.THIN, "max": 1.0}[plan.retrace]
     strokes = layer.strokes()
     again = retrace.retraced(strokes, 1.3 * layer.pen_mm, lift_mm)
+    twice = sum(map(length, again)) > 1.02 * sum(map(length, strokes))  # lines side by side were taken for one
     best = [ordered(some, budget_s=0) for some in (strokes, again)]
+    saves = not (twice and plan.retrace == "off")
     if (
-        len(again) < len(strokes)
+        saves
+        and len(again) < len(strokes)
         and estimate(best[1], pace=plan.pace).total_s < estimate(best[0], pace=plan.pace).total_s
     ):
         layer = replace(layer, curves=curves(again, FINE_MM))

@@ -68,7 +68,7 @@ def of(image: Image) -> Picture:
         image = Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered)
     colour = np.asarray(image.convert("RGB"))
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        values = np.asarray(image, np.float32)
+        values = np.nan_to_num(np.asarray(image, np.float32))
         grey = values / max(float(values.max()), 1.0)
     else:
         grey = np.asarray(image.convert("L"), np.float32) / 255

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from embodied.draw.bezier import lines, straight
-from embodied.draw.drawing import Drawing, Layer
+from embodied.draw.drawing import LARGEST_MM, Drawing, Layer
 from embodied.errors import UserError
 
 MM = 25.4 / 96  # a px of SVG, CSS says
@@ -71,12 +71,24 @@ def read(at: str | Path, pen_mm: float = 0.5) -> Drawing:
         raise UserError(
             f"{file.name} is no SVG that can be read ({type(wrong).__name__}: {wrong}); save it again"
         ) from None
+    if not (0 < width <= LARGEST_MM and 0 < height <= LARGEST_MM):
+        raise UserError(
+            f"the page of {file.name} is {width:.6g}x{height:.6g} mm; it has to be larger than 0 and at most {LARGEST_MM:g} mm"
+        )
     layers: dict[str, Layer] = {}
     for element in svg.elements():
         if not isinstance(element, se.Shape):
             continue
+        values = element.values or {}
+        if (
+            not _colour(element.stroke)
+            and not _colour(element.fill)
+            and "none" in (values.get("stroke"), values.get("fill"))
+        ):
+            continue  # drawn by nobody
         colour = _colour(element.stroke) or _colour(element.fill) or "#000000"
-        drawn = float(element.stroke_width or 0) * MM if _colour(element.stroke) else 0.0
+        stated = "stroke-width" in values and _colour(element.stroke)
+        drawn = float(element.stroke_width or 0) * MM if stated else 0.0
         layer = layers.setdefault(colour, Layer(colour, round(drawn, 3) or pen_mm))
         layer.curves += [curve for curve in _curves(se.Path(element)) if np.isfinite(curve).all()]
     if not any(layer.curves for layer in layers.values()):

@@ -22,6 +22,7 @@ from embodied.errors import UserError
 STYLES = {"line": ("centre",), "fill": fill.STYLES, "tone": tone.STYLES}
 TONE_PEN = 3.0  # px: shades are drawn at the size at which the pen is so wide
 NOISY = 4.0  # px that a curve may be off more for the paper's noise, which is smoothed so
+MOST_PX = 6000  # along an edge, of a picture enlarged for a thin pen
 AREA_PEN = 2.0  # px: areas at the size at which it is at least so wide
 
 
@@ -134,6 +135,10 @@ def _resized(values: np.ndarray, zoom: float) -> np.ndarray:
 
     if abs(zoom - 1) < 1e-3:
         return values
+    if max(values.shape) * zoom > MOST_PX:
+        raise UserError(
+            "the pen is too thin for so large a page: the picture would need more than 6000 px; take a thicker pen_mm"
+        )
     size = max(8, round(values.shape[1] * zoom)), max(8, round(values.shape[0] * zoom))
     how = Image.Resampling.BOX if zoom < 1 else Image.Resampling.BICUBIC
     return np.clip(np.asarray(Image.fromarray(values.astype(np.float32)).resize(size, how)), 0, 1)
