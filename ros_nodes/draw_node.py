@@ -15,6 +15,7 @@ import math
 import sys
 import tempfile
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from std_msgs.msg import Empty, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from embodied.draw.drawing import Drawing
 from embodied.draw.make import Plan, drawing
 from embodied.draw.sheet import laid
 from embodied.draw.timing import Pace, estimate
@@ -71,6 +73,9 @@ class DrawNode(Node):
         self.stream = PenStream(PenPolicy(arm, ROWS_HZ, self.pace))
         self.at: np.ndarray | None = None
         self.why, self.told, self.seconds, self.waiting = "", "", 0.0, str(self.given["picture"])
+        self.kept = tempfile.TemporaryDirectory()
+        self.folder, self.pool = Path(self.kept.name), ThreadPoolExecutor(1)
+        self.tracing: Future[tuple[Drawing, str]] | None = None
         self.out = self.create_publisher(JointTrajectory, "controller/command", RELIABLE)
         self.beat = self.create_publisher(Empty, "controller/heartbeat", RELIABLE)
         self.status = self.create_publisher(String, "~/status", LATCHED)
@@ -102,52 +107,50 @@ class DrawNode(Node):
         """Drawn as soon as the joints are known; a latched message is often here before them."""
         self.waiting = message.data
 
-    def begin(self, picture: str) -> None:
-        if not picture.lstrip().startswith("<"):
-            return self.draw(Path(picture))
-        with tempfile.TemporaryDirectory() as folder:
-            at = Path(folder) / "drawing.svg"
-            at.write_text(picture)
-            return self.draw(at)
-
     def image(self, message: Image) -> None:
         from PIL import Image as Pictures
 
-        with tempfile.TemporaryDirectory() as folder:
-            at = Path(folder) / "image.png"
-            Pictures.fromarray(wire.picture(message)).save(at)
-            self.draw(at)
+        Pictures.fromarray(wire.picture(message)).save(self.folder / "image.png")
+        self.waiting = str(self.folder / "image.png")
 
-    def draw(self, source: Path) -> None:
-        """Trace it, lay it on the page and begin, or say why not."""
+    def trace(self, picture: str) -> None:
+        """Begin to trace it, in a thread of its own: the gate goes on hearing of us, and so do the services."""
         self.why = ""
-        try:
-            if self.stream.moving:
-                raise UserError("a drawing is under way; call ~/cancel first")
-            if self.at is None:
-                raise UserError("no joint states have come yet; is the robot on?")
-            plan = Plan(
-                str(self.given["page"]),
-                pen_mm=float(self.given["pen_mm"]),
-                style=Style(str(self.given["mode"])),
-                pace=self.pace,
-            )
-            made, _ = drawing(source, plan)
-            strokes = [stroke for layer in made.layers for stroke in layer.strokes()]
-            x, y, z, turn = (float(self.given[key]) for key in ("x", "y", "z", "turn"))
-            self.stream.begin(strokes, laid(made.width, made.height, (x, y), turn, z), self.at)
-            self.seconds = estimate(strokes, pace=self.pace).total_s
-        except UserError as error:
-            self.failed(str(error))
+        if self.stream.moving:
+            return self.failed("a drawing is under way; call ~/cancel first")
+        source = Path(picture)
+        if picture.lstrip().startswith("<"):
+            source = self.folder / "drawing.svg"
+            source.write_text(picture)
+        plan = Plan(
+            str(self.given["page"]),
+            pen_mm=float(self.given["pen_mm"]),
+            style=Style(str(self.given["mode"])),
+            pace=self.pace,
+        )
+        self.tracing = self.pool.submit(drawing, source, plan)
+
+    def begin(self, made: Drawing, at: np.ndarray) -> None:
+        """Lay it on the page and move."""
+        strokes = [stroke for layer in made.layers for stroke in layer.strokes()]
+        x, y, z, turn = (float(self.given[key]) for key in ("x", "y", "z", "turn"))
+        self.stream.begin(strokes, laid(made.width, made.height, (x, y), turn, z), at)
+        self.seconds = estimate(strokes, pace=self.pace).total_s
 
     # --- what the arm does
 
     def tick(self) -> None:
         self.beat.publish(Empty())
-        if self.waiting and self.at is not None:
-            picture, self.waiting = self.waiting, ""
-            self.begin(picture)
         if self.at is not None:
+            if self.waiting and self.tracing is None:
+                picture, self.waiting = self.waiting, ""
+                self.trace(picture)
+            if self.tracing is not None and self.tracing.done():
+                done, self.tracing = self.tracing, None
+                try:
+                    self.begin(done.result()[0], self.at)
+                except UserError as error:
+                    self.failed(str(error))
             self.move(self.at)
         self.say()
 
@@ -193,7 +196,7 @@ class DrawNode(Node):
         return response
 
     def cancel(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self.waiting = ""
+        self.waiting, self.tracing = "", None
         self.stream.cancel()
         self.hold()
         response.success = True
@@ -207,6 +210,8 @@ class DrawNode(Node):
         self.stream.cancel()
         self.hold()
         self.out.wait_for_all_acked()
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        self.kept.cleanup()
 
 
 def main() -> int:
