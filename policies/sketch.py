@@ -56,17 +56,20 @@ class State:
 
 class Sketch:
     """look_s: seconds of drawing between looks; 0: only at the end. passes: of correction, at most. moved: called every tick, for
-    films; kept: called with `out` before every stroke, for what the body writes down."""
+    films. kept: called with `out` before every stroke, for what the body writes down. sort: what else, beside the strokes, has to
+    be the same for a run to be gone on with."""
 
     def __init__(
         self, body: PenBody, policy: PenPolicy, strokes: Sequence[NDArray[np.float64]], pen_mm: float, out: Path,
         look_s: float = 15.0, passes: int = 2, moved: Callable[[], None] = lambda: None,
-        progress: Callable[[str, int, int], None] = lambda *_: None, kept: Callable[[Path], None] = lambda _: None,
+        progress: Callable[[str, int, int], None] = lambda *_: None, kept: Callable[[Path], None] = lambda _: None, sort: str = "",
     ) -> None:  # fmt: skip
         self.body, self.policy, self.strokes, self.pen_mm, self.out = body, policy, strokes, pen_mm, out
         self.look_s, self.passes = look_s, passes
         self.moved, self.progress, self.kept = moved, progress, kept
-        digest = hashlib.sha256(b"".join(np.round(stroke, 4).tobytes() for stroke in strokes)).hexdigest()[:16]
+        digest = hashlib.sha256(
+            sort.encode() + b"".join(np.round(stroke, 4).tobytes() for stroke in strokes)
+        ).hexdigest()[:16]
         self.state = self._resumed(digest)
         policy.plan(body.observe(), "draw")
         self.ink: NDArray[np.float32] = np.zeros((1, 1), np.float32)

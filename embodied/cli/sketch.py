@@ -45,6 +45,7 @@ def simulated(
         sketch = loop.Sketch(
             body, policy, strokes, body.pen_mm, out, settings.look_s, settings.passes, film.tick,
             lambda what, k, n: say(f"{what}: stroke {k + 1} of {n}"), body.keep,
+            f"{made.width} {made.height} {body.pen_mm} {settings.seed} {trouble}",
         )  # fmt: skip
         if sketch.state.next or sketch.state.passes:
             body.resume(out)
@@ -58,8 +59,8 @@ def simulated(
         body.close()
     looks = sketch.state.looks
     report = {
-        "likeness": {name: round(value, 4) for name, value in result.items()},
-        "open_loop": {name: round(value, 4) for name, value in looks[0].items()},
+        "likeness": _rounded(result),
+        "open_loop": _rounded(looks[0]),
         "corrections": len(looks) - 1, "trouble": dict(vars(trouble).items()),
         "simulated_s": round(body.now_s, 2), "estimated_s": round(guess.total_s, 2),
         "drawn_s": round(sketch.drawn_s, 2), "tip_mm": _followed(body, strokes),
@@ -67,11 +68,17 @@ def simulated(
     return (0 if result["iou"] >= ALIKE else 1), report
 
 
+def _rounded(values: dict[str, float]) -> dict[str, float | None]:
+    """For JSON, which has no infinity: nothing is likened to a sheet without ink."""
+    return {name: round(value, 4) if np.isfinite(value) else None for name, value in values.items()}
+
+
 def said(code: int, report: dict[str, Any]) -> str:
     seen, first = report["likeness"], report["open_loop"]
     verdict = "the sheet shows the drawing" if code == 0 else "the sheet does not show the drawing"
     again = f" after {report['corrections']} corrections (before: {first['iou']:.1%})" if report["corrections"] else ""
-    return f"{verdict}: {seen['iou']:.1%} within 0.5 mm{again}, {seen['chamfer_mm']:.3f} mm off on average"
+    off = "no ink" if seen["chamfer_mm"] is None else f"{seen['chamfer_mm']:.3f} mm off on average"
+    return f"{verdict}: {seen['iou']:.1%} within 0.5 mm{again}, {off}"
 
 
 def add_to_report(out: Path, report: dict[str, Any]) -> None:
