@@ -64,7 +64,8 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 # The recipe of embodied/weights/tabletop, from nothing: data; then to see (the picture encoders), to find (which is where), to
-# read and plan (the language model), to move. About eight hours on two idle cores; every line goes on where it was stopped.
+# read and plan (the language model), to move. By the rates of its stages about eight hours on two idle cores (estimated, not yet
+# run to its end); every line goes on where it was stopped.
 # PROCESSES trains data-parallel on so many cores or GPUs. ENCODER, a folder of a sentence encoder, makes the synonyms anew
 # (embodied/model/synonyms.py); without it the shipped ones stay. One GPU and 16 cores: PROCESSES=1 SEE="steps=1000 batch=16
 # workers=7" FIND="steps=3600 batch=32 workers=7" PLAN="steps=8000 batch=32 workers=5" MOVE="steps=4000 batch=64 workers=3".

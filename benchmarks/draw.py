@@ -31,6 +31,7 @@ from embodied.draw.bezier import flattened
 from embodied.draw.bezier import lines as polyline
 from embodied.draw.drawing import Drawing, Layer
 from embodied.draw.order import ordered, travel
+from embodied.draw.ragged import length
 from embodied.errors import UserError
 
 PICTURES = {"house": 3, "junctions": 3, "map": 2, "house_phone": 3, "cursive": 4, "house_marker": 8}
@@ -159,9 +160,9 @@ def part_fill(given: dict, folder: Path) -> None:
         curves, _ = trace.trace(seen, 3.0, trace.Style("fill", style))
         strokes = [flattened(curve, 0.5) for curve in curves]
         dark, drawn = seen.ink > 0.5, draw(strokes, 3.0, *seen.ink.shape[::-1]) < 128
-        length = sum(np.hypot(*np.diff(stroke, axis=0).T).sum() for stroke in strokes)
+        ink = sum(map(length, strokes))
         print(f"| {style} | {(dark & drawn).sum() / dark.sum():.4f} | {(drawn & ~dark).sum() / dark.sum():.4f} | "
-              f"{length * 3 / dark.sum():.3f} |", flush=True)  # fmt: skip
+              f"{ink * 3 / dark.sum():.3f} |", flush=True)  # fmt: skip
 
 
 def part_tone(given: dict, folder: Path) -> None:
@@ -235,7 +236,7 @@ def part_order(given: dict, folder: Path) -> None:
         fast = ordered(strokes, budget_s=own / 2)
         quick = time.perf_counter() - start
         ratios.append([travel(best) / theirs[0], travel(best) / theirs[1], travel(fast) / theirs[0]])
-        again = make._in_order(
+        again = make.in_order(
             Layer("#000000", pen / 6, [polyline(s) for s in strokes]), make.Plan(retrace="max")
         ).strokes()
         minutes = [_minutes(some) for some in (best, again)]
@@ -250,7 +251,7 @@ def part_order(given: dict, folder: Path) -> None:
 
 def _minutes(strokes: list[np.ndarray]) -> float:
     """At 100 mm/s ink, 250 mm/s travel, 0.4 s a lift, without acceleration."""
-    ink = sum(np.hypot(*np.diff(stroke, axis=0).T).sum() for stroke in strokes)
+    ink = sum(map(length, strokes))
     return float(ink / 100 + travel(strokes) / 250 + 0.4 * len(strokes)) / 60
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from embodied.draw import sheet
 from embodied.draw.inspect import likeness, missing
 from embodied.draw.order import ordered
+from embodied.draw.ragged import length
 from embodied.geometry import Matrix
 from embodied.spec import CameraSpec
 from embodied.types import Command, Observation
@@ -89,7 +90,7 @@ class Sketch:
             self._draw(strokes)
             result = self.look()
             gaps = missing(self.strokes, self.ink, DOTS)
-            result["missing"] = _length(gaps) / max(_length(self.strokes), 1e-9)
+            result["missing"] = sum(map(length, gaps)) / max(sum(map(length, self.strokes)), 1e-9)
             state.looks.append({"pass": state.passes, **result})
             before = [look["missing"] for look in state.looks[:-1]]
             if (
@@ -157,7 +158,3 @@ class Sketch:
         fresh = self.out / "progress.json.new"
         fresh.write_text(json.dumps(asdict(self.state)))
         os.replace(fresh, self.out / "progress.json")
-
-
-def _length(strokes: Sequence[NDArray[np.floating]]) -> float:
-    return float(sum(np.hypot(*np.diff(stroke, axis=0).T).sum() for stroke in strokes))

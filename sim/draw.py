@@ -6,6 +6,7 @@ takes. Same seed, same troubles, same drawing.
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -98,7 +99,7 @@ class DrawBody:
         for finger in self._fingers:
             self.world.set_joint(self._robot, finger, 0.004)
         self._q = self.rest.copy()
-        self.ticks = 0
+        self.ticks = self._kept = 0
         self._last: NDArray[np.float64] | None = None
         self.way: list[NDArray[np.float64]] = []  # page mm and height of the tip at every substep; privileged
         return self.observe()
@@ -143,30 +144,41 @@ class DrawBody:
     # --- what lasts when the program is stopped
 
     def keep(self, out: Path) -> None:
-        """Write down the sheet, its ink and the pen's state, whole or not at all."""
-        fresh = out / "sheet.new.npz"
-        np.savez(fresh, ink=np.array(self.paper.stretches).reshape(-1, 5), page=self.base_from_page, ticks=self.ticks,
-                 slipped=not np.isfinite(self._slip[0]))  # fmt: skip
-        os.replace(fresh, out / "sheet.npz")
+        """Write down the sheet and its ink: new ink is added to a file, then sheet.json says how much of that counts."""
+        lines = self.paper.stretches
+        with (out / "sheet.ink").open("r+b" if self._kept else "wb") as file:
+            file.seek(self._kept * 40)  # five float64 a stretch
+            file.write(np.array(lines[self._kept :], "<f8").tobytes())
+        self._kept = len(lines)
+        slipped = not np.isfinite(self._slip[0])
+        said = {"stretches": self._kept, "page": self.base_from_page.tolist(), "ticks": self.ticks, "slipped": slipped}
+        (out / "sheet.json.new").write_text(json.dumps(said))
+        os.replace(out / "sheet.json.new", out / "sheet.json")
 
     def resume(self, out: Path) -> None:
         """Lay the sheet that was kept, if one was."""
-        at = out / "sheet.npz"
+        at = out / "sheet.json"
         if not at.is_file():
             return
         try:
-            kept = dict(np.load(at, allow_pickle=False))
-        except (ValueError, OSError, EOFError):
-            raise UserError(f"{at} is damaged; delete it and progress.json beside it to begin anew") from None
+            kept = json.loads(at.read_text())
+            ink = np.fromfile(out / "sheet.ink", "<f8", 5 * int(kept["stretches"])).reshape(-1, 5)
+            page, ticks, slipped = np.array(kept["page"], float), int(kept["ticks"]), bool(kept["slipped"])
+            whole = len(ink) == kept["stretches"] and page.shape == (4, 4)
+        except (ValueError, OSError, KeyError, TypeError):
+            whole = False
+        if not whole:
+            raise UserError(f"{at} or sheet.ink beside it is damaged; delete both, and progress.json, to begin anew")
         self.paper = Paper(self.page)
-        self.paper.stretches = [(float(a), float(b), float(c), float(d), float(w)) for a, b, c, d, w in kept["ink"]]
-        self.base_from_page, self.ticks = kept["page"], int(kept["ticks"])
-        if kept["slipped"]:
+        self.paper.stretches = [(float(a), float(b), float(c), float(d), float(w)) for a, b, c, d, w in ink]
+        self._kept, self.base_from_page, self.ticks = len(ink), page, ticks
+        if slipped:
             self._slip = (np.inf, *self._slip[1:])
         self._put_sheet()
 
     def forget(self, out: Path) -> None:
-        (out / "sheet.npz").unlink(missing_ok=True)
+        for name in ("sheet.json", "sheet.ink"):
+            (out / name).unlink(missing_ok=True)
 
     # --- pictures
 

@@ -159,3 +159,20 @@ def test_a_gap_is_found_where_it_is_and_nowhere_else() -> None:
     gaps = missing(STROKES, ink, 4)
     assert gaps and all(39 < x < 51 for gap in gaps for x in gap[:, 0])
     assert likeness(STROKES, ink, 4, 0.5)["iou"] < 0.97
+
+
+def test_the_sheet_s_record_grows_by_what_is_new_and_a_damaged_one_is_a_sentence(tmp_path: Path) -> None:
+    body = DrawBody(PAGE)
+    lines = [(float(k), 0.0, k + 1.0, 0.0, 0.5) for k in range(6)]
+    for count in (2, 5, 6):
+        body.paper.stretches = lines[:count]
+        body.keep(tmp_path)
+        assert (tmp_path / "sheet.ink").stat().st_size == 40 * count
+    (tmp_path / "sheet.ink").open("ab").write(b"cut")  # killed while more was being added
+    body.reset(0)
+    body.resume(tmp_path)
+    assert body.paper.stretches == lines
+    (tmp_path / "sheet.ink").write_bytes(b"PK")
+    with pytest.raises(UserError, match="damaged"):
+        body.resume(tmp_path)
+    body.close()

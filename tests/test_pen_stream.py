@@ -72,7 +72,7 @@ def test_a_long_stroke_keeps_nobody_waiting(body: DrawBody) -> None:
     q = driven(stream, q, 1.5)[-1]
     begin = time.process_time()
     driven(stream, q, 0.5, from_s=1.5)
-    assert time.process_time() - begin < 3.0  # solving it whole takes far longer
+    assert time.process_time() - begin < 1.0  # solving it whole takes far longer
     stream.cancel()
     assert stream.state == "cancelled" and len(stream.next(3.0, q)[1]) == 0
 

@@ -141,20 +141,23 @@ class Filmer(Watch):
         self._writer.close()
 
 
+def rerun_file(path: Path) -> tuple[Any, Any]:
+    """The rerun library and a stream into this .rrd file."""
+    try:
+        import rerun
+    except ImportError:
+        raise UserError("rrd=true needs the rerun viewer's library; run: pip install 'embodied-planner[viz]'") from None
+    stream: Any = rerun.RecordingStream("embodied-planner")
+    stream.save(str(path))
+    return rerun, stream
+
+
 class RerunLog(Watch):
     """A .rrd file for the rerun viewer: cameras, grounded points, commands, and the plan's text over time."""
 
     def __init__(self, path: Path, body: Any) -> None:
-        try:
-            import rerun
-        except ImportError:
-            raise UserError(
-                "rrd=true needs the rerun viewer's library; run: pip install 'embodied-planner[viz]'"
-            ) from None
-        self._rr: Any = rerun
+        self._rr, self._stream = rerun_file(path)
         self._body = body
-        self._stream: Any = rerun.RecordingStream("embodied-planner")
-        self._stream.save(str(path))
         self._tick = 0
 
     def _at(self) -> None:

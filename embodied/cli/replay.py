@@ -14,6 +14,7 @@ import numpy as np
 import embodied.drive
 from embodied import film_drive, registry, report_drive
 from embodied.cli import parts
+from embodied.cli.live import rerun_file
 from embodied.cli.run import folder
 from embodied.cli.settings import key
 from embodied.control.loop import Watch
@@ -87,15 +88,7 @@ class _Rerun:
     """replay.rrd: pictures, speed, hazard, and paths over time."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            import rerun
-        except ImportError:
-            raise UserError(
-                "rrd=true needs the rerun viewer's library; run: pip install 'embodied-planner[viz]'"
-            ) from None
-        self._rr: Any = rerun
-        self._stream: Any = rerun.RecordingStream("embodied-planner")
-        self._stream.save(str(path))
+        self._rr, self._stream = rerun_file(path)
 
     def add(self, moment: Moment, driver: str) -> None:
         self._stream.set_time("drive", duration=moment.t_s)

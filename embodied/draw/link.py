@@ -6,23 +6,25 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from embodied.draw.ragged import closed, length
+
 
 def linked(strokes: Sequence[np.ndarray], reach: float) -> list[np.ndarray]:
     """Join open ends at most reach px apart, the nearest and straightest first; a stroke that meets itself is closed."""
     from scipy.spatial import KDTree
 
-    open_ = [stroke for stroke in strokes if not _closed(stroke)]
-    out = [stroke for stroke in strokes if _closed(stroke)]
+    open_ = [stroke for stroke in strokes if not closed(stroke)]
+    out = [stroke for stroke in strokes if closed(stroke)]
     if not open_:
         return out
     at = np.array([end for stroke in open_ for end in (stroke[0], stroke[-1])])
     inner = [(stroke[min(3, len(stroke) - 1)], stroke[max(-4, -len(stroke))]) for stroke in open_]
     away = at - np.array(inner).reshape(-1, 2)
     away /= np.maximum(np.hypot(*away.T), 1e-6)[:, None]
-    length = np.repeat([np.hypot(*np.diff(stroke, axis=0).T).sum() for stroke in open_], 2)
+    long = np.repeat([length(stroke) for stroke in open_], 2)
     pairs = KDTree(at).query_pairs(reach, output_type="ndarray")
     i, j = pairs.T if len(pairs) else (np.zeros(0, int),) * 2
-    keep = ((i >> 1) != (j >> 1)) | (length[i] > 4 * reach)
+    keep = ((i >> 1) != (j >> 1)) | (long[i] > 4 * reach)
     i, j = i[keep], j[keep]
     turn = (1 + (away[i] * away[j]).sum(1)) / 2  # 0 straight on, 1 back
     gap = np.hypot(*(at[i] - at[j]).T)
@@ -65,7 +67,7 @@ def grafted(
     for twig in twigs:
         away, at = (np.asarray(one) for one in tree.query(twig[[0, -1]]))
         side = int(away.argmin())
-        if np.hypot(*np.diff(twig, axis=0).T).sum() > reach or away[side] > reach:
+        if length(twig) > reach or away[side] > reach:
             left.append(twig)
             continue
         way = twig[::-1] if side else twig
@@ -80,7 +82,3 @@ def grafted(
             stroke = np.concatenate([stroke[: at + 1], way, stroke[at + 1 :]])
         out[k] = stroke
     return out, left
-
-
-def _closed(stroke: np.ndarray) -> bool:
-    return len(stroke) > 2 and bool((stroke[0] == stroke[-1]).all())

@@ -12,6 +12,7 @@ from embodied.draw import colour, picture, retrace, svg
 from embodied.draw.bezier import begun, curves
 from embodied.draw.drawing import STEP_MM, Drawing, Layer, placed
 from embodied.draw.order import ordered, visits
+from embodied.draw.ragged import length
 from embodied.draw.timing import Pace, estimate
 from embodied.draw.trace import Style, trace
 from embodied.errors import UserError
@@ -55,7 +56,7 @@ def drawing(source: Path, plan: Plan, progress: Callable[[str], None] = lambda _
     if not laid.count:
         raise UserError("nothing in the picture is large enough for this pen; take a thinner pen_mm or a larger page")
     progress(f"ordering {laid.count} strokes")
-    return Drawing(laid.width, laid.height, [_in_order(layer, plan) for layer in laid.layers]), mode
+    return Drawing(laid.width, laid.height, [in_order(layer, plan) for layer in laid.layers]), mode
 
 
 def _traced(source: Path, plan: Plan, progress: Callable[[str], None]) -> tuple[Drawing, str]:
@@ -94,11 +95,7 @@ def _on_page(found: Drawing, plan: Plan) -> Drawing:
     return Drawing(where.width, where.height, layers)
 
 
-def length(stroke: np.ndarray) -> float:
-    return float(np.hypot(*np.diff(stroke, axis=0).T).sum())
-
-
-def _in_order(layer: Layer, plan: Plan) -> Layer:
+def in_order(layer: Layer, plan: Plan) -> Layer:
     """The layer's curves in the order in which they are drawn, retraced if that was asked for."""
     lift_mm = plan.pace.lift_s * plan.pace.ink * {"off": 0.0, "thin": retrace.THIN, "max": 1.0}[plan.retrace]
     strokes = layer.strokes()

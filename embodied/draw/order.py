@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from embodied.draw.ragged import closed
+
 NEAR = 8  # ends that are looked at from each end
 RUN = 3  # strokes that Or-opt moves at once
 
@@ -52,7 +54,7 @@ def visits(
     stop = time.perf_counter() + budget_s
     if len(strokes) < 2:
         return [Visit(k, False, 0) for k in range(len(strokes))]
-    loops = {k: stroke for k, stroke in enumerate(strokes) if len(stroke) > 2 and (stroke[0] == stroke[-1]).all()}
+    loops = {k: stroke for k, stroke in enumerate(strokes) if closed(stroke)}
     first = np.array([stroke[0] for stroke in strokes])
     last = np.array([stroke[-1] for stroke in strokes])
     sequence, starts = _greedy(first, last, loops, home)

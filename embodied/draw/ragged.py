@@ -27,6 +27,16 @@ def tangents(points: np.ndarray, starts: np.ndarray, radius: int) -> np.ndarray:
     return ahead / np.maximum(np.hypot(ahead[:, 0], ahead[:, 1]), 1e-9)[:, None]
 
 
+def length(line: np.ndarray) -> float:
+    """Of one line (n, 2)."""
+    return float(np.hypot(*np.diff(line, axis=0).T).sum())
+
+
+def closed(line: np.ndarray) -> bool:
+    """Whether it ends where it began."""
+    return len(line) > 2 and bool((line[0] == line[-1]).all())
+
+
 def lengths(points: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """(k,) length of each sequence of points as a line."""
     along = along_of(points, starts)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from embodied.draw.ragged import closed, length
+
 HOW = ("off", "thin", "max")
 THIN = 0.25  # of the price of a lift: what retrace=thin pays
 
@@ -56,9 +58,9 @@ def _graph(strokes: Sequence[np.ndarray], reach: float) -> tuple[list[np.ndarray
     node[ends] = node[e] = node[v] = True
     at = np.flatnonzero(node)
     rank = np.cumsum(node) - 1
-    closed = np.array([len(stroke) > 2 and bool((stroke[0] == stroke[-1]).all()) for stroke in strokes])
-    a = np.concatenate([rank[e], rank[starts[:-1][closed]]])
-    b = np.concatenate([rank[v], rank[starts[1:][closed] - 1]])
+    rings = np.array([closed(stroke) for stroke in strokes])
+    a = np.concatenate([rank[e], rank[starts[:-1][rings]]])
+    b = np.concatenate([rank[v], rank[starts[1:][rings] - 1]])
     count, label = connected_components(coo_matrix((np.ones(len(a)), (a, b)), (len(at),) * 2), directed=False)
     middle = np.stack(
         [np.bincount(label, points[at, j], count) / np.bincount(label, minlength=count) for j in (0, 1)], 1
@@ -78,13 +80,13 @@ def _postman(edges: list[np.ndarray], tails: np.ndarray, heads: np.ndarray, coun
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import dijkstra
 
-    length = np.array([np.hypot(*np.diff(edge, axis=0).T).sum() for edge in edges])
+    long = np.array([length(edge) for edge in edges])
     best: dict[tuple[int, int], int] = {}
-    for k in np.argsort(-length).tolist():
+    for k in np.argsort(-long).tolist():
         a, b = sorted((int(tails[k]), int(heads[k])))
         best[a, b] = k
     a, b = np.array(list(best)).T
-    short = length[list(best.values())]
+    short = long[list(best.values())]
     graph = coo_matrix((np.maximum(short, 1e-6), (a, b)), (count, count)).tocsr()
     degree = np.bincount(np.concatenate([tails, heads]), minlength=count)
     odd = np.flatnonzero(degree % 2)

@@ -115,7 +115,7 @@ def _ends_kept(line: Strung, stay: np.ndarray, pen: float) -> list[tuple[bool, b
         if len(clean):
             for k, run in enumerate((slice(low, low + clean[0]), slice(low + clean[-1] + 1, high))):
                 piece = line.points[run]
-                if len(piece) > 2 and np.hypot(*np.diff(piece, axis=0).T).sum() > LONGEST * pen + 1:
+                if len(piece) > 2 and ragged.length(piece) > LONGEST * pen + 1:
                     stay[run] = True
                     kept[k] = True
         out.append((kept[0], kept[1]))

@@ -14,7 +14,7 @@ from embodied.draw.centreline import centred, pen_width
 from embodied.draw.junctions import joined
 from embodied.draw.link import grafted, linked
 from embodied.draw.picture import Picture
-from embodied.draw.residue import residual
+from embodied.draw.residue import along, residual
 from embodied.draw.skeleton import skeleton
 from embodied.draw.strokes import strokes as led
 from embodied.errors import UserError
@@ -103,13 +103,11 @@ def _parts(stroke: np.ndarray, where: np.ndarray, pen: float) -> list[np.ndarray
         return [at]
     cuts = np.flatnonzero(np.diff(here)) + 1
     parts = [part for part, ours in zip(np.split(at, cuts), np.split(here, cuts), strict=True) if ours[0]]
-    return [part for part in parts if len(part) > 1 and ragged.lengths(part, np.array([0, len(part)]))[0] > 0.7 * pen]
+    return [part for part in parts if len(part) > 1 and ragged.length(part) > 0.7 * pen]
 
 
 def flattened_line(stroke: np.ndarray) -> np.ndarray:
     """The same line with a point at least every pixel."""
-    from embodied.draw.residue import along
-
     step = np.hypot(*np.diff(stroke, axis=0).T)
     if len(step) and step.max() <= 1.5:
         return stroke
