@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from embodied.draw import svg
 from embodied.draw.bezier import begun, curves, flattened, lines
 from embodied.draw.drawing import Drawing, Layer, placed
+from embodied.draw.link import grafted
 from embodied.draw.order import hilbert, ordered, tour, travel, visits
 from embodied.draw.retrace import matching, retraced
 from embodied.draw.timing import Pace, estimate, hop, moments
+from embodied.draw.touches import net, without_covered
 from embodied.errors import UserError
 
 numbers = st.floats(0, 200).map(lambda v: round(v, 2))
@@ -119,6 +121,25 @@ def test_retracing_draws_all_of_a_grid_in_one_stroke_and_without_a_price_in_the_
     assert abs(length(free) - length(dense)) < 1.0
     covered = {tuple(np.round(p, 1)) for stroke in paid for p in stroke}
     assert {tuple(np.round(p, 1)) for stroke in dense for p in stroke} <= covered
+
+
+def test_a_line_that_crosses_itself_is_cut_there_and_doubled_ink_is_drawn_once() -> None:
+    t = np.linspace(-0.5, np.pi + 0.5, 400)
+    loop = np.stack([20 * np.sin(t), 20 * np.sin(t) * np.cos(t)], 1)  # half an eight and two tails
+    graph = net([loop], 0.5)
+    assert sorted(graph.degrees().tolist()) == [1, 1, 4] and len(graph.edges) == 3
+    again = loop[100:140] + [0.0, 0.1]  # a fifth of a pen beside
+    both = net([loop, again], 0.5)
+    assert length(both.edges) > length([loop]) + 0.8 * length([again])
+    lean = without_covered(both, 0.5)
+    assert length(lean.edges) < 1.02 * length([loop]) and (lean.degrees() > 0).sum() >= 3
+
+
+def test_a_twig_at_an_open_end_lengthens_it_and_elsewhere_is_a_detour() -> None:
+    line = np.linspace([0.0, 0.0], [20.0, 0.0], 21)
+    ends = [np.array([[20.5, 0.0], [22.0, 0.0]]), np.array([[10.0, 0.5], [10.0, 2.0]])]
+    (drawn,), left = grafted([line], ends, 3.0)
+    assert not left and tuple(drawn[-1]) == (22.0, 0.0) and length([drawn]) == pytest.approx(22 + 2 * 2.0)
 
 
 # --- SVG

@@ -73,7 +73,7 @@ def test_a_turned_picture_gives_turned_strokes() -> None:
     ink = inked(120, [*CASES["a crossing"][0], ring(60.0, 60.0, 20.0)])
     a, b = trace.lines(ink), trace.lines(np.ascontiguousarray(np.rot90(ink)))
     turned = [np.stack([stroke[:, 1], 120 - stroke[:, 0]], 1) for stroke in a]
-    assert len(a) == len(b) and off(turned, [list(map(tuple, stroke)) for stroke in b]) < 0.7
+    assert len(a) == len(b) and off(turned, [list(map(tuple, stroke)) for stroke in b]) < 0.35
 
 
 def test_shade_and_noise_of_a_photograph_move_a_line_little() -> None:

@@ -183,8 +183,9 @@ def _fit(
     # Split at the worst point, but not at an end.
     inner = (index > low[piece]) & (index < high[piece])
     rank = np.where(inner, off, -1.0)
-    order = np.lexsort((rank, piece))
-    worst = index[order[starts[1:] - 1]]
+    hit = np.flatnonzero(rank == np.maximum.reduceat(rank, starts[:-1])[piece])
+    worst = np.empty(len(low), int)
+    worst[piece[hit]] = index[hit]
     return control, np.clip(worst, low + 1, np.maximum(high - 1, low + 1)), error
 
 
@@ -211,7 +212,7 @@ def _solve(
     v = 1 - u
     b1, b2 = 3 * u * v * v, 3 * u * u * v
     one, two = tail[piece] * b1[:, None], head[piece] * b2[:, None]
-    rest = p - a[piece] * (v**3 + b1)[:, None] - b[piece] * (u**3 + b2)[:, None]
+    rest = p - a[piece] * (v * v * v + b1)[:, None] - b[piece] * (u * u * u + b2)[:, None]
 
     def total(x: np.ndarray) -> np.ndarray:
         return np.add.reduceat(x, starts[:-1])
@@ -230,8 +231,9 @@ def _solve(
 
 def _at(control: np.ndarray, u: np.ndarray) -> np.ndarray:
     """Points (n, 2) of cubics (n, 4, 2) at u (n,)."""
-    u, v = u[:, None], 1 - u[:, None]
-    return v**3 * control[:, 0] + 3 * v * v * u * control[:, 1] + 3 * v * u * u * control[:, 2] + u**3 * control[:, 3]
+    v = 1 - u
+    share = np.stack([v * v * v, 3 * v * v * u, 3 * v * u * u, u * u * u], 1)  # powers are slow
+    return np.einsum("nk,nkj->nj", share, control)
 
 
 def _closer(p: np.ndarray, u: np.ndarray, control: np.ndarray) -> np.ndarray:

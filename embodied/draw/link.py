@@ -72,13 +72,16 @@ def grafted(
             continue
         way = twig[::-1] if side else twig
         k = int(at[side])
-        detours.setdefault(int(owner[k]), []).append(
-            (k - int(first[owner[k]]), np.concatenate([way, way[-2::-1], points[k : k + 1]]))
-        )
+        detours.setdefault(int(owner[k]), []).append((k - int(first[owner[k]]), way))
     out = list(strokes)
     for k, ways in detours.items():
-        stroke = out[k]
+        stroke, loop = out[k], closed(out[k])
         for at, way in sorted(ways, key=lambda one: -one[0]):
-            stroke = np.concatenate([stroke[: at + 1], way, stroke[at + 1 :]])
+            if at == len(stroke) - 1 and not loop:
+                stroke = np.concatenate([stroke, way])  # an open end goes on: there is nothing to come back for
+            elif at == 0 and not loop:
+                stroke = np.concatenate([way[::-1], stroke])
+            else:
+                stroke = np.concatenate([stroke[: at + 1], way, way[-2::-1], stroke[at:]])
         out[k] = stroke
     return out, left

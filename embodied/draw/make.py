@@ -99,7 +99,7 @@ def in_order(layer: Layer, plan: Plan) -> Layer:
     """The layer's curves in the order in which they are drawn, retraced if that was asked for."""
     lift_mm = plan.pace.lift_s * plan.pace.ink * {"off": 0.0, "thin": retrace.THIN, "max": 1.0}[plan.retrace]
     strokes = layer.strokes()
-    again = retrace.retraced(strokes, 1.3 * layer.pen_mm, lift_mm)
+    again = retrace.retraced(strokes, layer.pen_mm, lift_mm)
     twice = sum(map(length, again)) > 1.02 * sum(map(length, strokes))  # lines side by side were taken for one
     best = [ordered(some, budget_s=0) for some in (strokes, again)]
     saves = not (twice and plan.retrace == "off")

@@ -55,7 +55,10 @@ def along_of(points: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 def median(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """(k,) the middle value of each sequence; of an empty one, nan."""
-    order = np.lexsort((values, owners(starts)))
+    low, high = (values.min(), values.max()) if len(values) else (0.0, 0.0)
+    order = np.argsort(
+        owners(starts) + (values - low) * (0.5 / max(float(high - low), 1e-9))
+    )  # one key sorts faster than two
     count = np.diff(starts)
     middle = np.where(count > 0, starts[:-1] + count // 2, 0)
     return np.where(count > 0, values[order][middle], np.nan) if len(values) else np.full(len(count), np.nan)

@@ -10,89 +10,42 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from embodied.draw.ragged import closed, length
+from embodied.draw import touches
+from embodied.draw.ragged import length
+from embodied.draw.touches import Net
 
 HOW = ("off", "thin", "max")
 THIN = 0.25  # of the price of a lift: what retrace=thin pays
 
 
-def retraced(strokes: Sequence[np.ndarray], reach: float, price: float) -> list[np.ndarray]:
-    """Strokes (n, 2) that draw the same in fewer lifts. reach: within which ends touch; price: of a lift, as length of line."""
+def retraced(strokes: Sequence[np.ndarray], pen: float, price: float) -> list[np.ndarray]:
+    """Strokes (n, 2) that draw the same in fewer lifts. pen: its width; price: of a lift, as length of line."""
     if len(strokes) < 2:
         return [*strokes]
-    edges, tails, heads, count = _graph(strokes, reach)
-    doubled = _postman(edges, tails, heads, count, price)
-    edges += [edges[k] for k in doubled]
-    tails, heads = np.concatenate([tails, tails[doubled]]), np.concatenate([heads, heads[doubled]])
-    return _trails(edges, tails, heads, count)
+    graph = touches.net(strokes, pen)
+    if price > 0:
+        graph = touches.without_covered(graph, pen)
+        graph = graph.doubled(_postman(graph, price))
+    return _trails(graph)
 
 
-def _graph(strokes: Sequence[np.ndarray], reach: float) -> tuple[list[np.ndarray], np.ndarray, np.ndarray, int]:
-    """Strokes cut where others touch them: pieces (n, 2), their tail and head nodes, and how many nodes there are."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-    from scipy.spatial import KDTree
-
-    points = np.concatenate(strokes)
-    sizes = np.array([len(stroke) for stroke in strokes])
-    starts = np.concatenate([[0], sizes.cumsum()])
-    owner = np.repeat(np.arange(len(strokes)), sizes)
-    ends = np.stack([starts[:-1], starts[1:] - 1], 1).ravel()
-    tree = KDTree(points)
-    near = tree.query_ball_point(points[ends], reach)
-    e = np.repeat(ends, [len(some) for some in near])
-    v = np.concatenate([np.asarray(some, int) for some in near])
-    pairs = tree.query_pairs(0.5 * reach, output_type="ndarray")
-    e, v = np.concatenate([e, pairs[:, 0]]), np.concatenate([v, pairs[:, 1]])
-    is_end = np.zeros(len(points), bool)
-    is_end[ends] = True
-    other = owner[e] != owner[v]
-    away = np.hypot(*(points[e] - points[v]).T)
-    e, v, away = e[other], v[other], away[other]
-    # One touch for each end and stroke, one for each pair of strokes besides: the nearest.
-    key = np.where(is_end[e], e, -1 - owner[e]) * (len(strokes) + 1) + owner[v]
-    order = np.lexsort((away, key))
-    first = order[np.unique(key[order], return_index=True)[1]]
-    e, v = e[first], v[first]
-    node = np.zeros(len(points), bool)
-    node[ends] = node[e] = node[v] = True
-    at = np.flatnonzero(node)
-    rank = np.cumsum(node) - 1
-    rings = np.array([closed(stroke) for stroke in strokes])
-    a = np.concatenate([rank[e], rank[starts[:-1][rings]]])
-    b = np.concatenate([rank[v], rank[starts[1:][rings] - 1]])
-    count, label = connected_components(coo_matrix((np.ones(len(a)), (a, b)), (len(at),) * 2), directed=False)
-    middle = np.stack(
-        [np.bincount(label, points[at, j], count) / np.bincount(label, minlength=count) for j in (0, 1)], 1
-    )
-    same = owner[at[1:]] == owner[at[:-1]]
-    edges = []
-    for p, q in zip(at[:-1][same].tolist(), at[1:][same].tolist(), strict=True):
-        piece = points[p : q + 1]
-        # The pen passes the touch itself, so that no gap is left where an end fell short.
-        ends_ = middle[label[[rank[p], rank[q]]]]
-        edges.append(np.concatenate([ends_[:1], piece[1:-1] if len(piece) > 2 else piece[:0], ends_[1:]]))
-    return edges, label[:-1][same], label[1:][same], count
-
-
-def _postman(edges: list[np.ndarray], tails: np.ndarray, heads: np.ndarray, count: int, price: float) -> list[int]:
-    """Edges to draw twice: ways between odd nodes that are shorter than the price, the shortest first."""
+def _postman(graph: Net, price: float) -> list[int]:
+    """Edges to draw twice: ways between odd nodes that are shorter than the price."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import dijkstra
 
-    long = np.array([length(edge) for edge in edges])
+    odd = np.flatnonzero(graph.degrees() % 2)
+    if not len(odd):
+        return []
+    long = np.array([length(edge) for edge in graph.edges])
     best: dict[tuple[int, int], int] = {}
     for k in np.argsort(-long).tolist():
-        a, b = sorted((int(tails[k]), int(heads[k])))
+        a, b = sorted((int(graph.tails[k]), int(graph.heads[k])))
         best[a, b] = k
     a, b = np.array(list(best)).T
-    short = long[list(best.values())]
-    graph = coo_matrix((np.maximum(short, 1e-6), (a, b)), (count, count)).tocsr()
-    degree = np.bincount(np.concatenate([tails, heads]), minlength=count)
-    odd = np.flatnonzero(degree % 2)
-    if not len(odd) or price <= 0:
-        return []  # what touches is still drawn in as few trails as there can be
-    away, before = dijkstra(graph, directed=False, indices=odd, limit=price, return_predecessors=True)
+    short = np.maximum(long[list(best.values())], 1e-6)
+    ways = coo_matrix((short, (a, b)), (graph.count,) * 2).tocsr()
+    away, before = dijkstra(ways, directed=False, indices=odd, limit=price, return_predecessors=True)
     between = away[:, odd]
     out: list[int] = []
     for p, q in matching(np.minimum(between, price)):
@@ -106,16 +59,28 @@ def _postman(edges: list[np.ndarray], tails: np.ndarray, heads: np.ndarray, coun
 
 
 def matching(cost: np.ndarray) -> list[tuple[int, int]]:
-    """cost (k, k), symmetric, k even: pairs of a low sum; greedy, then pairs exchange partners while that helps."""
-    k = len(cost)
-    i, j = np.triu_indices(k, 1)
-    free, pairs = np.ones(k, bool), []
-    for n in np.argsort(cost[i, j], kind="stable").tolist():
-        if free[i[n]] and free[j[n]]:
-            free[i[n]] = free[j[n]] = False
-            pairs.append((i[n], j[n]))
-            if len(pairs) * 2 >= k - 1:
-                break
+    """cost (k, k), symmetric, k even: pairs of a low sum. The best assignment of partners is rings; every second step of a ring is
+    pairs, what odd rings leave over is paired as it comes; then pairs exchange partners while that helps."""
+    from scipy.optimize import linear_sum_assignment
+
+    alone = np.eye(len(cost), dtype=bool)
+    partner = linear_sum_assignment(np.where(alone, 1 + 2 * cost.sum(), cost))[1].tolist()
+    pairs: list[tuple[int, int]] = []
+    over: list[int] = []
+    seen: set[int] = set()
+    for k in range(len(cost)):
+        ring = []
+        while k not in seen:
+            seen.add(k)
+            ring.append(k)
+            k = partner[k]
+        if ring:
+            n = len(ring) // 2 * 2
+            turns = [ring[m:] + ring[:m] for m in range(len(ring) if n < len(ring) else 2)]
+            best = min(turns, key=lambda turn: float(cost[turn[0:n:2], turn[1:n:2]].sum()))
+            pairs += zip(best[0:n:2], best[1:n:2], strict=True)
+            over += best[n:]
+    pairs += zip(over[::2], over[1::2], strict=True)
     a, b = np.array(pairs).T
     while True:
         now = cost[a, b]
@@ -141,8 +106,9 @@ def matching(cost: np.ndarray) -> list[tuple[int, int]]:
             return list(zip(a.tolist(), b.tolist(), strict=True))
 
 
-def _trails(edges: list[np.ndarray], tails: np.ndarray, heads: np.ndarray, count: int) -> list[np.ndarray]:
+def _trails(graph: Net) -> list[np.ndarray]:
     """As few strokes as draw every edge once (C. Hierholzer, 1873): from odd nodes first, straight on where there is a choice."""
+    edges, tails, heads, count = graph.edges, graph.tails, graph.heads, graph.count
     outward: list[list[tuple[int, int]]] = [[] for _ in range(count)]
     for k, (a, b) in enumerate(zip(tails.tolist(), heads.tolist(), strict=True)):
         outward[a].append((k, 0))
@@ -168,9 +134,8 @@ def _trails(edges: list[np.ndarray], tails: np.ndarray, heads: np.ndarray, count
             node = int(tails[k] if back else heads[k])
         return trail
 
-    degree = np.bincount(np.concatenate([tails, heads]), minlength=count)
     trails = []
-    for node in [*np.flatnonzero(degree % 2).tolist(), *range(count)]:
+    for node in [*np.flatnonzero(graph.degrees() % 2).tolist(), *range(count)]:
         trail = walk(node)
         if trail:
             trails.append(trail)

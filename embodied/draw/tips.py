@@ -73,7 +73,9 @@ def _into_paper(ink: np.ndarray, lines: Lines, ends: Ends, free: np.ndarray, pen
     k = np.arange(len(free))
     above, below = values[k, first - 1], values[k, first]
     reach = s[first] - ALONG * np.clip((0.5 - below) / np.maximum(above - below, 1e-6), 0, 1) - lines.pen[chain] / 2
-    straight = (aside < 0.6 * pen) & (np.abs(reach - ahead) < 1.2 * pen + 1) & (reach > 0)
+    # Thinning eats a slanting line's end by up to two pens, and leaves less than one too many.
+    over = reach - ahead
+    straight = (aside < 0.6 * pen) & (over > -1.2 * pen - 1) & (over < 2 * pen + 1) & (reach > 0)
     tips = []
     for j, e in enumerate(free.tolist()):
         if straight[j]:
