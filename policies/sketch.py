@@ -41,6 +41,7 @@ class PenBody(Protocol):
     def observe(self) -> Observation: ...
     def apply(self, command: Command) -> Command: ...
     def photograph(self, camera: str = "over") -> NDArray[np.uint8]: ...
+    def take(self, pen: int) -> None: ...
 
 
 @dataclass
@@ -51,6 +52,7 @@ class State:
     passes: int = 0
     next: int = 0
     gaps: list[list[list[float]]] = field(default_factory=list)  # strokes of this pass, mm; empty: the drawing's own
+    pens: list[int] = field(default_factory=list)  # of these
     page: list[list[float]] = field(default_factory=list)  # base_from_page as found last
     looks: list[dict[str, Any]] = field(default_factory=list)
 
@@ -58,15 +60,16 @@ class State:
 class Sketch:
     """look_s: seconds of drawing between looks; 0: only at the end. passes: of correction, at most. moved: called every tick, for
     films. kept: called with `out` before every stroke, for what the body writes down. sort: what else, beside the strokes, has to
-    be the same for a run to be gone on with."""
+    be the same for a run to be gone on with. pens: which pen each stroke is drawn with; the first, where none are given."""
 
     def __init__(
         self, body: PenBody, policy: PenPolicy, strokes: Sequence[NDArray[np.float64]], pen_mm: float, out: Path,
         look_s: float = 15.0, passes: int = 2, moved: Callable[[], None] = lambda: None,
         progress: Callable[[str, int, int], None] = lambda *_: None, kept: Callable[[Path], None] = lambda _: None, sort: str = "",
+        pens: Sequence[int] = (),
     ) -> None:  # fmt: skip
         self.body, self.policy, self.strokes, self.pen_mm, self.out = body, policy, strokes, pen_mm, out
-        self.look_s, self.passes = look_s, passes
+        self.look_s, self.passes, self.pens = look_s, passes, list(pens) or [0] * len(strokes)
         self.moved, self.progress, self.kept = moved, progress, kept
         digest = hashlib.sha256(
             sort.encode() + b"".join(np.round(stroke, 4).tobytes() for stroke in strokes)
@@ -74,6 +77,7 @@ class Sketch:
         self.state = self._resumed(digest)
         policy.plan(body.observe(), "draw")
         self.ink: NDArray[np.float32] = np.zeros((1, 1), np.float32)
+        self.taken = 0  # the pen in hand
         self.drawn_s = 0.0  # of the first pass, the ways to and from looks left out
 
     @property
@@ -86,15 +90,19 @@ class Sketch:
         if state.next == 0 and state.passes == 0:
             self.look()  # where the sheet lies
         while True:
-            strokes = [np.array(gap) for gap in state.gaps] if state.passes else list(self.strokes)
-            self._draw(strokes)
+            if state.passes:
+                self._draw([np.array(gap) for gap in state.gaps], state.pens)
+            else:
+                self._draw(list(self.strokes), self.pens)
             result = self.look()
-            gaps = missing(self.strokes, self.ink, DOTS)
-            result["missing"] = sum(map(length, gaps)) / max(sum(map(length, self.strokes)), 1e-9)
+            gaps = {pen: missing(self._of(pen), self.ink, DOTS) for pen in sorted(set(self.pens))}
+            result["missing"] = sum(length(gap) for some in gaps.values() for gap in some) / max(
+                sum(map(length, self.strokes)), 1e-9
+            )
             state.looks.append({"pass": state.passes, **result})
             before = [look["missing"] for look in state.looks[:-1]]
             if (
-                not gaps
+                not any(gaps.values())
                 or result["missing"] < ENOUGH
                 or state.passes >= self.passes
                 or (before and result["missing"] > 0.9 * before[-1])
@@ -102,7 +110,12 @@ class Sketch:
                 self._save()
                 return result
             state.passes, state.next = state.passes + 1, 0
-            state.gaps = [gap.tolist() for gap in ordered(gaps, budget_s=0.3)]
+            again = {pen: ordered(some, budget_s=0.3) for pen, some in gaps.items() if some}
+            state.gaps = [gap.tolist() for some in again.values() for gap in some]
+            state.pens = [pen for pen, some in again.items() for _ in some]
+
+    def _of(self, pen: int) -> list[NDArray[np.float64]]:
+        return [stroke for stroke, its in zip(self.strokes, self.pens, strict=True) if its == pen]
 
     def look(self) -> dict[str, float]:
         """Make way, find the sheet, see its ink."""
@@ -115,7 +128,7 @@ class Sketch:
         self.ink = sheet.flat(image, camera, camera.parent_from_cam, page, self.body.page, DOTS)
         return likeness(self.strokes, self.ink, DOTS, self.pen_mm)
 
-    def _draw(self, strokes: list[NDArray[np.float64]]) -> None:
+    def _draw(self, strokes: list[NDArray[np.float64]], pens: list[int]) -> None:
         policy, state = self.policy, self.state
         policy.lay(strokes, self.page)
         since = 0.0
@@ -126,6 +139,9 @@ class Sketch:
                 continue
             self.progress(f"pass {state.passes}" if state.passes else "drawing", k, len(strokes))
             self._save()
+            if self.taken != pens[k]:
+                self.taken = pens[k]
+                self.body.take(self.taken)
             chunk = policy.act(self.body.observe(), plan)
             self._go(chunk.actions)
             plan, state.next = plan.advanced(), k + 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from sim.world import PHYSICS_HZ, Light, World
 
 RATE_HZ = 120.0
 SUBSTEPS = round(PHYSICS_HZ / RATE_HZ)
+PEN_COLOUR = (0.12, 0.2, 0.55, 1.0)
 PEN_M = 0.09  # from the grasp point to the tip
 THICK_M = 0.002  # of the sheet, or board, that is drawn on
 TRAVEL_M = 0.0015  # of the pen's spring: deeper, the paper would stop the arm
@@ -35,18 +37,23 @@ EFFORTS = [87.0] * 4 + [12.0] * 3 + [20.0] * 2  # Nm, N
 GAIN = 0.9  # of the joints' error, per substep; the targets' speed is fed forward
 LIGHT = Light(ambient=0.75, diffuse=0.25, specular=0.0)
 DOTS = 4  # px a mm at which a camera sees ink
+A4_MM = float(np.hypot(210, 297))  # from corner to corner
+MARGIN_MM = 25  # round the sheet, that the overhead camera sees
 REST_M = (0.30, -0.20, 0.25)  # the tip, out of the overhead camera's sight
 
 
 class DrawBody:
-    """page: (width, height) mm. pen_mm: the line's width. trouble: what goes wrong, seeded by reset."""
+    """page: (width, height) mm. pen_mm: the line's width. trouble: what goes wrong, seeded by reset. colours: #rrggbb of the pens,
+    of which the arm holds the first until it takes another. dots: px a mm of the overhead camera."""
 
     def __init__(
-        self, page: tuple[float, float] = (210.0, 297.0), pen_mm: float = 0.5, trouble: Trouble | None = None
-    ) -> None:
+        self, page: tuple[float, float] = (210.0, 297.0), pen_mm: float = 0.5, trouble: Trouble | None = None,
+        colours: Sequence[str] = ("#000000",), dots: int = DOTS,
+    ) -> None:  # fmt: skip
         if max(page) > 420:
             raise UserError(f"a page of {page[0]:g}x{page[1]:g} mm is larger than the arm reaches; take A4 or smaller")
-        self.page, self.pen_mm, self.trouble = page, pen_mm, trouble or Trouble()
+        self.page, self.pen_mm, self.trouble, self.colours = page, pen_mm, trouble or Trouble(), colours
+        self._dots = dots
         self.world = World()
         path = self.world.data / "franka_panda" / "panda.urdf"
         self.arm = Arm(path, offset_m=PEN_M)
@@ -60,10 +67,11 @@ class DrawBody:
         table = self.world.add(ground_mesh(0.02), [], (0.45, 0.36, 0.28, 1.0))
         self.world.place(table, (0.50, 0.0, -0.02 - THICK_M))
         self._sheet = self.world.add(box_mesh((page[1] / 1e3, page[0] / 1e3, THICK_M)), [], (1.0, 1.0, 1.0, 1.0))
-        self._pen = self.world.add(cylinder_mesh(0.009, PEN_M), [], (0.12, 0.2, 0.55, 1.0))
+        self._pen = self.world.add(cylinder_mesh(0.009, PEN_M), [], PEN_COLOUR)
+        wide = 33.0 * max(0.4, float(np.hypot(*page)) / A4_MM)
         self.cameras = {
-            "front": pinhole((480, 360), 33.0, look_at((1.02, -0.40, 0.66), (0.43, 0.0, 0.06)), depth=False),
-            "over": overhead(page),
+            "front": pinhole((480, 360), wide, look_at((1.02, -0.40, 0.66), (0.43, 0.0, 0.06)), depth=False),
+            "over": overhead(page, dots=dots),
         }
         names = tuple(f"q{k + 1}" for k in range(len(self._joints)))
         self._channels = Channels(
@@ -84,7 +92,8 @@ class DrawBody:
     def reset(self, seed: int | None = None) -> Observation:
         """A fresh sheet where it belongs, the arm at rest."""
         rng = np.random.default_rng([seed or 0, 11])
-        self.paper = Paper(self.page)
+        self.paper = Paper(self.page, self.colours)
+        self.take(0)
         self.pen = Pen(self.pen_mm, self.trouble, rng)
         self.base_from_page = sheet.laid(*self.page)
         way = rng.uniform(0, 2 * np.pi)
@@ -138,6 +147,13 @@ class DrawBody:
             self._put_sheet()
         return Command(command.t_s, target.astype(np.float32))
 
+    def take(self, pen: int) -> None:
+        """Hold another pen; exchanging them takes no time here."""
+        self._taken = pen
+        code = self.colours[pen]
+        colour = PEN_COLOUR if code == "#000000" else (*(int(code[k : k + 2], 16) / 255 for k in (1, 3, 5)), 1.0)
+        self.world.paint(self._pen, colour)
+
     def close(self) -> None:
         self.world.close()
 
@@ -147,7 +163,7 @@ class DrawBody:
         """Write down the sheet and its ink: new ink is added to a file, then sheet.json says how much of that counts."""
         lines = self.paper.stretches
         with (out / "sheet.ink").open("r+b" if self._kept else "wb") as file:
-            file.seek(self._kept * 40)  # five float64 a stretch
+            file.seek(self._kept * 48)  # six float64 a stretch
             file.write(np.array(lines[self._kept :], "<f8").tobytes())
         self._kept = len(lines)
         slipped = not np.isfinite(self._slip[0])
@@ -162,15 +178,15 @@ class DrawBody:
             return
         try:
             kept = json.loads(at.read_text())
-            ink = np.fromfile(out / "sheet.ink", "<f8", 5 * int(kept["stretches"])).reshape(-1, 5)
+            ink = np.fromfile(out / "sheet.ink", "<f8", 6 * int(kept["stretches"])).reshape(-1, 6)
             page, ticks, slipped = np.array(kept["page"], float), int(kept["ticks"]), bool(kept["slipped"])
             whole = len(ink) == kept["stretches"] and page.shape == (4, 4)
         except (ValueError, OSError, KeyError, TypeError):
             whole = False
         if not whole:
             raise UserError(f"{at} or sheet.ink beside it is damaged; delete both, and progress.json, to begin anew")
-        self.paper = Paper(self.page)
-        self.paper.stretches = [(float(a), float(b), float(c), float(d), float(w)) for a, b, c, d, w in ink]
+        self.paper = Paper(self.page, self.colours)
+        self.paper.stretches = [(a, b, c, d, w, pen) for a, b, c, d, w, pen in ink.tolist()]
         self._kept, self.base_from_page, self.ticks = len(ink), page, ticks
         if slipped:
             self._slip = (np.inf, *self._slip[1:])
@@ -194,11 +210,12 @@ class DrawBody:
             at = np.stack([cols + 0.5, rows + 0.5], 1)
             points = sheet.on_plane(spec, spec.parent_from_cam, at, float(self.base_from_page[2, 3]))
             x, y = sheet.on_page(self.base_from_page, points)[:, :2].T
-            dots = DOTS if camera == "over" else 2  # about a pixel's size, so that thin lines do not flicker
+            dots = self._dots if camera == "over" else 2  # about a pixel's size, so that thin lines do not flicker
             ink = self.paper.ink(dots)
             inside = (x >= 0) & (x < self.page[0]) & (y >= 0) & (y < self.page[1])
-            dark = np.where(inside, sheet.sample(ink, (x * dots).astype(np.float32), (y * dots).astype(np.float32)), 0)
-            image[rows, cols] = (image[rows, cols] * (1 - 0.9 * dark[:, None])).astype(np.uint8)
+            u, v = (x * dots).astype(np.float32), (y * dots).astype(np.float32)
+            dark = np.stack([sheet.sample(ink[..., k], u.copy(), v.copy()) for k in range(ink.shape[2])], 1)
+            image[rows, cols] = (image[rows, cols] * (1 - 0.9 * np.where(inside[:, None], dark, 0))).astype(np.uint8)
         return image
 
     # --- inside
@@ -216,7 +233,7 @@ class DrawBody:
         if pressed and self._last is not None:
             width = self.pen.moved(float(np.hypot(*(at[:2] - self._last[:2]))))
             if width > 0:
-                self.paper.add(self._last, at, width)
+                self.paper.add(self._last, at, width, self._taken)
         self._last = at if pressed else None
 
     def _put_sheet(self) -> None:
@@ -235,11 +252,11 @@ def home(body: DrawBody) -> tuple[float, float, float]:
 
 
 def overhead(
-    page: tuple[float, float], height_m: float = 0.75, middle: tuple[float, float] = (0.45, 0.0)
+    page: tuple[float, float], height_m: float = 0.75, middle: tuple[float, float] = (0.45, 0.0), dots: int = DOTS
 ) -> CameraSpec:
-    """A calibrated camera above the sheet's place that sees it with 25 mm to spare all round, at 4 px a mm."""
-    width, height = (round((side + 50) * 4) for side in page)
-    focal = 4 * height_m * 1e3
+    """A calibrated camera above the sheet's place that sees it with MARGIN_MM to spare all round, at `dots` px a mm."""
+    width, height = (round((side + 2 * MARGIN_MM) * dots) for side in page)
+    focal = dots * height_m * 1e3
     base_from_cam: Matrix = np.eye(4)
     base_from_cam[:3, :3] = np.array([[0, 1, 0], [1, 0, 0], [0, 0, -1]])
     base_from_cam[:3, 3] = (*middle, height_m)

@@ -6,6 +6,7 @@ pixels (sim/draw.py).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,38 +57,44 @@ class Pen:
 
 
 class Paper:
-    """size: (width, height) mm. Ink is kept as stretches and laid on the array when somebody looks."""
+    """size: (width, height) mm. colours: #rrggbb of the pens. Ink is kept as stretches, laid on the array when somebody looks."""
 
-    def __init__(self, size: tuple[float, float]) -> None:
-        self.size = size
-        self.stretches: list[tuple[float, float, float, float, float]] = []  # x y x y width, mm
+    def __init__(self, size: tuple[float, float], colours: Sequence[str] = ("#000000",)) -> None:
+        self.size, self.colours = size, colours
+        self.stretches: list[tuple[float, float, float, float, float, float]] = []  # x y x y width, mm, and which pen
+        light = np.array([[int(one[k : k + 2], 16) for k in (1, 3, 5)] for one in colours], np.uint8)
+        self._taken = 255 - (light if np.ptp(light, 1).any() else light[:, :1])  # of the light, by each pen's ink
         self._laid = 0
-        self._fine = np.zeros((0, 0), np.uint8)
+        self._fine: NDArray[np.uint8] = np.zeros((0, 0, 1), np.uint8)
         self._coarse: dict[int, tuple[int, NDArray[np.float32]]] = {}
 
-    def add(self, a: NDArray[np.floating], b: NDArray[np.floating], width_mm: float) -> None:
-        self.stretches.append((float(a[0]), float(a[1]), float(b[0]), float(b[1]), width_mm))
+    def add(self, a: NDArray[np.floating], b: NDArray[np.floating], width_mm: float, pen: int = 0) -> None:
+        self.stretches.append((float(a[0]), float(a[1]), float(b[0]), float(b[1]), width_mm, float(pen)))
 
     def ink(self, per_mm: int) -> NDArray[np.float32]:
-        """(H, W) 0 paper to 1 ink; per_mm divides FINE."""
+        """(H, W, c) share of the light that the ink takes, 0 to 1; c is 1 where all inks are grey, else red, green, blue. per_mm
+        divides FINE."""
         from PIL import Image, ImageDraw
 
         known = self._coarse.get(per_mm)
         if known is not None and known[0] == len(self.stretches):
             return known[1]
+        channels = self._taken.shape[1]
         if not self._fine.size:
-            self._fine = np.zeros((round(self.size[1] * FINE), round(self.size[0] * FINE)), np.uint8)
+            self._fine = np.zeros((round(self.size[1] * FINE), round(self.size[0] * FINE), channels), np.uint8)
         if self._laid < len(self.stretches):
-            image = Image.fromarray(self._fine)
+            image = Image.fromarray(self._fine[..., 0] if channels == 1 else self._fine)
             pen = ImageDraw.Draw(image)
-            for x0, y0, x1, y1, width in self.stretches[self._laid :]:
-                r = width * FINE / 2
-                pen.line([x0 * FINE, y0 * FINE, x1 * FINE, y1 * FINE], fill=255, width=max(1, round(2 * r)))
-                pen.ellipse([x1 * FINE - r, y1 * FINE - r, x1 * FINE + r, y1 * FINE + r], fill=255)
-            self._fine = np.asarray(image).copy()
+            for x0, y0, x1, y1, width, which in self.stretches[self._laid :]:
+                r, taken = width * FINE / 2, self._taken[int(which)].tolist()
+                fill = taken[0] if channels == 1 else tuple(taken)
+                pen.line([x0 * FINE, y0 * FINE, x1 * FINE, y1 * FINE], fill=fill, width=max(1, round(2 * r)))
+                pen.ellipse([x1 * FINE - r, y1 * FINE - r, x1 * FINE + r, y1 * FINE + r], fill=fill)
+            self._fine = np.asarray(image).reshape(*self._fine.shape).copy()
             self._laid = len(self.stretches)
         k = FINE // per_mm
         rows, cols = self._fine.shape[0] // k, self._fine.shape[1] // k
-        out = self._fine[: rows * k, : cols * k].reshape(rows, k, cols, k).mean((1, 3), dtype=np.float32) / 255
+        whole = self._fine[: rows * k, : cols * k].reshape(rows, k, cols, k, channels)
+        out = whole.mean((1, 3), dtype=np.float32) / 255
         self._coarse[per_mm] = len(self.stretches), out
         return out

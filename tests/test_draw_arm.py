@@ -163,11 +163,11 @@ def test_a_gap_is_found_where_it_is_and_nowhere_else() -> None:
 
 def test_the_sheet_s_record_grows_by_what_is_new_and_a_damaged_one_is_a_sentence(tmp_path: Path) -> None:
     body = DrawBody(PAGE)
-    lines = [(float(k), 0.0, k + 1.0, 0.0, 0.5) for k in range(6)]
+    lines = [(float(k), 0.0, k + 1.0, 0.0, 0.5, 0.0) for k in range(6)]
     for count in (2, 5, 6):
         body.paper.stretches = lines[:count]
         body.keep(tmp_path)
-        assert (tmp_path / "sheet.ink").stat().st_size == 40 * count
+        assert (tmp_path / "sheet.ink").stat().st_size == 48 * count
     (tmp_path / "sheet.ink").open("ab").write(b"cut")  # killed while more was being added
     body.reset(0)
     body.resume(tmp_path)
@@ -176,3 +176,52 @@ def test_the_sheet_s_record_grows_by_what_is_new_and_a_damaged_one_is_a_sentence
     with pytest.raises(UserError, match="damaged"):
         body.resume(tmp_path)
     body.close()
+
+
+def test_every_stroke_is_drawn_and_drawn_again_with_its_own_pen(tmp_path: Path) -> None:
+    from scipy.spatial import KDTree
+
+    body = DrawBody(PAGE, 0.8, Trouble(dry=0.15), ("#000000", "#f0c000"))
+    body.reset(2)
+    tmp_path.mkdir(exist_ok=True)
+    sketch = Sketch(body, PenPolicy(body.arm, RATE_HZ), STROKES[:2], 0.8, tmp_path, look_s=0.0, pens=[0, 1])
+    result = sketch.run()
+    assert result["iou"] > 0.95 and len(sketch.state.looks) > 1
+    inked = np.array(body.paper.stretches)
+    for pen, stroke in enumerate(STROKES[:2]):
+        off = KDTree(along([stroke], 0.02)).query(inked[inked[:, 5] == pen][:, :2])[0]
+        assert len(off) and off.max() < 0.25
+    light = 1 - body.paper.ink(4)
+    assert light[:90].max(2).min() < 0.05  # black above
+    yellow = light[150:300].reshape(-1, 3)
+    np.testing.assert_allclose(yellow[yellow[:, 2] < 0.05][0], [0xF0 / 255, 0xC0 / 255, 0], atol=0.05)
+    body.close()
+
+
+def test_the_environment_is_clean_repeats_and_rewards_ink_where_it_is_wanted() -> None:
+    import gymnasium
+    from gymnasium.utils.env_checker import check_env
+
+    import sim  # noqa: F401
+
+    env = gymnasium.make("Embodied/Draw-v0", strokes=1, cameras=()).unwrapped
+    check_env(env, skip_render_check=True)
+    shows = []
+    for _ in range(2):
+        obs, info = env.reset(seed=5)
+        stroke = env.goal[0]  # pyright: ignore[reportAttributeAccessIssue]
+        total, done = 0.0, False
+        for place in ([*stroke[0], 3.0], *([*point, -0.3] for point in stroke), [*stroke[-1], 3.0]):
+            for _ in range(40):
+                obs, reward, done, _, info = env.step(np.array(place, np.float32))
+                total += reward
+                if done or np.abs(obs["observation.state"] - place).max() < 0.2:
+                    break
+        assert done and info["success"] and total == pytest.approx(info["likeness"])
+        shows.append(env.body.photograph("over"))  # pyright: ignore[reportAttributeAccessIssue]
+    np.testing.assert_array_equal(*shows)
+    picture, goal = (np.asarray(one)[60:-60, 60:-60].min(2) < 120 for one in (shows[0], obs["observation.images.goal"]))
+    assert (picture & goal).sum() > 0.6 * goal.sum()  # where the goal picture has it, the arm aside
+    with pytest.raises(UserError, match="strokes=0"):
+        gymnasium.make("Embodied/Draw-v0", strokes=0)
+    env.close()

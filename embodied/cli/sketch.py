@@ -35,7 +35,9 @@ def simulated(
         settings.dry, slip_mm=settings.slip_mm, slip_deg=settings.slip_deg, vary=settings.vary,
     )  # fmt: skip
     strokes = [stroke for layer in made.layers for stroke in layer.strokes()]
-    body = world.DrawBody((made.width, made.height), made.layers[0].pen_mm, trouble)
+    pens = [k for k, layer in enumerate(made.layers) for _ in layer.curves]
+    colours = [layer.colour for layer in made.layers]
+    body = world.DrawBody((made.width, made.height), made.layers[0].pen_mm, trouble, colours)
     try:
         body.reset(settings.seed)
         policy = hand.PenPolicy(body.arm, world.RATE_HZ, pace)
@@ -45,7 +47,7 @@ def simulated(
         sketch = loop.Sketch(
             body, policy, strokes, body.pen_mm, out, settings.look_s, settings.passes, film.tick,
             lambda what, k, n: say(f"{what}: stroke {k + 1} of {n}"), body.keep,
-            f"{made.width} {made.height} {body.pen_mm} {settings.seed} {trouble}",
+            f"{made.width} {made.height} {body.pen_mm} {settings.seed} {trouble} {colours}", pens,
         )  # fmt: skip
         if sketch.state.next or sketch.state.passes:
             body.resume(out)

@@ -144,10 +144,11 @@ def flat(
     image: NDArray[np.uint8], camera: CameraSpec, base_from_cam: Matrix, base_from_page: Matrix,
     size: tuple[float, float], per_mm: float,
 ) -> NDArray[np.float32]:  # fmt: skip
-    """The ink that a picture (H, W, 3) shows on the sheet, per_mm px a mm: 0 paper to 1 black, shade taken out."""
+    """The ink that a picture (H, W, 3) shows on the sheet, per_mm px a mm, shade taken out: 0 paper, 1 where no red, no green or no
+    blue is left, as under black and all strong colours."""
     from scipy.ndimage import grey_closing, uniform_filter
 
-    grey = image.astype(np.float32).mean(2) / 255
+    grey = image.min(2).astype(np.float32) / 255
     rows, cols = round(size[1] * per_mm), round(size[0] * per_mm)
     y, x = (np.mgrid[0:rows, 0:cols] + 0.5) / per_mm
     at = pixels(camera, base_from_cam, on_base(base_from_page, np.stack([x.ravel(), y.ravel()], 1)))
