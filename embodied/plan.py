@@ -7,6 +7,7 @@
     put    <thing> between <thing> and <thing>
     put    <thing> on table
     push   <thing> to <thing>
+    draw   picture
 
 A thing is `<colour> <shape>`. In a model's output every line ends in its grounded points, each a pair of location tokens
 `<xNNN><yNNN>` (as PaliGemma's, arXiv 2407.07726, section 3.2.5, but with x and y apart), NNN in 0..BINS-1 of the front
@@ -26,7 +27,8 @@ COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink",
 SHAPES = ("block", "cylinder", "brick")  # can be picked up
 PLACES = ("bowl", "zone")  # stay where they are
 HELD = "in hand"  # where a listing says a held thing is
-SKILLS = ("reach", "pick", "put", "push")
+SKILLS = ("reach", "pick", "put", "push", "draw")
+DRAW = "draw picture"  # the one step of an arm with a pen: the picture that it was given, on the sheet before it
 
 _THING = rf"((?:{'|'.join(COLOURS)}) (?:{'|'.join(SHAPES + PLACES)}))"
 _POINT = re.compile(r"<x(\d{3})>\s*<y(\d{3})>")
@@ -37,6 +39,7 @@ _FORMS = (
     ("put", re.compile(rf"put {_THING} (on|in|left of|right of|behind|in front of) {_THING}$"), 1),
     ("put", re.compile(rf"put {_THING} (between) {_THING} and {_THING}$"), 2),
     ("push", re.compile(rf"push {_THING} (to) {_THING}$"), 2),
+    ("draw", re.compile(r"draw (picture)$"), 0),
 )
 
 

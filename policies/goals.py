@@ -14,15 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied import plan as text
+from embodied.errors import UserError
 from embodied.plan import PLACES
 from embodied.spec import CameraSpec
-from embodied.types import Point, Step
+from embodied.types import Plan, Point, Step
 from policies.foresee import Listing, after
 from policies.told import told
 
 if TYPE_CHECKING:
     from embodied.model.decode import Look
     from embodied.model.grammar import Grammar, Known
+    from embodied.model.network import EmbodiedModel
 
 ONE = 0.9  # how sure a sentence must be one job to be read whole; sentences of training are told apart there
 TAKEN = -1  # no token
@@ -129,6 +131,39 @@ def _doubtful(said: Sequence[int], look: Look, grammar: Grammar) -> bool:
     )
 
 
+def with_pen(weights: str, goal: str) -> Plan:
+    """What the model of these weights makes of a sentence when the arm holds a pen, see asked_of_pen."""
+    from embodied.model.grammar import Grammar
+    from embodied.model.weights import from_pretrained
+
+    model = from_pretrained(weights)
+    grammar = Grammar(model.words)
+    if not grammar.draw:
+        raise UserError(
+            f"weights {weights!r} were taught before there was a pen; use weights=tabletop, or train them again"
+        )
+    return asked_of_pen(model, grammar, goal)
+
+
+def asked_of_pen(model: EmbodiedModel, grammar: Grammar, goal: str) -> Plan:
+    """The plan of an arm that holds a pen over a sheet: no thing lies there, and all that can be asked for is the drawing. A
+    refusal where the sentence asks for none."""
+    from embodied.model.decode import Look
+    from embodied.model.lessons import ALL
+
+    look = Look(model, {}, {})
+    look.note(ALL, "")
+    refusal = (
+        f"I do not understand {goal[:60]!r} with a pen in the hand; ask for a drawing, for example 'draw the house'"
+    )
+    try:
+        wanted = jobs(look, grammar, goal)
+    except Refused as why:
+        absent = f"I hold a pen and see no {why}; ask for a drawing, or leave out picture="
+        return Plan(goal, (), refusal=absent if str(why) else refusal)
+    return Plan(goal, tuple(map(text.step, wanted)), refusal="" if wanted else refusal)
+
+
 def steps(
     look: Look, grammar: Grammar, wanted: Sequence[str], camera: CameraSpec, hand: NDArray[np.floating]
 ) -> list[Step]:
@@ -144,6 +179,9 @@ def steps(
     table = text.read_listing(seen)
     out: list[Step] = []
     for job in wanted:
+        if job == text.DRAW:  # how it is drawn is no matter of words
+            out.append(text.step(job))
+            continue
         # What is not seen cannot be handled: a plan names listed things, by the names that they were listed by.
         holds = told(text.step(job), table, camera, hand)
         if holds:

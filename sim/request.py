@@ -76,13 +76,21 @@ def _vocabulary() -> frozenset[str]:
     return frozenset(word for text in sources for word in re.findall(r"[a-z]+", re.sub(r"\{\w+\}", " ", text.lower())))
 
 
-def check(goal: str) -> str:
-    """The goal with tidy spaces. UserError when it is empty, too long, or mostly of words that are not our English."""
+def tidied(goal: str) -> str:
+    """The goal with tidy spaces. UserError when it is empty, too long, or says what not to do."""
     tidy = " ".join(goal.split())
     if not tidy:
         raise UserError(f"the goal is empty; say what to do, for example goal={_EXAMPLE!s}")
     if len(tidy) > LONGEST:
         raise UserError(f"the goal has {len(tidy):,} characters; say it in at most {LONGEST}, for example {_EXAMPLE}")
+    if _FORBIDS.search(tidy.lower()):
+        raise UserError(f"the goal {_short(tidy)!r} says what not to do; say what to do, for example {_EXAMPLE}")
+    return tidy
+
+
+def check(goal: str) -> str:
+    """The goal as tidied. UserError when it is mostly of words that are not our English, or names what no table here has."""
+    tidy = tidied(goal)
     words = re.findall(r"[^\W\d_]+", tidy.lower())
     known = [word for word in words if word in _vocabulary()]
     if len(known) < 0.6 * len(words) or len(words) < 2:
@@ -93,8 +101,6 @@ def check(goal: str) -> str:
         ):  # a typo is forgiven
             kinds = ", ".join(f"{shape}s" for shape in SHAPES + PLACES)
             raise UserError(f"the goal names a {noun!r}, and I know {kinds} only; write for example {_EXAMPLE}")
-    if _FORBIDS.search(tidy.lower()):
-        raise UserError(f"the goal {_short(tidy)!r} says what not to do; say what to do, for example {_EXAMPLE}")
     return tidy
 
 

@@ -22,6 +22,7 @@ from embodied.types import Step
 from policies.expert import grounded, job_of
 from policies.judge import want_of
 from policies.symbolic import Facts, Thing, remaining, support
+from sim import drawings
 from sim import randomise as dice
 from sim.camera import SIZES, front
 from sim.hindsight import another
@@ -124,7 +125,11 @@ def write(shard: int, out: Path, seed: int) -> None:
         task = TASKS[k % len(TASKS)]
         seeds = (seed_of("train", seed, ((shard * SHARD + k) * STARTS + n) % EPISODES) for n in range(STARTS))
         records += moments(task, next(seeds))
-        records += (next(moments(task, one)) for one in seeds)  # most sentences are told at the start
+        ahead = list(seeds)
+        records += (next(moments(task, one)) for one in ahead)  # most sentences are told at the start
+        if k % 4 == 0:
+            rng = np.random.default_rng([ahead[0], 3])
+            records.append(drawings.record(rng, ahead[0]))
         if len(records) >= SHARD:
             break
     write_shard(out / f"{shard:05d}-words", records[:SHARD], {})

@@ -109,7 +109,9 @@ def test_a_goal_that_says_draw_needs_a_picture_and_the_other_way_round(capsys: p
     assert main(["run", "goal=draw the house"]) == 2
     assert "give picture=FILE" in capsys.readouterr().err
     assert main(["run", "goal=pick up the red block", "picture=house.png"]) == 2
-    assert "goes with a goal that says draw" in capsys.readouterr().err
+    assert "I hold a pen and see no red block" in capsys.readouterr().err
+    assert main(["run", "goal=cook bread", "picture=house.png"]) == 2
+    assert "ask for a drawing" in capsys.readouterr().err
 
 
 def test_a_goal_is_drawn_by_the_arm(tmp_path: Path) -> None:
@@ -123,6 +125,28 @@ def test_a_goal_is_drawn_by_the_arm(tmp_path: Path) -> None:
     assert report["likeness"]["iou"] > 0.95 and report["tip_mm"]["max"] < 0.25
     assert {"drawing.mp4", "canvas.png"} <= {file.name for file in out.iterdir()}
     assert not (out / "progress.json").exists()
+
+
+def test_the_model_tells_a_sentence_that_asks_for_a_drawing_from_one_that_does_not() -> None:
+    pytest.importorskip("pybullet")
+    from embodied.model.grammar import Grammar
+    from embodied.model.weights import from_pretrained
+    from policies import goals
+    from sim import drawings
+    from sim.nonsense import nonsense
+
+    model = from_pretrained("tabletop")
+    grammar = Grammar(model.words)
+
+    def drawn(goal: str) -> bool:
+        return goals.asked_of_pen(model, grammar, goal).steps != ()
+
+    rng = np.random.default_rng(10_000_000)
+    assert sum(drawn(drawings.asked(rng, held_out=True)) for _ in range(20)) >= 18
+    assert sum(drawn(nonsense(rng)) for _ in range(20)) <= 2
+    assert not any(drawn(goal) for goal in ("put the red block in the blue bowl", "lift the green cylinder"))
+    known = grammar.placed(model.words.encode("red block <x010><y020>"))
+    assert grammar.draw[0] not in grammar.job([], known)  # on a table with things nobody draws
 
 
 @pytest.mark.skipif(

@@ -61,27 +61,27 @@ def main(settings: Draw, chosen: dict[str, str]) -> int:
 
 
 def step(goal: str, settings: Run) -> int:
-    """The plan of one step that a goal such as "draw the house" comes to, carried out: see main. disturb: the probability that the
-    pen runs dry, its width varies and the sheet slips."""
+    """A goal such as "draw the house", for an arm with a pen: the model reads it and writes the plan, whose step is carried out
+    here; see main. disturb: the probability that the pen runs dry, its width varies and the sheet slips."""
     import numpy as np
 
-    if goal.casefold().split()[:1] != ["draw"]:
-        raise UserError(
-            f"picture= goes with a goal that says draw, not {goal!r}; write goal='draw the house', or leave picture= out"
-        )
     if not settings.picture:
         raise UserError(
             f"{goal!r} needs the picture to draw; give picture=FILE, or for pictures made from words: embodied draw prompt=..."
         )
+    plan = parts.outside("policies.goals").with_pen(settings.weights, goal)
+    if plan.refusal:
+        raise UserError(plan.refusal)
     out = settings.out or time.strftime("runs/%Y-%m-%d-%H-%M-%S")
-    words = f"draw the picture {Path(settings.picture).name}"
+    (words,) = [f"{one.text} {Path(settings.picture).name}" for one in plan.steps]
     print(f"1. {words}")
     bad = np.random.default_rng([settings.seed, 2]).random() < settings.disturb
     trouble: dict[str, Any] = {"dry": 0.05, "vary": 0.2, "slip_mm": 2.0, "slip_deg": 1.0} if bad else {}
     passes = 2 if settings.replan else 0
     code = main(Draw(settings.picture, out, seed=settings.seed, sim=True, passes=passes, **trouble), {})
-    plan = {"goal": goal, "steps": [{"text": words, "skill": "draw", "status": "done" if code == 0 else "failed"}]}
-    (Path(out) / "plan.json").write_text(json.dumps(plan, indent=1) + "\n")
+    status = "done" if code == 0 else "failed"
+    story = {"goal": goal, "steps": [{"text": one.text, "skill": one.skill, "status": status} for one in plan.steps]}
+    (Path(out) / "plan.json").write_text(json.dumps(story, indent=1) + "\n")
     return code
 
 

@@ -98,11 +98,13 @@ def main(settings: Run, chosen: dict[str, str]) -> int:
     if settings.budget_s <= 0:
         raise UserError(f"budget_s={settings.budget_s} leaves no time; give a positive number of seconds")
     # `goal=` with nothing behind it is a mistake; no `goal` at all means the task's own sentence
-    goal = "" if settings.goal is None else parts.outside("sim.request").check(settings.goal)
+    request = parts.outside("sim.request")
+    goal = "" if settings.goal is None else request.tidied(settings.goal)
     if settings.picture or goal.casefold().split()[:1] == ["draw"]:
         from embodied.cli import draw
 
-        return draw.step(goal, settings)
+        return draw.step(goal or "draw the picture", settings)
+    goal = goal and request.check(goal)
     parts.check_choice("mode", settings.mode, parts.MODES)
     # between the steps of skills nobody looks; a policy that thinks beside the moving world needs its pictures made before
     lazy = settings.mode == "skills" and not settings.realtime

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from embodied.model.tokens import ABSENT, EOS, LINE, NO, UNCLEAR, XS, YES, YS, Words
-from embodied.plan import COLOURS, PLACES, SHAPES, SKILLS
+from embodied.plan import COLOURS, DRAW, PLACES, SHAPES, SKILLS
 
 # One line of a plan as a graph: state -> [(words that may stand here, next state)]. A name in capitals is a slot.
 _GRAPH: dict[str, list[tuple[tuple[str, ...], str]]] = {
@@ -81,7 +81,9 @@ class Grammar:
         self.verdict = [words[YES], words[NO]]
         self.xs, self.ys = [words[x] for x in XS], [words[y] for y in YS]
         self.points_of = {*self.xs, *self.ys}
-        self.reach, self.pick, self.put, self.push = (words[skill] for skill in SKILLS)
+        self.reach, self.pick, self.put, self.push = (words[skill] for skill in SKILLS[:4])
+        # Weights that were taught before there was a pen do not know the word.
+        self.draw = words.encode(DRAW) if words.knows("draw") else []
         self.on, self.inside, self.front, self.to, self.between, self.both, self.table, self.bowl, self.zone = (
             words[word] for word in ("on", "in", "front", "to", "between", "and", "table", "bowl", "zone")
         )
@@ -108,7 +110,9 @@ class Grammar:
 
     def _jobs(self, known: Known) -> Iterator[tuple[int, ...]]:
         """All that can be asked for on this table. A job names a thing once, and nothing is asked to go to the zone that it
-        lies on."""
+        lies on. Where no thing is, before a sheet of paper, it is a drawing."""
+        if not known and self.draw:
+            yield tuple(self.draw)
         for name in known:
             yield self.reach, *name
         for a in [name for name in known if name[1] in self.movable]:
