@@ -1,6 +1,6 @@
 """In which order, and from which end, strokes are drawn, so that the pen travels little while it is up.
 
-Greedy first; then 2-opt (draw a run of strokes backwards) and Or-opt (draw a short run elsewhere, either way round) among
+Greedy (embodied/draw/greedy.py) first; then 2-opt (draw a run of strokes backwards) and Or-opt (draw a short run elsewhere, either way round) among
 nearest ends until nothing helps; then kicks: a few neighbouring runs are shuffled, mended locally, and kept if shorter
 (M. Johnson, L. McGeoch, "The Traveling Salesman Problem: A Case Study in Local Optimization", 1997, section 5.3).
 Plain lists and floats: the moves are small, and numpy's calls would cost more than they do.
@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from embodied.draw.greedy import greedy
 from embodied.draw.ragged import closed
 
 NEAR = 8  # ends that are looked at from each end
@@ -54,21 +55,22 @@ def visits(
     stop = time.perf_counter() + budget_s
     if len(strokes) < 2:
         return [Visit(k, False, 0) for k in range(len(strokes))]
-    loops = {k: stroke for k, stroke in enumerate(strokes) if closed(stroke)}
     first = np.array([stroke[0] for stroke in strokes])
     last = np.array([stroke[-1] for stroke in strokes])
-    sequence, starts = _greedy(first, last, loops, home)
+    loops = {k: strokes[k] for k in np.flatnonzero((first == last).all(1)).tolist() if closed(strokes[k])}
+    sequence, starts = greedy(first, last, loops, home)
     for k, at in starts.items():
         first[k] = last[k] = loops[k][at]
-    if budget_s > 0:
+    if time.perf_counter() < stop:
         tour = _Tour(first, last, sequence, home)
         tour.settle(range(len(sequence)), stop)
         for _ in range(3):
-            if not _reseat(tour, loops, starts):
+            if time.perf_counter() > stop or not _reseat(tour, loops, starts):
                 break
             tour.settle(range(len(sequence)), stop)
-        tour.kick(stop, np.random.default_rng(seed))
-        _reseat(tour, loops, starts)
+        if time.perf_counter() < stop:
+            tour.kick(stop, np.random.default_rng(seed))
+            _reseat(tour, loops, starts)
         sequence = tour.order[1:]
     return [Visit(end >> 1, bool(end & 1), starts.get(end >> 1, 0)) for end in sequence]
 
@@ -80,46 +82,6 @@ def travel(strokes: Sequence[np.ndarray], home: tuple[float, float] = (0.0, 0.0)
     begin = np.array([stroke[0] for stroke in strokes])
     end = np.array([home, *(stroke[-1] for stroke in strokes[:-1])])
     return float(np.hypot(*(begin - end).T).sum())
-
-
-def _greedy(
-    first: np.ndarray, last: np.ndarray, loops: dict[int, np.ndarray], home: tuple[float, float]
-) -> tuple[list[int], dict[int, int]]:
-    """Always the nearest end, or point of a loop: ends (2k: forwards, 2k + 1: backwards), and the points where loops begin."""
-    from scipy.spatial import KDTree
-
-    points, owner = [], []
-    for k in range(len(first)):
-        some = loops[k][:-1] if k in loops else np.stack([first[k], last[k]])
-        points.append(some)
-        owner += [(k, j) for j in range(len(some))]
-    tree = KDTree(np.concatenate(points))
-    left = np.ones(len(first), bool)
-    sequence: list[int] = []
-    starts: dict[int, int] = {}
-    at, total = np.asarray(home, float), len(owner)
-    for n in range(len(first)):
-        wide = 8
-        while True:
-            _, near = tree.query(at, min(wide, total))
-            hit = next((i for i in np.atleast_1d(near).tolist() if left[owner[i][0]]), None)
-            if hit is not None:
-                break
-            wide *= 4
-        k, j = owner[hit]
-        left[k] = False
-        if k in loops:
-            sequence.append(2 * k)
-            starts[k] = j
-            at = loops[k][j]
-        else:
-            sequence.append(2 * k + j)
-            at = first[k] if j else last[k]
-        if n % 512 == 511 and left.any():  # a tree without what is done answers faster
-            keep = [i for i, (k, _) in enumerate(owner) if left[k]]
-            tree, owner = KDTree(np.asarray(tree.data)[keep]), [owner[i] for i in keep]
-            total = len(owner)
-    return sequence, starts
 
 
 class _Tour:
@@ -172,7 +134,7 @@ class _Tour:
                 waiting.update(fresh)
                 queue.extend(fresh)
             count += 1
-            if count & 31 == 0 and time.perf_counter() > stop:
+            if count & 7 == 0 and time.perf_counter() > stop:
                 return
 
     def _improve(self, stroke: int) -> tuple[int, ...]:
