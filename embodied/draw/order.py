@@ -1,8 +1,8 @@
 """In which order, and from which end, strokes are drawn, so that the pen travels little while it is up.
 
-Greedy (embodied/draw/greedy.py) first; then 2-opt (draw a run of strokes backwards) and Or-opt (draw a short run elsewhere, either way round) among
-nearest ends until nothing helps; then kicks: a few neighbouring runs are shuffled, mended locally, and kept if shorter
-(M. Johnson, L. McGeoch, "The Traveling Salesman Problem: A Case Study in Local Optimization", 1997, section 5.3).
+Greedy (embodied/draw/greedy.py) first; then 2-opt (draw a run of strokes backwards) and Or-opt (draw a short run elsewhere,
+either way round) among nearest ends until nothing helps; then kicks: a few neighbouring runs are shuffled, mended locally, and
+kept if shorter (M. Johnson, L. McGeoch, "The Traveling Salesman Problem: A Case Study in Local Optimization", 1997, section 5.3).
 Plain lists and floats: the moves are small, and numpy's calls would cost more than they do.
 """
 
