@@ -126,7 +126,9 @@ class Training:
         if settings.cache:
             self.model.keep(Path(settings.cache))
         if settings.sight_share and not self.model.celled(dict.fromkeys(self.model.config.cameras)):
-            raise UserError(f"sight_share={settings.sight_share} teaches cells, which vision=hf has none of; leave it out")
+            raise UserError(
+                f"sight_share={settings.sight_share} teaches cells, which vision=hf has none of; leave it out"
+            )
         self.normalisation = Normalisation.from_dict(self.model.config.statistics)
         self.prefixes = [prompt.ids(self.model.words) for prompt in (self.model.prompt(), self.model.motion_prompt())]
         frozen = tuple(p for p in settings.freeze.split(",") if p)
@@ -140,7 +142,7 @@ class Training:
         self.loader = self._loader()
         self.exam = self._exam()
         if settings.checkpointing:
-            self.model.backbone.gradient_checkpointing_enable()
+            self.model.backbone.checkpoint()
         if settings.compile:
             self.model.backbone.compile(dynamic=True)
         self.losses = accelerator.prepare(_losses_as_module(self.model))

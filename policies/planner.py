@@ -83,6 +83,7 @@ class Planner:
 
     def reset(self) -> None:
         self._seen: tuple[Observation, Look] | None = None
+        self._frames: list[dict[str, Tensor]] = []  # the newest last, for models that are shown older ones too
         self._goal, self._wanted = "", list[str]()  # the goal, and the jobs that it comes to
         self._met: frozenset[str] = frozenset()  # things listed since the start: they keep their names
         self._table: Listing = {}  # what lies where, as seen last or, of what is hidden, as it was left
@@ -119,6 +120,10 @@ class Planner:
                     there = ", ".join(obs.images) or "none"
                     raise UserError(f"camera {camera!r} is missing from the observation; it has {there}")
                 images[camera] = torch.from_numpy(np.ascontiguousarray(obs.images[camera]))[None]
+            if config.history > 1:  # where nothing was seen before, it looked as it does now
+                self._frames = [*self._frames, images][-config.history :]
+                shown = [self._frames[0]] * (config.history - len(self._frames)) + self._frames
+                images = {camera: torch.stack([one[camera] for one in shown], 1) for camera in images}
             states = {s: torch.from_numpy(self.normalisation.normalise(s, obs.states[s]))[None] for s in config.states}
             depth = {
                 camera: torch.from_numpy(np.ascontiguousarray(obs.depth[camera]))[None]

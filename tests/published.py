@@ -44,19 +44,23 @@ def tokenizer(vocabulary: int = 300) -> Tokenizer:
     return made
 
 
+def large(model: torch.nn.Module, size: float) -> Any:
+    """The same with matrices so large that different inputs give different answers."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(0, size)
+    return model
+
+
 def language(folder: Path, kind: str = "llama", **changes: Any) -> str:
-    """A folder with a random model of that kind and its tokenizer; weights so large that answers differ."""
+    """A folder with a random model of that kind and its tokenizer."""
     from transformers import AutoConfig
 
     words = tokenizer()
     torch.manual_seed(0)
     config = AutoConfig.for_model(kind, **{"vocab_size": words.get_vocab_size() + 4} | LANGUAGE[kind] | changes)
-    model = AutoModelForCausalLM.from_config(config)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.ndim > 1:
-                parameter.normal_(0, 0.14)
-    model.save_pretrained(folder)
+    large(AutoModelForCausalLM.from_config(config), 0.14).save_pretrained(folder)
     PreTrainedTokenizerFast(tokenizer_object=words).save_pretrained(folder)
     return str(folder)
 
@@ -65,7 +69,7 @@ def vision(folder: Path, kind: str) -> str:
     from transformers import AutoConfig
 
     torch.manual_seed(0)
-    AutoModel.from_config(AutoConfig.for_model(kind, **VISION[kind])).save_pretrained(folder)
+    large(AutoModel.from_config(AutoConfig.for_model(kind, **VISION[kind])), 0.3).save_pretrained(folder)
     return str(folder)
 
 
@@ -78,4 +82,7 @@ def embodied(**chosen: Any) -> EmbodiedModel:
     )  # fmt: skip
     backbone = build("backbone", small.backbone, source=small.backbone_from)
     small = backbone.fitted(small)
-    return EmbodiedModel(small, backbone.words(CORPUS, small.placeholders)).eval()
+    model = EmbodiedModel(small, backbone.words(CORPUS, small.placeholders)).eval()
+    if small.backbone == "tiny":
+        large(model.backbone, 0.14)
+    return model

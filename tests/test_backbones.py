@@ -40,7 +40,9 @@ def test_answers_from_the_cache_equal_one_pass_over_the_packed_sentence(kind: st
     model = models[kind]
     images, states = seen(model)
     look, words = Look(model, images, states), model.words
-    first, second = (words.spell(words.encode(text)) for text in (ask_plan("pick red block"), ask_check("pick red block")))
+    first, second = (
+        words.spell(words.encode(text)) for text in (ask_plan("pick red block"), ask_check("pick red block"))
+    )
     ids = torch.tensor([[*look.ids, *first, *second]])
     segment = torch.tensor([[0] * len(look.ids) + [1] * len(first) + [2] * len(second)])
     with torch.inference_mode():
@@ -125,7 +127,9 @@ def test_a_word_of_several_tokens_is_as_likely_as_its_spelling(models) -> None:
         got = look._walk(hidden, spelled)
         assert look.reader.length == start
         first = model.backbone.logits(hidden, [10, 20]).log_softmax(-1)
-        after = model.backbone.logits(look._feed(model.backbone.embed(torch.tensor([10])))[0, -1], [11, 14]).log_softmax(-1)
+        after = model.backbone.logits(
+            look._feed(model.backbone.embed(torch.tensor([10])))[0, -1], [11, 14]
+        ).log_softmax(-1)
         every = model.backbone.logits(look._feed(model.backbone.embed(torch.tensor([11])))[0, -1]).softmax(-1)
     want = [every[12].log() + after[0] + first[0], every[13].log() + after[0] + first[0], after[1] + first[0], first[1]]
     torch.testing.assert_close(got[:4], torch.stack(want))
@@ -146,14 +150,18 @@ def test_the_chance_of_an_answer_is_the_product_of_its_words_of_several_tokens(m
 
 
 @pytest.mark.parametrize("tune", ["frozen", "lora", "full"])
-def test_what_is_learnt_is_what_was_chosen_and_what_is_saved_is_what_was_learnt(tune: str, folders, tmp_path: Path) -> None:
+def test_what_is_learnt_is_what_was_chosen_and_what_is_saved_is_what_was_learnt(
+    tune: str, folders, tmp_path: Path
+) -> None:
     if tune == "lora":
         pytest.importorskip("peft", reason="the extra lm is not installed")
     model = embodied(backbone="hf", backbone_from=folders["llama"], tune=tune)
     learnt = {name for name, p in model.named_parameters() if p.requires_grad}
     theirs = {name for name in learnt if name.startswith("backbone.lm.")}
     assert {"backbone.table", "encoders.front.position", "level.arm.shift"} <= learnt
-    assert {"frozen": not theirs, "lora": theirs and all("lora_" in name for name in theirs)}.get(tune, len(theirs) > 10)
+    assert {"frozen": not theirs, "lora": theirs and all("lora_" in name for name in theirs)}.get(
+        tune, len(theirs) > 10
+    )
     with torch.no_grad():
         for name in learnt:
             model.get_parameter(name).add_(0.01)

@@ -87,8 +87,9 @@ class Look:
     def find(self, met: Collection[str] = ()) -> list[Found]:
         """What the first camera's finder finds on the table and, from the others, what surest hangs in the hand (its point is
         not one of the first picture). met as in Finder.find."""
+        newest = {camera: image if image.ndim == 4 else image[:, -1] for camera, image in self.images.items()}
         table, *others = (
-            self.model.finder.find(camera, self.images[camera], self.depth.get(camera), met)
+            self.model.finder.find(camera, newest[camera], self.depth.get(camera), met)
             for camera in self.model.config.cameras
         )
         hanging = [one for found in others for one in found if one.carried == HELD]

@@ -21,6 +21,11 @@ TUNES = ("frozen", "lora", "full")
 ADAPTED = "lora_"  # in the names of peft's parameters
 
 
+def checkpointed(lm: PreTrainedModel) -> None:
+    """From now on its layers are computed again on the way back, in place of being remembered."""
+    (getattr(lm, "activation_checkpointing_enable", None) or lm.gradient_checkpointing_enable)()  # one name each in v5 and v6
+
+
 class Pretrained(nn.Module):
     """causal: a loaded ...ForCausalLM.  base: ids below it are its own.  added: how many words are ours.  tune: one of TUNES.
 
@@ -107,8 +112,8 @@ class Pretrained(nn.Module):
     def reader(self) -> Reader | CachedReader:
         return Reader(self.lm) if self.packs else CachedReader(self.lm)
 
-    def gradient_checkpointing_enable(self) -> None:
-        self.lm.gradient_checkpointing_enable()
+    def checkpoint(self) -> None:
+        checkpointed(self.lm)
 
     def compile(self, **options: Any) -> None:
         self.lm.compile(**options)

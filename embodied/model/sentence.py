@@ -6,14 +6,14 @@ take the places of placeholder tokens.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from embodied.errors import UserError
-from embodied.model.tokens import WHEN, Words
+from embodied.model.tokens import EOS, WHEN, Words
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,23 @@ class Prompt:
                     out.append(words[WHEN])
                 out += [words[f"<{name}>"]] * self.counts[name]
         return out
+
+
+@dataclass(frozen=True)
+class Example:
+    """A solved question about a moment of its own."""
+
+    question: str
+    answer: str
+
+
+def few_shot(moment: Prompt, examples: Sequence[Example]) -> Prompt:
+    """A multimodal prompt: each example's moment, question and answer, then the moment that is asked about. Its pictures and
+    states come in that order, (1, k, ...) for k - 1 examples (Flamingo, arXiv 2204.14198, section 2.4)."""
+    words: list[Text | Picture | Series | Objects] = []
+    for one in examples:
+        words += [*moment.words, Text(f"{one.question} {one.answer} {EOS}")]
+    return Prompt((*words, *moment.words), moment.counts)
 
 
 def _name(word: Picture | Series) -> str:

@@ -38,6 +38,7 @@ class Tiny:
         from transformers import LlamaConfig, LlamaModel
 
         from embodied.model.attention import NAME, blocks, positions
+        from embodied.model.pretrained import checkpointed
         from embodied.model.reader import Reader
 
         class TinyLlama(LlamaModel):
@@ -61,6 +62,9 @@ class Tiny:
 
             def reader(self) -> Reader:
                 return Reader(self)
+
+            def checkpoint(self) -> None:
+                checkpointed(self)
 
         return TinyLlama(
             LlamaConfig(
