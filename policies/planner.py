@@ -37,12 +37,13 @@ class Planner:
     weights: a folder or a shipped name.  mode: "skills" (each step runs a motion skill at its grounded point) or
     "visuomotor" (the motion head's chunks, asked for again every `execute` rows).  inpaint: rows of the chunk before that
     the next one must begin with (real-time chunking, arXiv 2506.07339).  words_decide: verdicts follow the listing where
-    it tells, else the answer to the question alone.  threads: of torch.
+    it tells, else the answer to the question alone.  threads: of torch.  candidates: how many plans to weigh for a sentence
+    (policies/candidates.py); 1 takes the likeliest.
     """
 
     def __init__(
         self, body: Body, weights: str = "tabletop", mode: str = "skills", threads: int = 1, seed: int = 0,
-        flow_steps: int = 5, execute: int = 8, inpaint: int = 0, words_decide: bool = True,
+        flow_steps: int = 5, execute: int = 8, inpaint: int = 0, words_decide: bool = True, candidates: int = 1,
     ) -> None:  # fmt: skip
         import torch
 
@@ -57,6 +58,7 @@ class Planner:
             "flow_steps": (flow_steps, 1),
             "execute": (execute, 1),
             "inpaint": (inpaint, 0),
+            "candidates": (candidates, 1),
         }
         for name, (value, low) in least.items():
             if value < low:
@@ -65,6 +67,7 @@ class Planner:
         self._torch = torch
         self.body, self.mode, self.seed, self.flow_steps = body, mode, seed, flow_steps
         self.execute, self.inpaint, self.words_decide = execute, inpaint, words_decide
+        self.candidates = candidates
         self.execute_rows = execute if mode == "visuomotor" else None  # a skill's chunk is its whole motion
         self.model = from_pretrained(weights)
         self.grammar = Grammar(self.model.words)
@@ -86,6 +89,7 @@ class Planner:
         self._frames: list[dict[str, Tensor]] = []  # the newest last, for models that are shown older ones too
         self._goal, self._wanted = "", list[str]()  # the goal, and the jobs that it comes to
         self._met: frozenset[str] = frozenset()  # things listed since the start: they keep their names
+        self._sure: dict[str, float] = {}  # how surely each thing was found, when it was seen last
         self._table: Listing = {}  # what lies where, as seen last or, of what is hidden, as it was left
         self._moving: tuple[Step, ActionChunk] | None = None
         self._step: tuple[Step, Floats, float] | None = None  # the current step, what it goes for, when it began
@@ -104,6 +108,7 @@ class Planner:
 
             found = [one for one in look.find(self._met) if not self._met or one.name in self._met or one.p > NEWCOMER]
             self._met |= {one.name for one in found}
+            self._sure |= {one.name: one.p for one in found}
             self._table = remembered(found, self._table)
             look.note(ALL, write(self._table))
         return look
@@ -161,16 +166,27 @@ class Planner:
         if self.model.words.spelled(goal) > FOREIGN:
             return Plan(goal, done, len(done), refusal=unclear)
         look = self._thought(obs)
+        camera, hand = self.body.spec.cameras[perceive.CAMERA], obs.states["arm"][-1, :3]
+        choice = None
         if self._goal != goal:  # what a sentence asks for stays the same, whatever becomes of the table
             try:
-                self._wanted = goals.jobs(look, self.grammar, goal)
+                if self.candidates > 1:
+                    from policies import candidates
+
+                    where = camera, hand, self._sure
+                    self._wanted, choice = candidates.choose(look, self.grammar, goal, self.candidates, *where)
+                else:
+                    self._wanted = goals.jobs(look, self.grammar, goal)
             except goals.Refused as why:
                 absent = f"I see no {why} on the table; name a thing that is there"
                 return Plan(goal, done, len(done), refusal=absent if str(why) else unclear)
             self._goal = goal
-        camera, hand = self.body.spec.cameras[perceive.CAMERA], obs.states["arm"][-1, :3]
-        steps = goals.steps(look, self.grammar, self._wanted, camera, hand)
-        return Plan(goal, (*done, *steps), len(done))
+        steps = (
+            choice.candidates[choice.chosen].steps
+            if choice
+            else goals.steps(look, self.grammar, self._wanted, camera, hand)
+        )
+        return Plan(goal, (*done, *steps), len(done), choice=choice)
 
     def _thought(self, obs: Observation) -> Look:
         """A look at nothing but the words for what is seen: goals are read as they were learnt, mostly without pictures."""

@@ -114,7 +114,14 @@ def test_gradients_with_and_without_checkpointing_are_the_same(kind: str, root: 
 
 
 def test_a_run_with_kept_features_equals_the_one_that_computes_them(root: Path, tmp_path: Path, monkeypatch) -> None:
-    eyes = {"vision": "hf", "vision_from": str(root / "eye"), "vision_tokens": 4, "text_share": 0.0, "steps": 1, "batch": 1}
+    eyes = {
+        "vision": "hf",
+        "vision_from": str(root / "eye"),
+        "vision_tokens": 4,
+        "text_share": 0.0,
+        "steps": 1,
+        "batch": 1,
+    }
     kept = {name: chosen(root, tmp_path / name, cache=str(tmp_path / "cache"), **eyes) for name in ("first", "second")}
     calls = []
     from embodied.model.kept import Kept

@@ -184,6 +184,24 @@ class Look:
             self._forget()
 
     @torch.inference_mode()
+    def several(self, text: str, allowed: Allowed, most: int, longest: int = 24) -> list[tuple[list[int], float]]:
+        """The likeliest answers to `text` and their chances, the likeliest first, without the end token: a beam of `most`."""
+        end = self.model.words[EOS]
+        beam: list[tuple[list[int], float]] = [([], 0.0)]
+        for _ in range(longest):
+            grown = [one for one in beam if one[0][-1:] == [end]]
+            for said, score in beam:
+                if said[-1:] != [end]:
+                    choices = allowed(said)
+                    sure = len(choices) == 1
+                    chances = [1.0] if sure else self.expect(text, said, choices).tolist()
+                    grown += [
+                        ([*said, i], score + math.log(max(p, 1e-30))) for i, p in zip(choices, chances, strict=True)
+                    ]
+            beam = sorted(grown, key=lambda one: -one[1])[:most]
+        return [(said[:-1], math.exp(score)) for said, score in beam if said[-1] == end]
+
+    @torch.inference_mode()
     def choose(self, text: str, choices: list[int]) -> Tensor:
         """Probabilities (len(choices),) of the next token among `choices` after `text`."""
         return self.expect(text, [], choices)

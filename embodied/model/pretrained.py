@@ -23,7 +23,9 @@ ADAPTED = "lora_"  # in the names of peft's parameters
 
 def checkpointed(lm: PreTrainedModel) -> None:
     """From now on its layers are computed again on the way back, in place of being remembered."""
-    (getattr(lm, "activation_checkpointing_enable", None) or lm.gradient_checkpointing_enable)()  # one name each in v5 and v6
+    (
+        getattr(lm, "activation_checkpointing_enable", None) or lm.gradient_checkpointing_enable
+    )()  # one name each in v5 and v6
 
 
 class Pretrained(nn.Module):
