@@ -38,12 +38,13 @@ class Planner:
     "visuomotor" (the motion head's chunks, asked for again every `execute` rows).  inpaint: rows of the chunk before that
     the next one must begin with (real-time chunking, arXiv 2506.07339).  words_decide: verdicts follow the listing where
     it tells, else the answer to the question alone.  threads: of torch.  candidates: how many plans to weigh for a sentence
-    (policies/candidates.py); 1 takes the likeliest.
+    (policies/candidates.py); 1 takes the likeliest.  precision: fp32, or bf16 for a backbone that others trained.
     """
 
     def __init__(
         self, body: Body, weights: str = "tabletop", mode: str = "skills", threads: int = 1, seed: int = 0,
         flow_steps: int = 5, execute: int = 8, inpaint: int = 0, words_decide: bool = True, candidates: int = 1,
+        precision: str = "fp32",
     ) -> None:  # fmt: skip
         import torch
 
@@ -70,6 +71,14 @@ class Planner:
         self.candidates = candidates
         self.execute_rows = execute if mode == "visuomotor" else None  # a skill's chunk is its whole motion
         self.model = from_pretrained(weights)
+        if precision not in ("fp32", "bf16"):
+            raise UserError(f"unknown precision {precision!r}; choose from fp32, bf16")
+        if precision == "bf16" and self.model.config.backbone == "tiny":
+            raise UserError(
+                "precision=bf16 is for backbones that others trained; the tiny one was taught to answer in fp32"
+            )
+        if precision == "bf16":
+            self.model.backbone.halve()
         self.grammar = Grammar(self.model.words)
         self.normalisation = Normalisation.from_dict(self.model.config.statistics)
         if mode == "visuomotor" and "action" not in self.normalisation.names:

@@ -241,3 +241,20 @@ def test_forced_words_and_free_answers_go_through_the_same_ids(models) -> None:
     assert look.say(ask_plan("pick it"), allowed)[0] == fixed
     ids, _ = look.say(ask_plan("pick it"), lambda _: grammar.anything, most=5)
     assert isinstance(words.decode(ids), str) and max(ids) < len(words)
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen3"])
+def test_their_weights_in_16_bits_answer_nearly_alike_and_ours_stay(kind: str, folders) -> None:
+    model = embodied(backbone="hf", backbone_from=folders[kind])
+    ids, table = torch.arange(5, 15), model.backbone.table.clone()
+    answers = []
+    for halved in (False, True):
+        if halved:
+            model.backbone.halve()
+        with torch.inference_mode():
+            hidden = model.backbone.reader().read(model.backbone.embed(ids))
+            answers.append(
+                torch.cat([model.backbone.logits(hidden)[:, ::7], model.backbone.logits(hidden, [0, 400])], 1)
+            )
+    assert answers[1].dtype == torch.float32 and torch.equal(model.backbone.table, table)
+    assert 0 < (answers[0] - answers[1]).norm() < 0.03 * answers[0].norm()

@@ -85,7 +85,7 @@ class Pretrained(nn.Module):
         return torch.where(
             (ids >= self.base)[..., None],
             F.embedding(ours, self.table),
-            self.lm.get_input_embeddings()(ids.clamp(max=self.base - 1)),
+            self.lm.get_input_embeddings()(ids.clamp(max=self.base - 1)).to(self.table.dtype),
         )
 
     def logits(self, hidden: Tensor, ids: list[int] | None = None) -> Tensor:
@@ -93,12 +93,12 @@ class Pretrained(nn.Module):
         ours = self.table if self.table_out is None else self.table_out
         bias = None if self.readout is None else self.readout.bias
         if ids is None:
-            scores = F.linear(hidden, theirs[: self.base], None if bias is None else bias[: self.base])
-            return torch.cat([scores, F.linear(hidden, ours)], -1)
+            scores = F.linear(hidden.to(theirs.dtype), theirs[: self.base], None if bias is None else bias[: self.base])
+            return torch.cat([scores.to(hidden.dtype), F.linear(hidden, ours)], -1)
         at = torch.tensor(ids, device=hidden.device)
         old = at < self.base
         low = at.clamp(max=self.base - 1)
-        rows = torch.where(old[:, None], theirs[low], ours[(at - self.base).clamp(min=0)])
+        rows = torch.where(old[:, None], theirs[low].to(ours.dtype), ours[(at - self.base).clamp(min=0)])
         return F.linear(hidden, rows, None if bias is None else bias[low] * old)
 
     def hidden(self, embeds: Tensor, segment: Tensor) -> Tensor:
@@ -113,6 +113,12 @@ class Pretrained(nn.Module):
 
     def reader(self) -> Reader | CachedReader:
         return Reader(self.lm) if self.packs else CachedReader(self.lm)
+
+    def halve(self) -> None:
+        """Their weights in 16 bits, ours as they are: half the memory to read for each token, which is what a token costs."""
+        self.lm.to(torch.bfloat16)
+        if self.readout is not None:
+            self.readout.to(torch.bfloat16)
 
     def checkpoint(self) -> None:
         checkpointed(self.lm)

@@ -61,7 +61,7 @@ class Reader:
             x = x.unflatten(1, (-1, 2 * half)).transpose(0, 1)  # heads n D/heads
             return torch.addcmul(x * cosine, x.roll(half, 2), sine)
 
-        x = embeds
+        x = embeds.to(self.past.dtype)
         for layer, past in zip(cast(Any, self.backbone.layers), self.past, strict=True):
             own, mlp = layer.self_attn, layer.mlp
             y = _norm(layer.input_layernorm, x)
@@ -74,7 +74,7 @@ class Reader:
             x = x + own.o_proj(seen[0].transpose(0, 1).flatten(1))
             y = _norm(layer.post_attention_layernorm, x)
             x = x + mlp.down_proj(F.silu(mlp.gate_proj(y)) * mlp.up_proj(y))
-        return _norm(self.backbone.norm, x)
+        return _norm(self.backbone.norm, x).to(embeds.dtype)
 
 
 def _norm(norm: Any, x: Tensor) -> Tensor:
@@ -93,6 +93,7 @@ class CachedReader:
         within(start + n, self.backbone.config)
         self.cache.crop(start - self.cache.get_seq_length())
         at = torch.arange(start, start + n, device=embeds.device)[None]
-        out = self.backbone(inputs_embeds=embeds[None], position_ids=at, past_key_values=self.cache, use_cache=True)
+        x = embeds[None].to(self.backbone.dtype)
+        out = self.backbone(inputs_embeds=x, position_ids=at, past_key_values=self.cache, use_cache=True)
         self.length = start + n
-        return out.last_hidden_state[0]
+        return out.last_hidden_state[0].to(embeds.dtype)
