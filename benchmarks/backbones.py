@@ -7,10 +7,11 @@ latency: ms to read 128 tokens, to say 20 more, and for a plan from a fresh obse
 the very sequence of reads that the shipped planner makes for a sentence of two jobs, with the shipped eyes: there are no weights
 of ours for it whose words could be judged.
 
-reading: sentences of one job, with the names of what is on the table; told are skill or relation, and colour and shape of both
-things. Right is a sentence with all five right. smollm2 is frozen: its last hidden states are computed once, kept in `cache`, and
-a small attention readout is trained on them. tiny starts from nothing with the same readout and learns all of itself. Both see the
-same sentences; "phrasings" are tested on forms of speech that no training sentence has.
+reading: sentences of one job, followed by the names of what is on the table. Told are the relation (or skill), by a class, and the
+thing and its reference, each by pointing at one of the names. Right is a sentence with all three right. smollm2 is frozen: its last
+hidden states are computed once, kept in `cache`, and a small readout is trained on them. tiny starts from nothing with the same
+readout and learns all of itself. Both see the same sentences; "phrasings" are tested on forms of speech that no training sentence
+has.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,17 +34,14 @@ from embodied import registry
 from embodied.model.gguf import cache as caches
 from embodied.model.network import EmbodiedModel, ModelConfig
 from embodied.model.weights import from_pretrained
-from embodied.plan import COLOURS, PLACES, SHAPES
 from embodied.types import Observation
 from policies.planner import Planner
-from policies.symbolic import Want
 from sim import request
 from sim.body import SimBody
 from sim.task import seed_of
 
 TASKS = ("pick", "place-in-bowl", "push-to-zone", "reach", "spatial-relation", "stack-two")
 RELATIONS = ("reached", "held", "pushed", "on", "in", "left of", "right of", "behind", "in front of", "between")
-SLOTS = (RELATIONS, COLOURS, (*SHAPES, *PLACES), ("none", *COLOURS), ("none", *SHAPES, *PLACES))
 GOAL = "put the red block in the blue bowl, then stack the green block on the yellow block"
 
 
@@ -120,42 +119,66 @@ def replay(planner: Planner, obs: Observation, backbone: Any, reads: list[int]) 
             reader.read(backbone.embed(torch.arange(20, 20 + n)))
 
 
-def sentences(split: str, count: int, first: int) -> list[tuple[str, list[int]]]:
-    """(what is there and what is asked, the index of each slot's answer), of tasks in turn."""
+@dataclass(frozen=True)
+class Said:
+    """parts: what is asked, then each name; joined they are the text. relation, thing, other: indices, the last 0 for none."""
+
+    parts: tuple[str, ...]
+    relation: int
+    thing: int
+    other: int
+
+
+def sentences(split: str, count: int, first: int) -> list[Said]:
+    """Of tasks in turn."""
     out = []
     for k in range(count):
         task = registry.build("task", TASKS[k % len(TASKS)])
         episode = task.sample(np.random.default_rng(seed_of(split, first, k)), split)
-        text = f"on the table: {', '.join(sorted(item.name for item in episode.items))}. {episode.goal}"
-        out.append((text, answer(episode.wants[0])))
+        want, names = episode.wants[0], sorted(item.name for item in episode.items)
+        other = names.index(want.b[0]) + 1 if want.b else 0
+        parts = (f"{episode.goal} - on the table:", *names)
+        out.append(Said(parts, RELATIONS.index(want.relation), names.index(want.a), other))
     return out
 
 
-def answer(want: Want) -> list[int]:
-    names = [*want.a.split(), *(want.b[0].split() if want.b else ("none", "none"))]
-    return [choices.index(word) for choices, word in zip(SLOTS, (want.relation, *names), strict=True)]
+def spelled(model: EmbodiedModel, said: Said) -> tuple[list[int], list[int]]:
+    """Tokens, and where each name ends."""
+    ids, ends = [], []
+    for part in said.parts:
+        ids += model.words.spell(model.words.encode(part))
+        ends.append(len(ids) - 1)
+    return ids, ends[1:]
 
 
 class Readout(nn.Module):
-    """One question a slot, each attends to the words (b, n, width) and is answered from what it finds."""
+    """Last hidden states of words (b, n, width) -> logits of relations, of things and of references (the first: none)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.norm, self.key = nn.LayerNorm(width), nn.Linear(width, 64)
-        self.query = nn.Parameter(torch.randn(len(SLOTS), 64) * 0.2)
-        self.tell = nn.ModuleList(nn.Linear(width, len(choices)) for choices in SLOTS)
+        self.norm = nn.LayerNorm(width)
+        self.attend, self.relation, self.none = (
+            nn.Linear(width, 1),
+            nn.Linear(width, len(RELATIONS)),
+            nn.Linear(width, 1),
+        )
+        self.point = nn.Sequential(nn.Linear(width, 64), nn.GELU(), nn.Linear(64, 2))
 
-    def forward(self, hidden: Tensor, there: Tensor) -> list[Tensor]:
+    def forward(self, hidden: Tensor, there: Tensor, ends: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """there (b, n) bool; ends (b, k): where the names end, -1 for no more."""
         hidden = self.norm(hidden)
-        scores = (self.key(hidden) @ self.query.t()).masked_fill(~there[..., None], -torch.inf)
-        found = scores.softmax(1).transpose(1, 2) @ hidden
-        return [tell(found[:, k]) for k, tell in enumerate(self.tell)]
+        shares = self.attend(hidden)[..., 0].masked_fill(~there, -torch.inf).softmax(1)
+        whole = (shares[..., None] * hidden).sum(1)
+        names = hidden.gather(1, ends.clamp(min=0)[..., None].expand(-1, -1, hidden.shape[-1]))
+        points = self.point(names).masked_fill((ends < 0)[..., None], -torch.inf)
+        return self.relation(whole), points[..., 0], torch.cat([self.none(whole), points[..., 1]], 1)
 
 
-def batch(rows: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Padded on the right, and where something is."""
+def batch(rows: list[Tensor], ends: list[list[int]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Padded on the right, where something is, and where names end."""
     there = torch.arange(max(map(len, rows))) < torch.tensor([len(row) for row in rows])[:, None]
-    return nn.utils.rnn.pad_sequence(rows, batch_first=True), there
+    last = nn.utils.rnn.pad_sequence([torch.tensor(one) for one in ends], batch_first=True, padding_value=-1)
+    return nn.utils.rnn.pad_sequence(rows, batch_first=True), there, last
 
 
 class Frozen:
@@ -169,18 +192,17 @@ class Frozen:
     def parameters(self) -> list[nn.Parameter]:
         return []
 
-    def features(self, text: str) -> Tensor:
-        path = self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npy"
+    def features(self, said: Said) -> Tensor:
+        path = self.folder / f"{hashlib.sha256(repr(said.parts).encode()).hexdigest()[:24]}.npy"
         if not path.exists():
-            words, backbone = self.model.words, self.model.backbone
             with torch.no_grad():
-                ids = torch.tensor(words.spell(words.encode(text)))
-                hidden = backbone.reader().read(backbone.embed(ids))
+                backbone = self.model.backbone
+                hidden = backbone.reader().read(backbone.embed(torch.tensor(spelled(self.model, said)[0])))
             np.save(path, hidden.half().numpy())
         return torch.from_numpy(np.load(path)).float()
 
-    def __call__(self, texts: list[str]) -> tuple[Tensor, Tensor]:
-        return batch([self.features(text) for text in texts])
+    def __call__(self, some: list[Said]) -> tuple[Tensor, Tensor, Tensor]:
+        return batch([self.features(said) for said in some], [spelled(self.model, said)[1] for said in some])
 
 
 class Scratch:
@@ -193,29 +215,30 @@ class Scratch:
     def parameters(self) -> list[nn.Parameter]:
         return [*self.model.backbone.parameters(), *self.model.smear.parameters()]
 
-    def __call__(self, texts: list[str]) -> tuple[Tensor, Tensor]:
-        ids, there = batch([torch.tensor(self.model.words.encode(text)) for text in texts])
+    def __call__(self, some: list[Said]) -> tuple[Tensor, Tensor, Tensor]:
+        tokens = [spelled(self.model, said) for said in some]
+        ids, there, last = batch([torch.tensor(one) for one, _ in tokens], [ends for _, ends in tokens])
         with torch.autocast("cpu", torch.bfloat16):  # as `embodied train` does
-            return self.model(ids, torch.where(there, 0, -1), {}).float(), there
+            return self.model(ids, torch.where(there, 0, -1), {}).float(), there, last
 
 
-def learnt(
-    reader: Any, lessons: list[tuple[str, list[int]]], tests: dict[str, Any], steps: int, seed: int
-) -> dict[str, float]:
+def learnt(reader: Any, lessons: list[Said], tests: dict[str, list[Said]], steps: int, seed: int) -> dict[str, float]:
     """Share of each test that is right after so many steps of 32 sentences."""
     torch.manual_seed(seed)
     readout, rng = Readout(reader.width), np.random.default_rng(seed)
-    groups = [{"params": readout.parameters()}, {"params": reader.parameters(), "lr": 5e-4}]
-    made = torch.optim.AdamW([g for g in groups if g["params"]], lr=2e-3, weight_decay=0.05)
+    groups = [{"params": readout.parameters(), "lr": 2e-3}, {"params": reader.parameters(), "lr": 5e-4}]
+    made = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=0.05)
     plan = torch.optim.lr_scheduler.OneCycleLR(
         made, [g["lr"] for g in made.param_groups], total_steps=steps, pct_start=0.1
     )
+
+    def truth(some: list[Said]) -> Tensor:
+        return torch.tensor([[said.relation, said.thing, said.other] for said in some])
+
     for _ in range(steps):
         some = [lessons[i] for i in rng.integers(0, len(lessons), 32)]
-        hidden, there = reader([text for text, _ in some])
-        labels = torch.tensor([told for _, told in some])
-        told = readout(hidden.float(), there)
-        loss = torch.stack([F.cross_entropy(one, labels[:, k]) for k, one in enumerate(told)]).sum()
+        told = readout(*reader(some))
+        loss = torch.stack([F.cross_entropy(one, truth(some)[:, k]) for k, one in enumerate(told)]).sum()
         made.zero_grad()
         loss.backward()
         made.step()
@@ -224,10 +247,9 @@ def learnt(
     with torch.no_grad():
         for name, test in tests.items():
             right = 0
-            for k in range(0, len(test), 50):
-                some = test[k : k + 50]
-                told = torch.stack([one.argmax(-1) for one in readout(*reader([text for text, _ in some]))], -1)
-                right += int((told == torch.tensor([labels for _, labels in some])).all(-1).sum())
+            for some in (test[k : k + 50] for k in range(0, len(test), 50)):
+                told = torch.stack([one.argmax(-1) for one in readout(*reader(some))], -1)
+                right += int((told == truth(some)).all(-1).sum())
             out[name] = right / len(test)
     return out
 
@@ -243,10 +265,10 @@ def reading(counts: list[int], seeds: int, test: int, steps: int, folder: Path) 
             for seed in range(seeds):
                 lessons = sentences("train", count, 10 + seed)
                 if name == "smollm2":
-                    for text, _ in [*lessons, *tests["seen"], *tests["phrasings"]]:
-                        frozen.features(text)  # once for all runs, not counted below
+                    for said in [*lessons, *tests["seen"], *tests["phrasings"]]:
+                        frozen.features(said)  # once for all runs, not counted below
                 start = time.perf_counter()
-                reader = frozen if name == "smollm2" else Scratch([text for text, _ in lessons])
+                reader = frozen if name == "smollm2" else Scratch([" ".join(said.parts) for said in lessons])
                 results.append(learnt(reader, lessons, tests, steps, seed))
                 began += time.perf_counter() - start
             shown = []

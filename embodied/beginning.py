@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CHOSEN = (
     "backbone", "backbone_from", "tune", "lora_rank", "vision", "vision_from", "tune_vision", "vision_tokens",
-)  # settings of a new model; weights that are gone on from have theirs  # fmt: skip
+)  # settings of a new model; weights that are gone on from keep theirs where nothing else is asked for  # fmt: skip
 
 
 def read_statistics(settings: Settings) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def make_model(settings: Settings, statistics: dict[str, Any]) -> EmbodiedModel:
     """A new model with a vocabulary of the goals in the data, or the one of settings.init with these statistics and the
     words that it lacks."""
     from embodied.model.network import EmbodiedModel, ModelConfig
-    from embodied.model.weights import from_pretrained, grown, headed
+    from embodied.model.weights import from_pretrained, grown, headed, rebuilt
     from embodied.registry import build
 
     corpus = [
@@ -49,7 +49,11 @@ def make_model(settings: Settings, statistics: dict[str, Any]) -> EmbodiedModel:
     ]
     if settings.init:
         model = from_pretrained(settings.init)
-        _agree(settings, model)
+        usual = {one.name: one.default for one in dataclasses.fields(settings)}
+        asked = {name: getattr(settings, name) for name in CHOSEN}
+        changed = {k: one for k, one in asked.items() if one not in (usual[k], getattr(model.config, k))}
+        if changed:
+            model = rebuilt(model, changed, corpus)
         if settings.text_share:
             model = grown(model, corpus)
         if settings.head not in ("", model.config.head):
@@ -66,14 +70,3 @@ def make_model(settings: Settings, statistics: dict[str, Any]) -> EmbodiedModel:
     backbone = build("backbone", config.backbone, source=config.backbone_from)
     config = backbone.fitted(config)
     return EmbodiedModel(config, backbone.words(corpus, config.placeholders))
-
-
-def _agree(settings: Settings, model: EmbodiedModel) -> None:
-    """UserError when a model is asked for that the weights are not of."""
-    new = {one.name: one.default for one in dataclasses.fields(settings) if one.name in CHOSEN}
-    for name, usual in new.items():
-        asked, have = getattr(settings, name), getattr(model.config, name)
-        if asked not in (usual, have):
-            raise UserError(
-                f"{name}={asked!r} does not fit init={settings.init!r}, which has {name}={have!r}; leave one out"
-            )

@@ -78,7 +78,7 @@ def embodied(**chosen: Any) -> EmbodiedModel:
     torch.manual_seed(0)
     small = ModelConfig(
         layers=2, dim=48, heads=3, mlp=64, vit_depth=1, vit_channels=16, statistics={"arm": ARM, "action": ARM},
-        cameras={"front": (96, 160, 32), "wrist": (96, 96, 32)}, **({"tune": ""} | chosen),
+        **({"tune": "", "cameras": {"front": (96, 160, 32), "wrist": (96, 96, 32)}} | chosen),
     )  # fmt: skip
     backbone = build("backbone", small.backbone, source=small.backbone_from)
     small = backbone.fitted(small)

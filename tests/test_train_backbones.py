@@ -23,7 +23,7 @@ from embodied.model.lessons import Teacher
 from embodied.model.losses import losses, total
 from embodied.model.network import EmbodiedModel
 from embodied.model.packing import Batch, collate
-from embodied.model.weights import from_pretrained
+from embodied.model.weights import from_pretrained, save_pretrained
 from tests.published import ARM, embodied, language, vision
 from tests.test_train import fresh_accelerator, moment, settings  # noqa: F401  # a fixture among them
 
@@ -155,7 +155,7 @@ def test_a_run_with_kept_features_equals_the_one_that_computes_them(root: Path, 
         (["backbone=hf", "backbone_from=no-such/model"], "no language model at"),
         (["vision=hf"], "needs vision_from="),
         (["cache=x"], "cache= is for vision=hf"),
-        (["init=tabletop", "backbone=smollm2"], "does not fit init='tabletop'"),
+        (["init=tabletop", "backbone=hf"], "needs backbone_from="),
     ],
 )
 def test_bad_choices_are_one_sentence_and_exit_code_2(
@@ -164,6 +164,23 @@ def test_bad_choices_are_one_sentence_and_exit_code_2(
     assert main(["train", f"snapshots={root / 'snapshots'}", f"out={tmp_path}", "steps=1", "workers=0", *words]) == 2
     said = capsys.readouterr().err
     assert told in said and said.count("\n") == 1
+
+
+def test_another_language_model_under_the_same_eyes(root: Path, tmp_path: Path) -> None:
+    asked = chosen(root, tmp_path, init=str(root / "old"), steps=1)
+    save_pretrained(embodied(cameras={"front": (192, 320, 32), "wrist": (192, 192, 64)}), root / "old", torch.float32)
+    before = from_pretrained(asked.init)
+    model = train.make_model(asked, {"arm": ARM})
+    assert model.config.backbone == "hf" and set(model.config.statistics) == {"arm"} < set(before.config.statistics)
+    old = before.state_dict()
+    kept = {name for name, one in model.state_dict().items() if name in old and torch.equal(one, old[name])}
+    assert {"finder.colour.0.weight", "encoders.front.merge.weight", "encoders.objects.mlp.0.weight"} <= kept
+    assert not [name for name in kept if name.startswith(("backbone.", "head.rows"))]
+    sees = {"backbone": "tiny", "backbone_from": "", "vision": "hf", "vision_from": str(root / "eye")}
+    eyes = train.make_model(chosen(root, tmp_path, init=asked.init, **sees), {"arm": ARM})
+    assert eyes.words.tokens()[: len(before.words)] == before.words.tokens()
+    torch.testing.assert_close(eyes.backbone.layers[0].mlp.up_proj.weight, before.backbone.layers[0].mlp.up_proj.weight)
+    assert train.main(asked) == 0 and from_pretrained(str(tmp_path / "weights")).config.tune == "frozen"
 
 
 def test_cells_cannot_be_taught_to_a_tower(root: Path, tmp_path: Path) -> None:
@@ -178,17 +195,8 @@ def test_two_processes_train_one_model(root: Path, tmp_path: Path) -> None:
         "snapshots": root / "snapshots", "out": tmp_path, "steps": 2, "workers": 0, "batch": 2, "text_share": 1.0,
         "backbone": "hf", "backbone_from": root / "words", "precision": "no", "checkpointing": "true",
     }  # fmt: skip
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc_per_node",
-        "2",
-        "-m",
-        "embodied",
-        "train",
-    ]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command = [*torchrun, "-m", "embodied", "train"]
     words = [f"{key}={value}" for key, value in given.items()]
     done = subprocess.run([*command, *words], capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr[-2000:]

@@ -4,9 +4,10 @@ pickle."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -15,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from embodied.errors import UserError
 from embodied.model.network import EmbodiedModel, ModelConfig
 from embodied.model.tokens import Words, train_vocabulary
+from embodied.registry import build
 
 EMBEDDINGS = "backbone.embed_tokens.weight"
 SHIPPED = Path(__file__).resolve().parent.parent / "weights"
@@ -107,4 +109,24 @@ def grown(model: EmbodiedModel, corpus: Iterable[str], least: int = 8) -> Embodi
             near = old.synonyms.get(word, "")
             table[i] = before[old[near]] if near and old.knows(near) else before.mean(0)
             table[i] += 0.02 * torch.randn(config.dim)
+    return out
+
+
+def rebuilt(model: EmbodiedModel, changed: Mapping[str, Any], corpus: Iterable[str]) -> EmbodiedModel:
+    """The same with another language model or eye: what fits by name and shape is kept (the finder, the picture encoder, ...), the
+    rest is new. changed: settings of ModelConfig."""
+    other = "backbone" in changed or "backbone_from" in changed
+    usual = {"tune": "", "vit_dim": model.config.vit_dim or model.config.dim} if other else {}
+    config = replace(model.config, **(usual | changed))
+    backbone = build("backbone", config.backbone, source=config.backbone_from)
+    config = backbone.fitted(config)
+    out = EmbodiedModel(config, backbone.words(corpus, config.placeholders) if other else model.words)
+    have, want = model.state_dict(), out.state_dict()
+    hangs = ("head.", "pointer.") if other else ()  # on what the language model makes of a sentence
+    kept = {name: one for name, one in have.items() if not name.startswith(hangs) and not out.theirs(name)}
+    fits = {name: one for name, one in kept.items() if name in want and want[name].shape == one.shape}
+    out.load_state_dict(fits, strict=False)
+    if other:  # motions are to be learnt anew
+        scales = {name: one for name, one in config.statistics.items() if name != "action"}
+        out.config = replace(config, statistics=scales)
     return out
