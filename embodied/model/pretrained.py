@@ -6,7 +6,7 @@ encoders and heads (PaLM-E, arXiv 2303.03378, section 3, "freezing the LLM"; Fla
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -23,9 +23,8 @@ ADAPTED = "lora_"  # in the names of peft's parameters
 
 def checkpointed(lm: PreTrainedModel) -> None:
     """From now on its layers are computed again on the way back, in place of being remembered."""
-    (
-        getattr(lm, "activation_checkpointing_enable", None) or lm.gradient_checkpointing_enable
-    )()  # one name each in v5 and v6
+    enable = getattr(lm, "activation_checkpointing_enable", None) or lm.gradient_checkpointing_enable  # its name before
+    enable()
 
 
 class Pretrained(nn.Module):
@@ -41,11 +40,12 @@ class Pretrained(nn.Module):
             raise UserError(f"unknown tune {tune!r}; choose from {', '.join(TUNES)}")
         self.base, self.tune = base, tune
         self.lm: Any = causal.base_model
-        rows, out = causal.get_input_embeddings().weight, causal.get_output_embeddings()
+        table: Any = causal.get_input_embeddings()
+        rows, out = table.weight, cast(nn.Linear, causal.get_output_embeddings())
         self.readout = None if out.weight is rows and out.bias is None else out
         with torch.no_grad():
             some = torch.arange(0, base, max(1, base // 4096))
-            self.rms = float(self.lm.get_input_embeddings()(some).square().mean().sqrt())
+            self.rms = float(table(some).square().mean().sqrt())
         self.table = nn.Parameter(torch.randn(added, rows.shape[1]) * self.rms)
         self.table_out = None if self.readout is None else nn.Parameter(torch.randn(added, rows.shape[1]) * self.rms)
         config = self.lm.config

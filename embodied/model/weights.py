@@ -116,8 +116,8 @@ def rebuilt(model: EmbodiedModel, changed: Mapping[str, Any], corpus: Iterable[s
     """The same with another language model or eye: what fits by name and shape is kept (the finder, the picture encoder, ...), the
     rest is new. changed: settings of ModelConfig."""
     other = "backbone" in changed or "backbone_from" in changed
-    usual = {"tune": "", "vit_dim": model.config.vit_dim or model.config.dim} if other else {}
-    config = replace(model.config, **(usual | changed))
+    usual: dict[str, Any] = {"tune": "", "vit_dim": model.config.vit_dim or model.config.dim} if other else {}
+    config = replace(model.config, **{**usual, **changed})
     backbone = build("backbone", config.backbone, source=config.backbone_from)
     config = backbone.fitted(config)
     out = EmbodiedModel(config, backbone.words(corpus, config.placeholders) if other else model.words)

@@ -3,7 +3,7 @@ resampler that holds the number of tokens."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from embodied.errors import UserError
 from embodied.registry import register
@@ -11,7 +11,7 @@ from embodied.registry import register
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torch import Tensor, nn
+    from torch import nn
 
 
 def published(source: str) -> nn.Module:
@@ -51,7 +51,7 @@ def hf(
     """
     import torch
     import torch.nn.functional as F
-    from torch import nn
+    from torch import Tensor, nn
 
     from embodied.model.kept import Kept
     from embodied.model.resampler import Resampler
@@ -84,7 +84,8 @@ def hf(
         def features(self, images: Tensor) -> Tensor:
             pixels = images.permute(0, 3, 1, 2).to(self.mean) / 255
             pixels = F.interpolate(pixels, self.size, mode="bilinear", antialias=True)
-            out = self.tower(pixel_values=(pixels - self.mean) / self.std).last_hidden_state
+            pixels = (pixels - cast(Tensor, self.mean)) / cast(Tensor, self.std)
+            out = self.tower(pixel_values=pixels).last_hidden_state
             return out.flatten(2).transpose(1, 2) if out.ndim == 4 else out  # a convolutional one gives a map
 
         def train(self, mode: bool = True) -> Tower:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from embodied.registry import register
 
@@ -24,7 +24,7 @@ def when(dim: int = 192, rates: int = 16):
             self.out = nn.Linear(2 * rates, dim)
 
         def forward(self, ages: Tensor) -> Tensor:
-            waves = ages * self.rates
+            waves = ages * cast(torch.Tensor, self.rates)
             return self.out(torch.cat([waves.sin(), waves.cos()], -1))
 
     return When()
