@@ -20,6 +20,7 @@ HOMES = {
     "task": "sim.tasks",
     "encoder": "embodied.model.encoders",
     "head": "embodied.model.heads",
+    "backbone": "embodied.model.backbones",
     "policy": "policies",
     "data": "embodied.data.sources",
     "drive": "embodied.data.sources",

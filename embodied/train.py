@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embodied.beginning import make_model, read_statistics
 from embodied.data.normalise import Normalisation
 from embodied.data.schedule import SceneLessons, Schedule
 from embodied.errors import UserError
@@ -57,6 +58,22 @@ class Settings:
     )
     validate_every: int = _setting(500, "steps between validations on held-out snapshots")
     save_every_s: float = _setting(120.0, "seconds between checkpoints")
+    backbone: str = _setting(
+        "tiny", "language model of a new model: tiny (from nothing), smollm2, hf (docs/reasoning.md)"
+    )
+    backbone_from: str = _setting("", "of backbone=hf: an id of transformers, a folder or a .gguf file")
+    tune: str = _setting("", "of a backbone that others trained: frozen | lora | full; empty: frozen, of tiny full")
+    lora_rank: int = _setting(8, "of tune=lora")
+    vision: str = _setting("vit", "eye of the language model: vit (from nothing) or hf, a tower of transformers")
+    vision_from: str = _setting("", "of vision=hf: an id of transformers or a folder")
+    tune_vision: bool = _setting(False, "train the tower too")
+    vision_tokens: int = _setting(32, "tokens of a picture after the resampler of vision=hf")
+    checkpointing: bool = _setting(
+        False, "compute the language model's layers again on the way back: less memory, a third slower"
+    )
+    cache: str = _setting(
+        "", "folder that keeps a frozen tower's features of each picture; pictures are then not varied"
+    )
     head: str = _setting("", "motion head: flow | bins; empty: that of init, else flow")
     fresh: str = _setting("", "comma-separated parameter name prefixes that begin anew, whatever init holds")
     freeze: str = _setting("", "comma-separated parameter name prefixes that stay as they are")
@@ -97,52 +114,6 @@ def main(settings: Settings) -> int:
     return 0
 
 
-def read_statistics(settings: Settings) -> dict[str, Any]:
-    """Scales of the arm's state (from the snapshots) and of relative actions (from the demonstrations)."""
-    at = Path(settings.snapshots) / "stats.json"
-    if not at.is_file():
-        raise UserError(f"{at} is missing; run `embodied record kind=snapshots out={settings.snapshots}` to its end")
-    found = json.loads(at.read_text())
-    Normalisation.from_stats(found, ["arm"])  # says what is wrong with them
-    kept = {"arm": found["arm"]}
-    if settings.motions:
-        from embodied.data.motions import MotionLessons
-
-        kept["action"] = MotionLessons.statistics(settings.motions)
-    return kept
-
-
-def make_model(settings: Settings, statistics: dict[str, Any]) -> EmbodiedModel:
-    """A new model with a vocabulary of the goals in the data, or the one of settings.init with these statistics and the
-    words that it lacks."""
-    from embodied.model.network import EmbodiedModel, ModelConfig
-    from embodied.model.tokens import Words, train_vocabulary
-    from embodied.model.weights import from_pretrained, grown, headed
-
-    corpus = [
-        line
-        for folder in dict.fromkeys([settings.snapshots, *settings.texts.split(",")])
-        if (at := Path(folder.strip()) / "corpus.txt").is_file()
-        for line in at.read_text().splitlines()
-    ]
-    if settings.init:
-        model = from_pretrained(settings.init)
-        if settings.text_share:
-            model = grown(model, corpus)
-        if settings.head not in ("", model.config.head):
-            model = headed(model, settings.head)
-        if fresh := tuple(p for p in settings.fresh.split(",") if p):
-            new = EmbodiedModel(model.config, model.words).state_dict()
-            model.load_state_dict({k: v for k, v in new.items() if k.startswith(fresh)}, strict=False)
-        # A motion head that is already trained keeps the scale it was trained in.
-        scales = statistics | {name: scale for name, scale in model.config.statistics.items() if name == "action"}
-        model.config = dataclasses.replace(model.config, statistics=scales)
-        return model
-    config = ModelConfig(head=settings.head or "flow", statistics=statistics)
-    words = Words(train_vocabulary(corpus, [*config.cameras, *config.states, "objects"]))
-    return EmbodiedModel(config, words)
-
-
 class Training:
     """A run: the model, the running average of its weights, the optimiser and the data; all from (settings, checkpoint)."""
 
@@ -152,17 +123,26 @@ class Training:
         self.settings, self.accelerator = settings, accelerator
         self.out = Path(settings.out)
         self.model = make_model(settings, read_statistics(settings)).to(accelerator.device)
+        if settings.cache:
+            self.model.keep(Path(settings.cache))
+        if settings.sight_share and not self.model.celled(dict.fromkeys(self.model.config.cameras)):
+            raise UserError(
+                f"sight_share={settings.sight_share} teaches cells, which vision=hf has none of; leave it out"
+            )
         self.normalisation = Normalisation.from_dict(self.model.config.statistics)
         self.prefixes = [prompt.ids(self.model.words) for prompt in (self.model.prompt(), self.model.motion_prompt())]
         frozen = tuple(p for p in settings.freeze.split(",") if p)
         for name, parameter in self.model.named_parameters():
-            parameter.requires_grad_(not (frozen and name.startswith(frozen)))
+            if frozen and name.startswith(frozen):
+                parameter.requires_grad_(False)
         self.named = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         self.average = {name: p.detach().clone() for name, p in self.named.items()}
         self.optimizers = optimizers(self.named, settings.lr, settings.decay)
         self.start = self._resumed()
         self.loader = self._loader()
         self.exam = self._exam()
+        if settings.checkpointing:
+            self.model.backbone.checkpoint()
         if settings.compile:
             self.model.backbone.compile(dynamic=True)
         self.losses = accelerator.prepare(_losses_as_module(self.model))
@@ -184,7 +164,10 @@ class Training:
     def _scenes(self, root: str, kind: str, validation: bool = False) -> SceneLessons:
         from embodied.model.lessons import Teacher
 
-        return SceneLessons(root, Teacher(self.model.words), self.normalisation, validation, kind)
+        made = SceneLessons(root, Teacher(self.model.words), self.normalisation, validation, kind)
+        if self.settings.cache and kind == "scenes":
+            made.augment = False  # a picture that is never shown twice cannot be kept
+        return made
 
     def _gather(self, lessons: list[Any]) -> Batch:
         from embodied.model.packing import collate

@@ -53,16 +53,41 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """A plan that was considered. language: how likely these steps are what the words mean; affordance: how surely they can be
+    done here; both in [0, 1]."""
+
+    steps: tuple[Step, ...]
+    language: float
+    affordance: float
+
+    @property
+    def total(self) -> float:
+        return self.language * self.affordance
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Several candidates, the index of the one that was chosen, and why, in a sentence."""
+
+    candidates: tuple[Candidate, ...]
+    chosen: int
+    why: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """Steps in order; steps[:at] are done, steps[at] is the current one; at == len(steps) means finished.
 
     refusal: why there is nothing to do ("no red block here"), empty when there is a plan.
+    choice: among which plans this one was chosen, where several were made.
     """
 
     goal: str
     steps: tuple[Step, ...]
     at: int = 0
     refusal: str = ""
+    choice: Choice | None = None
 
     @property
     def finished(self) -> bool:

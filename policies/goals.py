@@ -41,12 +41,12 @@ def jobs(look: Look, grammar: Grammar, goal: str) -> list[str]:
     goal = look.model.words.familiar(goal)
     known = grammar.placed(look.noted)
     out: list[str] = []
-    for part in _parts(look, grammar, goal):
-        out += _all(partial(_next_job, look, grammar, part, known), look)
+    for part in parts(look, grammar, goal):
+        out += every(partial(next_job, look, grammar, part, known), look)
     return list(dict.fromkeys(out))
 
 
-def _next_job(look: Look, grammar: Grammar, part: str, known: Known, before: list[str]) -> list[int]:
+def next_job(look: Look, grammar: Grammar, part: str, known: Known, before: list[str]) -> list[int]:
     """The first job, or one about another thing that follows on the last. What a set of things comes to may be said in any
     order: then the likeliest thing comes again, and another one is as good an answer."""
     from embodied.model.lessons import ask_job
@@ -76,7 +76,7 @@ def _next_job(look: Look, grammar: Grammar, part: str, known: Known, before: lis
     return said if len(said) > 2 and look.chance(question, said, allowed) > LIKELY else []
 
 
-def _parts(look: Look, grammar: Grammar, goal: str) -> list[str]:
+def parts(look: Look, grammar: Grammar, goal: str) -> list[str]:
     """The words that ask for each of several jobs, in the order of doing; or the whole sentence, where it is surely one."""
     from embodied.model.lessons import ask_part
 
@@ -97,11 +97,11 @@ def _parts(look: Look, grammar: Grammar, goal: str) -> list[str]:
         ids[at : at + len(said)] = [TAKEN] * len(said)  # parts do not overlap
         return said
 
-    parts = _all(following, look)
-    return parts if len(parts) > 1 else [goal]
+    out = every(following, look)
+    return out if len(out) > 1 else [goal]
 
 
-def _all(following: Callable[[list[str]], list[int]], look: Look) -> list[str]:
+def every(following: Callable[[list[str]], list[int]], look: Look) -> list[str]:
     """What follows on nothing, on that, and so on; until nothing does, or something comes again. Raises Refused."""
     from embodied.model.tokens import ABSENT, UNCLEAR
 

@@ -37,12 +37,14 @@ class Planner:
     weights: a folder or a shipped name.  mode: "skills" (each step runs a motion skill at its grounded point) or
     "visuomotor" (the motion head's chunks, asked for again every `execute` rows).  inpaint: rows of the chunk before that
     the next one must begin with (real-time chunking, arXiv 2506.07339).  words_decide: verdicts follow the listing where
-    it tells, else the answer to the question alone.  threads: of torch.
+    it tells, else the answer to the question alone.  threads: of torch.  candidates: how many plans to weigh for a sentence
+    (policies/candidates.py); 1 takes the likeliest.  precision: fp32, or bf16 for a backbone that others trained.
     """
 
     def __init__(
         self, body: Body, weights: str = "tabletop", mode: str = "skills", threads: int = 1, seed: int = 0,
-        flow_steps: int = 5, execute: int = 8, inpaint: int = 0, words_decide: bool = True,
+        flow_steps: int = 5, execute: int = 8, inpaint: int = 0, words_decide: bool = True, candidates: int = 1,
+        precision: str = "fp32",
     ) -> None:  # fmt: skip
         import torch
 
@@ -57,6 +59,7 @@ class Planner:
             "flow_steps": (flow_steps, 1),
             "execute": (execute, 1),
             "inpaint": (inpaint, 0),
+            "candidates": (candidates, 1),
         }
         for name, (value, low) in least.items():
             if value < low:
@@ -65,8 +68,17 @@ class Planner:
         self._torch = torch
         self.body, self.mode, self.seed, self.flow_steps = body, mode, seed, flow_steps
         self.execute, self.inpaint, self.words_decide = execute, inpaint, words_decide
+        self.candidates = candidates
         self.execute_rows = execute if mode == "visuomotor" else None  # a skill's chunk is its whole motion
         self.model = from_pretrained(weights)
+        if precision not in ("fp32", "bf16"):
+            raise UserError(f"unknown precision {precision!r}; choose from fp32, bf16")
+        if precision == "bf16" and self.model.config.backbone == "tiny":
+            raise UserError(
+                "precision=bf16 is for backbones that others trained; the tiny one was taught to answer in fp32"
+            )
+        if precision == "bf16":
+            self.model.backbone.halve()
         self.grammar = Grammar(self.model.words)
         self.normalisation = Normalisation.from_dict(self.model.config.statistics)
         if mode == "visuomotor" and "action" not in self.normalisation.names:
@@ -83,8 +95,10 @@ class Planner:
 
     def reset(self) -> None:
         self._seen: tuple[Observation, Look] | None = None
+        self._frames: list[dict[str, Tensor]] = []  # the newest last, for models that are shown older ones too
         self._goal, self._wanted = "", list[str]()  # the goal, and the jobs that it comes to
         self._met: frozenset[str] = frozenset()  # things listed since the start: they keep their names
+        self._sure: dict[str, float] = {}  # how surely each thing was found, when it was seen last
         self._table: Listing = {}  # what lies where, as seen last or, of what is hidden, as it was left
         self._moving: tuple[Step, ActionChunk] | None = None
         self._step: tuple[Step, Floats, float] | None = None  # the current step, what it goes for, when it began
@@ -103,6 +117,7 @@ class Planner:
 
             found = [one for one in look.find(self._met) if not self._met or one.name in self._met or one.p > NEWCOMER]
             self._met |= {one.name for one in found}
+            self._sure |= {one.name: one.p for one in found}
             self._table = remembered(found, self._table)
             look.note(ALL, write(self._table))
         return look
@@ -119,6 +134,10 @@ class Planner:
                     there = ", ".join(obs.images) or "none"
                     raise UserError(f"camera {camera!r} is missing from the observation; it has {there}")
                 images[camera] = torch.from_numpy(np.ascontiguousarray(obs.images[camera]))[None]
+            if config.history > 1:  # where nothing was seen before, it looked as it does now
+                self._frames = [*self._frames, images][-config.history :]
+                shown = [self._frames[0]] * (config.history - len(self._frames)) + self._frames
+                images = {camera: torch.stack([one[camera] for one in shown], 1) for camera in images}
             states = {s: torch.from_numpy(self.normalisation.normalise(s, obs.states[s]))[None] for s in config.states}
             depth = {
                 camera: torch.from_numpy(np.ascontiguousarray(obs.depth[camera]))[None]
@@ -156,16 +175,27 @@ class Planner:
         if self.model.words.spelled(goal) > FOREIGN:
             return Plan(goal, done, len(done), refusal=unclear)
         look = self._thought(obs)
+        camera, hand = self.body.spec.cameras[perceive.CAMERA], obs.states["arm"][-1, :3]
+        choice = None
         if self._goal != goal:  # what a sentence asks for stays the same, whatever becomes of the table
             try:
-                self._wanted = goals.jobs(look, self.grammar, goal)
+                if self.candidates > 1:
+                    from policies import candidates
+
+                    where = camera, hand, self._sure
+                    self._wanted, choice = candidates.choose(look, self.grammar, goal, self.candidates, *where)
+                else:
+                    self._wanted = goals.jobs(look, self.grammar, goal)
             except goals.Refused as why:
                 absent = f"I see no {why} on the table; name a thing that is there"
                 return Plan(goal, done, len(done), refusal=absent if str(why) else unclear)
             self._goal = goal
-        camera, hand = self.body.spec.cameras[perceive.CAMERA], obs.states["arm"][-1, :3]
-        steps = goals.steps(look, self.grammar, self._wanted, camera, hand)
-        return Plan(goal, (*done, *steps), len(done))
+        steps = (
+            choice.candidates[choice.chosen].steps
+            if choice
+            else goals.steps(look, self.grammar, self._wanted, camera, hand)
+        )
+        return Plan(goal, (*done, *steps), len(done), choice=choice)
 
     def _thought(self, obs: Observation) -> Look:
         """A look at nothing but the words for what is seen: goals are read as they were learnt, mostly without pictures."""

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from transformers import LlamaForCausalLM
 
 from embodied.errors import UserError
-from embodied.model.attention import attend, blocks
+from embodied.model.attention import attend, blocks, positions
 from embodied.model.decode import Look
 from embodied.model.grammar import Grammar
 from embodied.model.lessons import ALL, ask_check, ask_job, ask_move, ask_plan
-from embodied.model.network import EmbodiedModel, ModelConfig, before, positions
+from embodied.model.network import EmbodiedModel, ModelConfig, before
 from embodied.model.sentence import Objects, Picture, Prompt, Series, Text, embed, pad
 from embodied.model.tokens import Words, train_vocabulary
 

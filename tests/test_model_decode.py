@@ -8,9 +8,10 @@ import pytest
 import torch
 from transformers import DynamicCache, LlamaConfig, LlamaModel
 
-from embodied.model.decode import ROOM, Look, Reader
+from embodied.model.decode import Look
 from embodied.model.grammar import Grammar
 from embodied.model.lessons import ask_plan
+from embodied.model.reader import ROOM, Reader
 from tests.test_model import made, seen
 
 

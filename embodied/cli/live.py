@@ -93,6 +93,7 @@ class Screen(Watch):
     def planned(self, plan: Plan, obs: Observation, seconds: float) -> None:
         left = [f"  {s.text}" for s in plan.steps[plan.at :]]
         lines = [f"plan ({1000 * seconds:.0f} ms):{'' if left else ' nothing is left to do'}", *left]
+        lines += [f"  of {len(plan.choice.candidates)} plans: {plan.choice.why}"] if plan.choice else []
         self._say("\n".join(lines if plan.steps else ["no plan: " + (plan.refusal or "nothing to do")]))
 
     def began(self, plan: Plan) -> None:

@@ -21,7 +21,7 @@ from embodied.cli.settings import Run
 from embodied.errors import UserError
 from embodied.plan import PLACES, SHAPES
 from embodied.rollout import Outcome, Watch, rollout
-from embodied.types import Command, Observation, Plan, Step
+from embodied.types import Choice, Command, Observation, Plan, Step
 
 DEFAULT_TASK = "compound"
 
@@ -55,6 +55,7 @@ class History(Watch):
                 "refusal": plan.refusal,
             }
             | {"seconds": round(seconds, 4)}
+            | ({"choice": _told(plan.choice)} if plan.choice else {})
         )
 
     def replanned(self, plan: Plan, reason: str) -> None:
@@ -65,6 +66,16 @@ class History(Watch):
 
     def checked(self, step: Step, p: float, obs: Observation) -> None:
         self.checks.append({"t_s": self._tick / self._rate_hz, "step": step.text, "p": round(p, 4)})
+
+
+def _told(choice: Choice) -> dict[str, Any]:
+    """For plan.json: the plans that were weighed, which was taken, and why."""
+    candidates = [
+        {"plan": [step.text for step in one.steps]}
+        | {"language": round(one.language, 6), "affordance": round(one.affordance, 6), "total": round(one.total, 6)}
+        for one in choice.candidates
+    ]
+    return {"candidates": candidates, "chosen": choice.chosen, "why": choice.why}
 
 
 def folder(out: str, kind: str = "") -> Path:

@@ -78,7 +78,8 @@ class MotionLessons:
         window, chunk, valid = self.chunk(row)
         arm, aims = window["states"]["arm"], window["states"]["aims"][-1]
         states = {"arm": self.normalisation.normalise("arm", arm), "objects": seen_from(aims, arm[-1, :5])}
-        segments = [(self.words.encode(ask_move(grammar.plain(window["step"]))), [])]
+        asked = self.words.encode(ask_move(grammar.plain(window["step"])))
+        segments = [(self.words.spell(asked), [])]
         return Lesson({}, states, segments, chunk=self.normalisation.normalise("action", chunk), valid=valid)
 
     @staticmethod

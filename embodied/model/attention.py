@@ -49,6 +49,23 @@ def blocks(segment: Tensor) -> Blocks:
     return Blocks(own, torch.cat([ahead, own], 1), torch.cat([before, sees.expand(len(own), -1, -1)], 2)[:, None])
 
 
+def positions(segment: Tensor) -> Tensor:
+    """(b, n) -> position ids: every segment continues from the end of the prefix."""
+    prefix = (segment == 0).sum(1, keepdim=True)
+    index = torch.arange(segment.shape[1], device=segment.device).expand_as(segment)
+    new = torch.ones_like(segment, dtype=torch.bool)
+    new[:, 1:] = segment[:, 1:] != segment[:, :-1]
+    start = torch.where(new, index, 0).cummax(1).values
+    return torch.where(segment == 0, index, prefix + index - start).clamp(min=0)
+
+
+def sees(segment: Tensor) -> Tensor:
+    """(b, n) -> (b, n, n) bool: row i sees the prefix and its own segment up to itself; padding sees itself, for softmax's sake."""
+    n = segment.shape[1]
+    same = (segment[:, :, None] == segment[:, None]) | ((segment[:, None] == 0) & (segment[:, :, None] >= 0))
+    return same & torch.ones(n, n, dtype=torch.bool, device=segment.device).tril()
+
+
 def attend(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None,
     blocks: Blocks | None = None, **options: Any,
@@ -59,10 +76,12 @@ def attend(
     b, heads, n, d = query.shape
 
     def rows(x: Tensor, at: Tensor) -> Tensor:
-        flat = nn.functional.pad(x.transpose(1, 2).reshape(b * n, heads * d), (0, 0, 0, 1))
-        return flat.index_select(0, at.flatten()).view(*at.shape, heads, d).transpose(1, 2)
+        flat = nn.functional.pad(x.transpose(1, 2).reshape(b * n, -1), (0, 0, 0, 1))
+        return flat.index_select(0, at.flatten()).view(*at.shape, -1, d).transpose(1, 2)
 
     q, k, v = rows(query, blocks.own), rows(key, blocks.keys), rows(value, blocks.keys)
+    if k.shape[1] != heads:  # several heads share keys and values
+        k, v = (x.repeat_interleave(heads // x.shape[1], 1) for x in (k, v))
     scores = (q @ k.transpose(-1, -2) * options["scaling"]).masked_fill(~blocks.sees, -torch.inf)
     out = scores.softmax(-1, dtype=torch.float32).to(v.dtype) @ v
     flat = out.transpose(1, 2).reshape(-1, heads * d)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-from transformers import LlamaModel
 
 from embodied.listing import Found
 from embodied.model.network import EmbodiedModel
@@ -18,65 +15,6 @@ from embodied.model.tokens import BOS, EOS
 from embodied.plan import HELD
 
 Allowed = Callable[[Sequence[int]], list[int]]
-ROOM = 256  # tokens; doubles when a sentence is longer
-
-
-class Reader:
-    """The backbone's own layers and weights, token by token, with keys and values in one preallocated block.
-
-    A model this small spends much of a token's time in the library's bookkeeping (masks, caches, hooks), not in arithmetic;
-    this does without. Batch of one, inference only; equal to LlamaModel with its own cache (tests/test_model_decode.py).
-    """
-
-    def __init__(self, backbone: LlamaModel) -> None:
-        self.backbone, self.length = backbone, 0
-        config = backbone.config
-        self.heads, self.shared = config.num_attention_heads, config.num_key_value_heads
-        shape = (config.num_hidden_layers, 2, self.shared, ROOM, config.hidden_size // self.heads)
-        self.past = backbone.norm.weight.new_empty(shape)
-        self._turns()
-
-    def _turns(self) -> None:
-        """Cosines and signed sines of the rotary positions, (room, D/heads) each."""
-        at = torch.arange(self.past.shape[3], device=self.past.device)[None]
-        cosine, sine = (x[0] for x in self.backbone.rotary_emb(self.past, at))
-        half = sine.shape[1] // 2
-        self.cosine, self.sine = cosine, torch.cat([-sine[:, :half], sine[:, half:]], 1)
-
-    def read(self, embeds: Tensor) -> Tensor:
-        """The next n tokens' embeddings (n, D) -> their last hidden states (n, D); they stay in the cache."""
-        start, n = self.length, len(embeds)
-        end = self.length = start + n
-        while end > self.past.shape[3]:
-            self.past = torch.cat([self.past, torch.empty_like(self.past)], 3)
-            self._turns()
-        cosine, sine = self.cosine[start:end], self.sine[start:end]
-        half = cosine.shape[1] // 2
-        # Row i sees everything before it: the whole cache and, of its own, 0..i.
-        mask = None if n == 1 or start == 0 else self.past.new_ones(n, end, dtype=torch.bool).tril(start)
-
-        def turn(x: Tensor) -> Tensor:
-            x = x.unflatten(1, (-1, 2 * half)).transpose(0, 1)  # heads n D/heads
-            return torch.addcmul(x * cosine, x.roll(half, 2), sine)
-
-        x = embeds
-        for layer, past in zip(cast(Any, self.backbone.layers), self.past, strict=True):
-            own, mlp = layer.self_attn, layer.mlp
-            y = _norm(layer.input_layernorm, x)
-            past[0, :, start:end] = turn(own.k_proj(y))
-            past[1, :, start:end] = own.v_proj(y).unflatten(1, (-1, 2 * half)).transpose(0, 1)
-            seen = F.scaled_dot_product_attention(
-                turn(own.q_proj(y))[None], past[None, 0, :, :end], past[None, 1, :, :end],
-                attn_mask=mask, is_causal=mask is None and n > 1, enable_gqa=self.heads != self.shared,
-            )  # fmt: skip
-            x = x + own.o_proj(seen[0].transpose(0, 1).flatten(1))
-            y = _norm(layer.post_attention_layernorm, x)
-            x = x + mlp.down_proj(F.silu(mlp.gate_proj(y)) * mlp.up_proj(y))
-        return _norm(self.backbone.norm, x)
-
-
-def _norm(norm: Any, x: Tensor) -> Tensor:
-    return x * (x.square().mean(-1, keepdim=True) + norm.variance_epsilon).rsqrt() * norm.weight
 
 
 class Look:
@@ -85,6 +23,8 @@ class Look:
     images[camera] uint8 (1, H, W, 3); states[name] (1, t, d), normalised. Without images: what is asked hangs on notes alone,
     or, when there are states and objects (1, n, fields), is how to move.
     depth[camera] (1, H, W), metres, of the cameras that have it: for the finder only.
+    prompt: another sentence than the standard one, for example with solved examples and their pictures before the question;
+    images[camera] is (1, k, H, W, 3) then, the k pictures of it in the sentence's order.
     """
 
     def __init__(
@@ -93,12 +33,14 @@ class Look:
         images: dict[str, Tensor],
         states: dict[str, Tensor],
         depth: Mapping[str, Tensor] | None = None,
+        prompt: Prompt | None = None,
     ) -> None:
         self.model, self.images, self.states, self.depth = model, images, states, depth or {}
         self.moving = not images and bool(states)
-        prompt = model.motion_prompt() if self.moving else model.prompt() if images else Prompt((Text(BOS),), {})
-        self.ids = prompt.ids(model.words)
-        self.reader = Reader(model.backbone)
+        usual = model.motion_prompt() if self.moving else model.prompt() if images else Prompt((Text(BOS),), {})
+        self.prompt = prompt or usual
+        self.ids = self.prompt.ids(model.words)
+        self.reader = model.backbone.reader()
         self.known = 0  # tokens read that every question continues from
         self.noted: list[int] = []  # the answer that was noted
         self.told = ""  # and its question
@@ -108,9 +50,9 @@ class Look:
         from what was noted, needs no reading."""
         model, out = self.model, list[Tensor]()
         if self.known == 0:
-            vectors = model.look(self.images, self.states)[0] if self.images else {}
+            vectors = model.look(self.images, self.states, self.prompt)[0] if self.images else {}
             vectors = model.feel(self.states) if self.moving else vectors
-            out += [embed(model.backbone.embed_tokens, torch.tensor([self.ids]), vectors)[0]]
+            out += [embed(model.backbone.embed, torch.tensor([self.ids]), vectors)[0]]
             self.embeds = out[0].new_zeros(2, out[0].shape[1])  # of all that was read, behind two empty ones
         if self.told and self.known <= len(self.ids):
             words = model.words
@@ -118,16 +60,18 @@ class Look:
         return out
 
     def _embedded(self, ids: list[int]) -> Tensor:
-        return self.model.backbone.embed_tokens(torch.tensor(ids))
+        return self.model.backbone.embed(torch.tensor(self.model.words.spell(ids)))
 
     def _read(self, ids: list[int]) -> Tensor:
         """Last hidden states (1, n, D) of the next tokens; those before them that were not read yet are read along."""
+        embeds = self._embedded(ids)
         if before := self._unread():
-            hidden = self._feed(torch.cat([*before, self._embedded(ids)]))
-            self.known = self.reader.length - len(ids)
-            self.prefix, hidden = hidden[:, : -len(ids)], hidden[:, -len(ids) :]
+            n = len(embeds)
+            hidden = self._feed(torch.cat([*before, embeds]))
+            self.known = self.reader.length - n
+            self.prefix, hidden = hidden[:, :-n], hidden[:, -n:]
             return hidden
-        return self._feed(self._embedded(ids))
+        return self._feed(embeds)
 
     def _feed(self, embeds: Tensor) -> Tensor:
         start, n = self.reader.length, len(embeds)
@@ -143,8 +87,9 @@ class Look:
     def find(self, met: Collection[str] = ()) -> list[Found]:
         """What the first camera's finder finds on the table and, from the others, what surest hangs in the hand (its point is
         not one of the first picture). met as in Finder.find."""
+        newest = {camera: image if image.ndim == 4 else image[:, -1] for camera, image in self.images.items()}
         table, *others = (
-            self.model.finder.find(camera, self.images[camera], self.depth.get(camera), met)
+            self.model.finder.find(camera, newest[camera], self.depth.get(camera), met)
             for camera in self.model.config.cameras
         )
         hanging = [one for found in others for one in found if one.carried == HELD]
@@ -185,24 +130,76 @@ class Look:
         return out, score / max(1, chosen)
 
     def _ask(self, unread: list[int], choices: list[int]) -> Tensor:
-        """Logits (len(choices),) of the token after `unread`."""
-        hidden = self._read(unread)[0, -1]
-        return (self._embedded(choices) @ hidden).float()
+        """Logits (len(choices),) of the word after `unread`."""
+        return self._among(self._read(unread)[0, -1], choices)
+
+    def _among(self, hidden: Tensor, choices: list[int]) -> Tensor:
+        """Logits (len(choices),) of the next word after the last hidden state (D,) of what was read."""
+        words, backbone = self.model.words, self.model.backbone
+        if len(choices) == len(words):
+            return backbone.logits(hidden).float()
+        spelled = [words.spell([word]) for word in choices]
+        if all(len(one) == 1 for one in spelled):
+            return backbone.logits(hidden, choices).float()
+        return self._walk(hidden, spelled)
+
+    def _walk(self, hidden: Tensor, spelled: list[list[int]]) -> Tensor:
+        """Log-probabilities (m,) of words that are spelled in several tokens: down the tree of their spellings, a step wherever
+        they part. Where a word ends that others go on from, its chance is that of all tokens with which none goes on."""
+        heads = list(dict.fromkeys(one[0] for one in spelled if one))
+        if all(spelled):
+            scores = self.model.backbone.logits(hidden, heads).float().log_softmax(-1)
+        else:
+            every = self.model.backbone.logits(hidden).float().log_softmax(-1)
+            scores = every[heads]
+        out = hidden.new_full((len(spelled),), -math.inf, dtype=torch.float32)
+        for head, score in zip(heads, scores, strict=True):
+            group = [i for i, one in enumerate(spelled) if one and one[0] == head]
+            out[group] = score
+            if len(group) > 1:
+                start = self.reader.length
+                after = self._feed(self.model.backbone.embed(torch.tensor([head])))[0, -1]
+                out[group] += self._walk(after, [spelled[i][1:] for i in group])
+                self.reader.length = start
+        ended = [i for i, one in enumerate(spelled) if not one]
+        out[ended] = torch.log1p(-scores.exp().sum().clamp(max=1 - 1e-6))
+        return out
 
     @torch.inference_mode()
     def chance(self, text: str, said: list[int], allowed: Allowed) -> float:
         """How likely `said` (ids) is after `text`, of all that is allowed."""
         try:
-            prompt = self.model.words.encode(text)
-            hidden = self._read([*prompt, *said])[0, len(prompt) - 1 :]
-            out = 0.0
-            for k, token in enumerate(said):
+            words = self.model.words
+            prompt = words.encode(text)
+            hidden = self._read([*prompt, *said])[0]
+            end, out = self.reader.length, 0.0
+            for k in reversed(range(len(said))):  # a walk overwrites what was read behind it
+                left = len(words.spell(said[k:]))
+                self.reader.length = end - left
                 choices = allowed(said[:k])
-                logits = (self._embedded(choices) @ hidden[k]).float()
-                out += float(logits.log_softmax(-1)[choices.index(token)])
+                logits = self._among(hidden[len(hidden) - left - 1], choices)
+                out += float(logits.log_softmax(-1)[choices.index(said[k])])
             return math.exp(out)
         finally:
             self._forget()
+
+    @torch.inference_mode()
+    def several(self, text: str, allowed: Allowed, most: int, longest: int = 24) -> list[tuple[list[int], float]]:
+        """The likeliest answers to `text` and their chances, the likeliest first, without the end token: a beam of `most`."""
+        end = self.model.words[EOS]
+        beam: list[tuple[list[int], float]] = [([], 0.0)]
+        for _ in range(longest):
+            grown = [one for one in beam if one[0][-1:] == [end]]
+            for said, score in beam:
+                if said[-1:] != [end]:
+                    choices = allowed(said)
+                    sure = len(choices) == 1
+                    chances = [1.0] if sure else self.expect(text, said, choices).tolist()
+                    grown += [
+                        ([*said, i], score + math.log(max(p, 1e-30))) for i, p in zip(choices, chances, strict=True)
+                    ]
+            beam = sorted(grown, key=lambda one: -one[1])[:most]
+        return [(said[:-1], math.exp(score)) for said, score in beam if said[-1] == end]
 
     @torch.inference_mode()
     def choose(self, text: str, choices: list[int]) -> Tensor:

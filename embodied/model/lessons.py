@@ -237,7 +237,8 @@ class Teacher:
         return _marked({name: (p[0] + du, p[1] + dv) for name, p in self._inside(record).items()}, record.lies)
 
     def _pair(self, prompt: str, answer: str) -> tuple[list[int], list[int]]:
-        return self.words.encode(prompt), [*self.words.encode(answer), self.words[EOS]]
+        words = self.words
+        return words.spell(words.encode(prompt)), [*words.spell(words.encode(answer)), words[EOS]]
 
     def _inside(self, record: Record) -> dict[str, list[float]]:
         """Points of what is still in the moved picture."""

@@ -31,7 +31,7 @@ def losses(model: EmbodiedModel, batch: Batch, main: str = "front") -> dict[str,
             vectors = model.feel(batch.states) if batch.states else {}
         hidden = model(batch.ids, batch.segment, vectors, batch.chunk is not None)
     else:  # pictures without a question are looked at only: most of the work is the language model's
-        looks = {camera: model.encoders[camera](batch.images[camera]) for camera in batch.cells}
+        looks = {camera: model.encoders[camera](batch.images[camera]) for camera in model.celled(batch.cells)}
         features, tokens = ({camera: look[k] for camera, look in looks.items()} for k in (0, 1))
         hidden = torch.empty(0)
     if spoken.any():
@@ -45,7 +45,7 @@ def losses(model: EmbodiedModel, batch: Batch, main: str = "front") -> dict[str,
         bell = torch.softmax(-0.5 * ((centres - at[:, None]) / SPREAD).square(), -1)
         columns = first[:, None] + torch.arange(BINS, device=at.device)
         out["place"] = -(bell * logits.gather(1, columns)).sum(-1).mean() - _entropy(bell)
-        if tokens:
+        if tokens and model.grid(main):
             pointed = batch.patch >= 0
             sample = pointed.nonzero()[:, 0]
             query = model.pointer["query"](hidden[pointed])
@@ -56,7 +56,7 @@ def losses(model: EmbodiedModel, batch: Batch, main: str = "front") -> dict[str,
         found = model.finder.losses(camera, batch.images[camera], batch.depth.get(camera), marks)
         for name, value in found.items():
             out[name] = out.get(name, 0) + value
-    for camera, labels in batch.cells.items():
+    for camera, labels in model.celled(batch.cells).items():
         cells = model.encoders[camera].cells(features[camera])
         cells = cells.flatten(2).transpose(1, 2)
         for k, (name, layer) in enumerate((("colour", model.cell_colour), ("kind", model.cell_kind))):
@@ -77,7 +77,7 @@ def naming(model: EmbodiedModel, camera: str, tokens: Tensor, labels: Tensor) ->
     tokens (b, n, D); labels (b, 2, cells): colour and kind of every cell. Binary cross-entropy over all such words.
     """
     (rows, cols), side = model.grid(camera), model.encoders[camera].side
-    words = [model.words[word] for word in (*COLOURS, *SHAPES, *PLACES)]
+    words = [*COLOURS, *SHAPES, *PLACES]
     shown = torch.cat(
         [
             F.one_hot(labels[:, 0], len(COLOURS) + 1)[..., 1:],
@@ -86,7 +86,7 @@ def naming(model: EmbodiedModel, camera: str, tokens: Tensor, labels: Tensor) ->
         -1,
     )  # b, cells, words
     blocks = shown.reshape(len(shown), rows, side, cols, side, len(words)).amax((2, 4)).flatten(1, 2)
-    logits = (tokens @ model.backbone.embed_tokens.weight[words].t()).float() - 3.0  # most words are not there
+    logits = (tokens @ model.meaning(words).t()).float() - 3.0  # most words are not there
     return F.binary_cross_entropy_with_logits(logits, blocks.float()) * len(words)
 
 

@@ -71,10 +71,10 @@ def _padded(marks: Sequence[np.ndarray]) -> Tensor:
 
 
 def collate(
-    lessons: Sequence[Lesson], scene: list[int], motion: list[int], words: Words, grid: tuple[int, int]
+    lessons: Sequence[Lesson], scene: list[int], motion: list[int], words: Words, grid: tuple[int, int] | None
 ) -> Batch:
     """Pack, pad and label lessons of one kind. scene, motion: ids that sentences about pictures, and about motion, begin with.
-    grid: rows and columns of the main picture's tokens.
+    grid: rows and columns of the main picture's tokens; None where they have no places.
 
     The listing is given, not asked for: what lies where is the finder's to say.
     """
@@ -105,7 +105,8 @@ def collate(
     is_x, is_y = (x >= 0) & (x < BINS), (y >= 0) & (y < BINS)
     place = torch.where(is_x, (x + 0.5) / BINS, torch.where(is_y, (y + 0.5) / BINS, torch.nan))
     next_y = torch.roll(y, -1, 1).clamp(0, BINS - 1)
-    patch = torch.where(is_x, next_y * grid[0] // BINS * grid[1] + x.clamp(0, BINS - 1) * grid[1] // BINS, -1)
+    down, across = grid or (1, 1)
+    patch = torch.where(is_x, next_y * down // BINS * across + x.clamp(0, BINS - 1) * across // BINS, -1)
     names = lessons[0].images
     batch = Batch(
         ids, segment, target, place.float(), patch,

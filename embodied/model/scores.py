@@ -23,7 +23,7 @@ def scores(model: EmbodiedModel, batch: Batch) -> dict[str, tuple[float, float]]
     out: dict[str, tuple[Any, Any]] = {}
     if (batch.target >= 0).any():
         out |= _spoken(model, batch)
-    for camera, labels in batch.cells.items():
+    for camera, labels in model.celled(batch.cells).items():
         things = labels[:, 0] > 0
         cells = model.encoders[camera].cells(model.encoders[camera](batch.images[camera])[0]).flatten(2).transpose(1, 2)
         seen = (model.cell_colour(cells).argmax(-1) == labels[:, 0]) & (

@@ -6,14 +6,14 @@ take the places of placeholder tokens.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from embodied.errors import UserError
-from embodied.model.tokens import Words
+from embodied.model.tokens import EOS, WHEN, Words
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,11 @@ class Text:
 
 @dataclass(frozen=True)
 class Picture:
-    """The current picture of one camera."""
+    """A picture of one camera. age: how many pictures before the newest; a prompt that has older ones tells the age of each
+    in a word of its own."""
 
     camera: str
+    age: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,23 +61,48 @@ class Prompt:
                 shown.append(f"<{word.name} x{word.count}>")
             else:
                 name = _name(word)
-                shown.append(f"<{name} x{self.counts[name]}>")
+                ago = f" {word.age} ago" if isinstance(word, Picture) and word.age is not None else ""
+                shown.append(f"<{name} x{self.counts[name]}{ago}>")
         return " ".join(shown)
+
+    @property
+    def ages(self) -> list[int]:
+        """Of the pictures that tell theirs, in reading order."""
+        return [word.age for word in self.words if isinstance(word, Picture) and word.age is not None]
 
     def ids(self, words: Words) -> list[int]:
         """Token ids; a continuous input stands as its placeholder, repeated."""
         out: list[int] = []
         for word in self.words:
             if isinstance(word, Text):
-                out += words.encode(word.text)
+                out += words.spell(words.encode(word.text))
             elif isinstance(word, Objects):
                 out += [words[f"<{word.name}>"]] * word.count
             else:
                 name = _name(word)
                 if name not in self.counts:
                     raise UserError(f"the model has no encoder for {name!r}; it has {', '.join(self.counts) or 'none'}")
+                if isinstance(word, Picture) and word.age is not None:
+                    out.append(words[WHEN])
                 out += [words[f"<{name}>"]] * self.counts[name]
         return out
+
+
+@dataclass(frozen=True)
+class Example:
+    """A solved question about a moment of its own."""
+
+    question: str
+    answer: str
+
+
+def few_shot(moment: Prompt, examples: Sequence[Example]) -> Prompt:
+    """A multimodal prompt: each example's moment, question and answer, then the moment that is asked about. Its pictures and
+    states come in that order, (1, k, ...) for k - 1 examples (Flamingo, arXiv 2204.14198, section 2.4)."""
+    words: list[Text | Picture | Series | Objects] = []
+    for one in examples:
+        words += [*moment.words, Text(f"{one.question} {one.answer} {EOS}")]
+    return Prompt((*words, *moment.words), moment.counts)
 
 
 def _name(word: Picture | Series) -> str:

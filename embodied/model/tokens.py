@@ -26,6 +26,7 @@ CONTROLS = (PAD, BOS, EOS, LINE, GOAL, DONE, PLAN, CHECK, POINT, ASK, STEP, YES,
 XS = tuple(f"<x{i:03d}>" for i in range(BINS))
 YS = tuple(f"<y{i:03d}>" for i in range(BINS))
 _JOINTS = ("on", "in", "left", "right", "of", "behind", "front", "between", "and", "to", "table", "hand", "things")
+WHEN = "<when>"  # a picture's age stands here, in models that are shown older ones
 SYNONYMS = "synonyms.json"
 GRAMMAR_WORDS = (*SKILLS, *COLOURS, *SHAPES, *PLACES, *_JOINTS)
 
@@ -75,6 +76,10 @@ class Words:
         words = [self.tokenizer.id_to_token(i) for i in ids]
         return " ".join(words).replace(" ##", "").replace(f" {LINE} ", "\n").replace(f" {LINE}", "\n")
 
+    def spell(self, ids: Iterable[int]) -> list[int]:
+        """Ids of words -> what the language model reads: the same here, several tokens a word in Subwords."""
+        return list(ids)
+
     def __getitem__(self, token: str) -> int:
         found = self.tokenizer.token_to_id(token)
         if found is None:
@@ -111,10 +116,14 @@ class Words:
         self.tokenizer.save(str(path))
         (path.parent / SYNONYMS).write_text(json.dumps(self.synonyms, indent=0) + "\n")
 
-    @classmethod
-    def load(cls, path: Path) -> Words:
+    @staticmethod
+    def load(path: Path) -> Words:
+        """The vocabulary of a weights folder: ours, or a language model's with our tokens."""
+        from embodied.model.subwords import Subwords
+
         beside = path.parent / SYNONYMS
         try:
-            return cls(Tokenizer.from_file(str(path)), json.loads(beside.read_text()) if beside.exists() else None)
+            made, synonyms = Tokenizer.from_file(str(path)), json.loads(beside.read_text()) if beside.exists() else None
+            return (Words if isinstance(made.model, models.WordPiece) else Subwords)(made, synonyms)
         except Exception as error:  # the library raises bare Exception
             raise UserError(f"tokenizer {path} cannot be read ({error}); copy the weights folder again") from error

@@ -4,9 +4,10 @@ pickle."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -15,18 +16,20 @@ from safetensors.torch import load_file, save_file
 from embodied.errors import UserError
 from embodied.model.network import EmbodiedModel, ModelConfig
 from embodied.model.tokens import Words, train_vocabulary
+from embodied.registry import build
 
 EMBEDDINGS = "backbone.embed_tokens.weight"
 SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 
 
 def save_pretrained(model: EmbodiedModel, folder: Path, dtype: torch.dtype = torch.float16) -> None:
-    """Write the four files. Shared tensors are written once; floats as `dtype` (16 bits halve the download)."""
+    """Write the four files. Shared tensors are written once; floats as `dtype` (16 bits halve the download). What others trained
+    and we left as it was is named in config.json and not written."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, torch.Tensor] = {}
     seen: set[int] = set()
     for name, tensor in model.state_dict(keep_vars=True).items():
-        if id(tensor) in seen:
+        if id(tensor) in seen or model.theirs(name):
             continue
         seen.add(id(tensor))
         saved = tensor.detach().to(dtype) if tensor.is_floating_point() else tensor.detach()
@@ -57,7 +60,7 @@ def from_pretrained(name: str) -> EmbodiedModel:
             f"{folder / 'config.json'} holds no normalisation statistics; train again with statistics from the data"
         )
     words = Words.load(folder / "tokenizer.json")
-    model = EmbodiedModel(config, words)
+    model = EmbodiedModel(config, words)  # which loads what others trained
     path = folder / "model.safetensors"
     try:
         tensors = load_file(path)
@@ -65,7 +68,7 @@ def from_pretrained(name: str) -> EmbodiedModel:
         raise UserError(f"{path} is missing, truncated or damaged ({error}); copy the weights folder again") from error
     own = model.state_dict(keep_vars=True)
     first: dict[int, str] = {}
-    alias = {name: first.setdefault(id(tensor), name) for name, tensor in own.items()}
+    alias = {name: first.setdefault(id(tensor), name) for name, tensor in own.items() if not model.theirs(name)}
     wrong = sorted(set(tensors) ^ set(alias.values()))
     wrong += [name for name, saved in tensors.items() if name in own and own[name].shape != saved.shape]
     if wrong:
@@ -87,10 +90,13 @@ def headed(model: EmbodiedModel, head: str) -> EmbodiedModel:
 
 def grown(model: EmbodiedModel, corpus: Iterable[str], least: int = 8) -> EmbodiedModel:
     """The same model with a vocabulary that also has the words met `least` times in the corpus and all that this version's
-    grammar needs. A new word starts as the known one that it was read as before (synonyms), or near the mean."""
+    grammar needs. A new word starts as the known one that it was read as before (synonyms), or near the mean. A language model
+    that others trained spells what it does not know, and stays as it is."""
     old, config = model.words, model.config
+    if config.backbone != "tiny":
+        return model
     first = old.tokens()
-    words = Words(train_vocabulary(corpus, [*config.cameras, *config.states, "objects"], least, first), old.synonyms)
+    words = Words(train_vocabulary(corpus, config.placeholders, least, first), old.synonyms)
     if len(words) == len(old):
         return model
     out = EmbodiedModel(config, words)
@@ -103,4 +109,24 @@ def grown(model: EmbodiedModel, corpus: Iterable[str], least: int = 8) -> Embodi
             near = old.synonyms.get(word, "")
             table[i] = before[old[near]] if near and old.knows(near) else before.mean(0)
             table[i] += 0.02 * torch.randn(config.dim)
+    return out
+
+
+def rebuilt(model: EmbodiedModel, changed: Mapping[str, Any], corpus: Iterable[str]) -> EmbodiedModel:
+    """The same with another language model or eye: what fits by name and shape is kept (the finder, the picture encoder, ...), the
+    rest is new. changed: settings of ModelConfig."""
+    other = "backbone" in changed or "backbone_from" in changed
+    usual: dict[str, Any] = {"tune": "", "vit_dim": model.config.vit_dim or model.config.dim} if other else {}
+    config = replace(model.config, **{**usual, **changed})
+    backbone = build("backbone", config.backbone, source=config.backbone_from)
+    config = backbone.fitted(config)
+    out = EmbodiedModel(config, backbone.words(corpus, config.placeholders) if other else model.words)
+    have, want = model.state_dict(), out.state_dict()
+    hangs = ("head.", "pointer.") if other else ()  # on what the language model makes of a sentence
+    kept = {name: one for name, one in have.items() if not name.startswith(hangs) and not out.theirs(name)}
+    fits = {name: one for name, one in kept.items() if name in want and want[name].shape == one.shape}
+    out.load_state_dict(fits, strict=False)
+    if other:  # motions are to be learnt anew
+        scales = {name: one for name, one in config.statistics.items() if name != "action"}
+        out.config = replace(config, statistics=scales)
     return out

@@ -31,8 +31,9 @@ def vit(
     channels: int = 128,
     heads: int = 3,
     patch: int = 32,
+    out: int = 0,
 ):
-    """A module: uint8 (b, H, W, 3) -> features (for `cells`) and tokens (b, H/patch * W/patch, dim)."""
+    """A module: uint8 (b, H, W, 3) -> features (for `cells`) and tokens (b, H/patch * W/patch, out or dim)."""
     import torch
     from torch import nn
 
@@ -68,6 +69,7 @@ def vit(
             self.position = nn.Parameter(torch.randn(self.tokens, dim) * 0.02)
             self.blocks = nn.ModuleList(Block(dim, heads) for _ in range(depth))
             self.norm = nn.LayerNorm(dim)
+            self.out = nn.Linear(dim, out) if out not in (0, dim) else nn.Identity()
 
         def forward(self, images: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
             features = self.stem(_scaled(images))
@@ -77,7 +79,7 @@ def vit(
             tokens = self.merge(patches.reshape(b, rows * cols, -1)) + self.position
             for block in self.blocks:
                 tokens = block(tokens)
-            return features, self.norm(tokens)
+            return features, self.out(self.norm(tokens))
 
         def cells(self, features: tuple[Tensor, Tensor]) -> Tensor:
             return self.stem.cells(*features)

@@ -1,0 +1,49 @@
+"""A Perceiver resampler: however many features a picture has, a fixed number of tokens (Flamingo, arXiv 2204.14198, 3.1)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class _Layer(nn.Module):
+    """Latents attend to the features and to themselves, then think for themselves; both added to what they were."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_features, self.norm_latents, self.norm_mlp = (nn.LayerNorm(dim) for _ in range(3))
+        self.query, self.keys_values = nn.Linear(dim, dim, bias=False), nn.Linear(dim, 2 * dim, bias=False)
+        self.out = nn.Linear(dim, dim, bias=False)
+        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
+
+    def forward(self, latents: Tensor, features: Tensor) -> Tensor:
+        x, b = self.norm_latents(latents), len(latents)
+        seen = torch.cat([self.norm_features(features), x], 1)
+
+        def split(y: Tensor) -> Tensor:
+            return y.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+        keys, values = map(split, self.keys_values(seen).chunk(2, -1))
+        attended = F.scaled_dot_product_attention(split(self.query(x)), keys, values)
+        latents = latents + self.out(attended.transpose(1, 2).reshape(b, *x.shape[1:]))
+        return latents + self.mlp(self.norm_mlp(latents))
+
+
+class Resampler(nn.Module):
+    """(b, n, channels) -> (b, tokens, dim), whatever n."""
+
+    def __init__(self, channels: int, dim: int, tokens: int, depth: int = 2, heads: int = 4, width: int = 256) -> None:
+        super().__init__()
+        self.into, self.norm = nn.Linear(channels, width), nn.LayerNorm(channels)
+        self.latents = nn.Parameter(torch.randn(tokens, width) * 0.5)
+        self.layers = nn.ModuleList(_Layer(width, heads) for _ in range(depth))
+        self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, dim))
+
+    def forward(self, features: Tensor) -> Tensor:
+        features = self.into(self.norm(features))
+        latents = self.latents.expand(len(features), -1, -1)
+        for layer in self.layers:
+            latents = layer(latents, features)
+        return self.out(latents)
