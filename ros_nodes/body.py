@@ -12,6 +12,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from trajectory_msgs.msg import JointTrajectory
 
+from embodied.control.clock import NewsClock
 from embodied.control.servo import Servo
 from embodied.spec import BodySpec
 from embodied.types import Command, Observation
@@ -20,6 +21,7 @@ from ros_nodes.inbox import Inbox
 from ros_nodes.process import LATCHED, NEWEST, RELIABLE, STREAM, ros_s
 from ros_nodes.robots import RATE_HZ, Robot
 
+NEAR_S = 0.01  # s that a tick may be early or late to begin with an observation: as much as the stream of commands may jitter
 _KINDS = {kind.__name__: kind for kind in (JointState, Image, CompressedImage, CameraInfo, PoseStamped)}
 _QUALITIES = {"reliable": RELIABLE, "newest": NEWEST, "stream": STREAM, "latched": LATCHED}
 
@@ -31,15 +33,20 @@ def subscribe(node: Node, inbox: Inbox) -> None:
 
 
 class Wire(Inbox):
-    """A robot's topics: its inbox, and the way out. Of the executor's thread, read from any."""
+    """A robot's topics: its inbox, and the way out. Of the executor's thread, read from any. clock: ticks with the joint states."""
 
     def __init__(self, node: Node, robot: Robot) -> None:
-        super().__init__(robot)
+        self.clock = NewsClock(NEAR_S)
+        super().__init__(robot, told=self.clock.tell)
         self.node = node
         self.sending = threading.Lock()
         self.sender: RosBody | None = None  # whose commands go out; nobody else's do
         self._out = node.create_publisher(JointTrajectory, "controller/command", RELIABLE)
         subscribe(node, self)
+
+    def body(self) -> RosBody:
+        """For one run."""
+        return RosBody(self)
 
     def stand_still(self) -> None:
         """Tell the gate to hold; what a run still has to say after that is not sent."""

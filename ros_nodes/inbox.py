@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +21,8 @@ from embodied.types import Observation
 from ros_nodes import wire
 from ros_nodes.robots import RATE_HZ, Robot
 
-ROWS = 8  # past samples in each observation
+ROWS = 8  # past samples in each observation, 1 / RATE_HZ s apart
+KEPT = 1000  # joint states: of those ROWS, at a rate of up to 2 kHz
 PICTURE_S = 1.0  # a picture older than this makes the observation stale
 
 
@@ -33,14 +36,18 @@ class _Camera:
 
 
 class Inbox:
-    """What one robot has said. Filled by one thread, read from any. now_s: the clock that receipt is counted on."""
+    """What one robot has said. Filled by one thread, read from any. now_s: the clock that receipt is counted on. told: called
+    whenever the joints have come anew."""
 
-    def __init__(self, robot: Robot, now_s: Callable[[], float] = time.monotonic) -> None:
-        self.robot, self.now_s = robot, now_s
+    def __init__(
+        self, robot: Robot, now_s: Callable[[], float] = time.monotonic, told: Callable[[], None] = lambda: None
+    ) -> None:
+        self.robot, self.now_s, self.told = robot, now_s, told
         self._lock = threading.Lock()
         self._joints: dict[str, tuple[float, float]] = {}
         self._fresh: set[str] = set()
-        self._rows: list[tuple[float, np.ndarray]] = []  # received at, (q..., opening, force)
+        self._names, self._arm = set(robot.names), set(robot.joints)
+        self._rows: deque[tuple[float, np.ndarray]] = deque(maxlen=KEPT)  # received at, (q..., opening, force)
         self._cameras = {name: _Camera() for name in robot.cameras}
         for name, numbers in robot.mounts.items():
             if name not in self._cameras or len(numbers) != 6:
@@ -71,22 +78,25 @@ class Inbox:
     # --- in
 
     def take_joints(self, message: Any) -> None:
-        efforts = list(message.effort) or [0.0] * len(message.name)
+        # A joint_state_broadcaster sends NaN, or nothing, for the effort of joints that measure none.
+        efforts = message.effort if len(message.effort) == len(message.name) else [0.0] * len(message.name)
         with self._lock:
             for name, position, effort in zip(message.name, message.position, efforts, strict=False):
-                if np.isfinite(position) and np.isfinite(effort):
-                    self._joints[name] = float(position), float(effort)
+                if name in self._names and math.isfinite(position):
+                    self._joints[name] = float(position), float(effort) if math.isfinite(effort) else 0.0
                     self._fresh.add(name)
             # A row is of one moment: of partial messages, until each of the arm's joints has come again.
-            if self._fresh >= set(self.robot.joints) and self.robot.names[-1] in self._joints:
-                now = self.now_s()
-                if not self._rows or now - self._rows[-1][0] > 0.6 / RATE_HZ:
-                    q = [self._joints[name][0] for name in self.robot.joints]
-                    grip, effort = self._joints[self.robot.names[-1]]
-                    force = -effort if float(self.robot.gripper["share"]) > 0 else effort  # closing pulls the other way
-                    row = np.array([*q, self.robot.opening(grip), max(0.0, force)])
-                    self._rows = [*self._rows[1 - ROWS :], (now, row)]
-                    self._fresh.clear()
+            whole = self._fresh >= self._arm and self.robot.names[-1] in self._joints
+            if whole:
+                q = [self._joints[name][0] for name in self.robot.joints]
+                grip, effort = self._joints[self.robot.names[-1]]
+                force = -effort if float(self.robot.gripper["share"]) > 0 else effort  # closing pulls the other way
+                self._rows.append((self.now_s(), np.array([*q, self.robot.opening(grip), max(0.0, force)])))
+                while self._rows[-1][0] - self._rows[0][0] > (ROWS + 1) / RATE_HZ:
+                    self._rows.popleft()
+                self._fresh.clear()
+        if whole:
+            self.told()
 
     def take_picture(self, camera: str, kind: str, message: Any) -> None:
         """kind: image_raw (compressed or not) or depth. Read later, by whoever wants it: most pictures nobody looks at.
@@ -138,11 +148,14 @@ class Inbox:
         return BodySpec(self.robot.name, cameras, self.robot.states, self.robot.action)
 
     def newest(self) -> tuple[list[tuple[float, np.ndarray]], dict[str, tuple[dict[str, Any], float]]]:
-        """The last ROWS joint rows, and the last pictures of each camera and when they came."""
+        """ROWS joint rows, the newest last and before it those nearest to 1, 2, ... periods of RATE_HZ earlier; and the last
+        pictures of each camera and when they came."""
         with self._lock:
             rows = list(self._rows)
             pictures = {name: (dict(camera.pictures), camera.at_s) for name, camera in self._cameras.items()}
-        return [rows[0]] * (ROWS - len(rows)) + rows, pictures
+        came = np.array([at for at, _ in rows])
+        wanted = came[-1] - np.arange(ROWS - 1, -1, -1) / RATE_HZ
+        return [rows[k] for k in np.abs(came - wanted[:, None]).argmin(1)], pictures
 
     def observe(self, aim_of: Callable[[np.ndarray], Aim]) -> Observation:
         """aim_of: joint angles -> where the hand is. Its time is that of the oldest thing that it would not do without."""

@@ -84,7 +84,7 @@ def test_it_stands_still_when_it_is_deactivated_and_works_again_when_it_is_confi
     assert bench.change(Transition.TRANSITION_DEACTIVATE)
     bench.until(lambda: bench.is_now("inactive"))
     count = len(bench.sent)
-    bench.until(lambda: len(bench.sent) > count + 20)  # it has come to where it was measured when it was told to hold
+    bench.until(lambda: len(bench.sent) > count + 60)  # it has come to where it was measured when it was told to hold
     stood = bench.at
     for sentence in (None, "wave"):  # nobody listens
         count = len(bench.sent)
