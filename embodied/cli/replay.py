@@ -74,8 +74,8 @@ class _Timed:
     def __init__(self, driver: Any) -> None:
         self._driver, self.ms = driver, array("f")
 
-    def begin(self, states: Any) -> None:
-        self._driver.begin(states)
+    def begin(self, spec: Any) -> None:
+        self._driver.begin(spec)
 
     def __call__(self, obs: Observation) -> Any:
         start = time.perf_counter()
@@ -161,7 +161,7 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
                 drive, {name: registry.build("driver", name) for name in beside}, settings.policy, tally, signals, scored,
                 film_drive.shrink if wants else None, 1.0 if settings.speed == "recorded" else 0.0,
             )  # fmt: skip
-            policy = drivers.Driving(timed, body.spec.states, drive.spec.action.rate_hz)
+            policy = drivers.Driving(timed, body.spec)
             body.reason = lambda policy=policy: policy.said.reason if policy.said else ""
             try:
                 ended = replay(body, policy, _Bar(body, bar, task))
