@@ -1,4 +1,4 @@
-"""The least that rclpy can do at 20 Hz: a timer of the steady clock that publishes its stamp; what a stream's jitter is set beside."""
+"""The least that rclpy can do at 20 Hz: a timer of the steady clock that publishes its stamp; a stream is set beside it."""
 
 from __future__ import annotations
 

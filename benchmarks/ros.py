@@ -3,10 +3,11 @@
     python benchmarks/ros.py [parts=stops,fuzz,images,latency,stream,picks] [rounds=5] [messages=10000] [minutes=1] [episodes=20]
         [seconds=30]
 
-stops: the fault table (ros_faults.py), worst of `rounds` (a fake arm that follows).  fuzz: random messages on every input of
-gate, controller and simulator (ros_fuzz.py).  images: 640x480 at 30 Hz between two processes, share received.  latency: from
-an observation to its command, beside a bare relay (ros_latency.py).  stream: intervals of the controller's 20 Hz commands while
-it works, planning beside it, and of a bare timer in the same minutes.  picks: place-in-bowl by a sentence over topics beside the same seeds in one process.
+stops: the fault table (ros_faults.py), median and worst of `rounds` (a fake arm that follows).  fuzz: random messages on every
+input of every node (ros_fuzz.py).  images: 640x480 at 30 Hz between two processes, share received.  latency: from an observation
+to its command, beside a bare relay (ros_latency.py).  stream: intervals of the controller's 20 Hz commands while it works,
+planning beside it, and of a bare timer in the same minutes.  picks: place-in-bowl by a sentence over topics beside the same
+seeds in one process.
 """
 
 from __future__ import annotations

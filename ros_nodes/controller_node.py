@@ -28,8 +28,8 @@ from embodied.control.safety import Safety
 from embodied.errors import UserError
 from ros_nodes import instruct_action, wire
 from ros_nodes.body import Wire
+from ros_nodes.cameras import PICTURE_S
 from ros_nodes.description import described
-from ros_nodes.inbox import PICTURE_S
 from ros_nodes.process import LATCHED, RELIABLE, live, parameter, ros_s
 from ros_nodes.telling import Teller, Telling
 
@@ -134,17 +134,17 @@ class ControllerNode(LifecycleNode):
     def leave(self) -> None:
         self.stop()
         if self.topics is not None:
-            self.topics.said()
+            self.topics.out.said()
 
     def live_on(self) -> None:
         """A sign of life for the gate, as long as the control loop itself gives one."""
-        sender = None if self.topics is None else self.topics.sender
-        if sender is not None and time.monotonic() - sender.applied_s < HUNG_S:
+        out = None if self.topics is None else self.topics.out
+        if out is not None and out.taken and time.monotonic() - out.sent_s < HUNG_S:
             self.beat.publish(Empty())
 
     def diagnose(self) -> None:
         state, reason = str(self.status.get("state")), str(self.status.get("reason", ""))
-        missing = "" if self.topics is None else self.topics.missing(time.monotonic() - PICTURE_S)
+        missing = "" if self.topics is None else self.topics.lacks(time.monotonic() - PICTURE_S)
         level = 2 if state == "stopped" else 1 if missing or state in ("failed", "refused", "inactive") else 0
         name, now = f"{self.get_namespace().rstrip('/')}/controller".lstrip("/"), ros_s(self)
         values = {key: value for key, value in self.status.items() if key not in ("state", "reason")}
@@ -202,7 +202,7 @@ class ControllerNode(LifecycleNode):
         topics, body = self.topics, None
         try:
             asked = time.monotonic()
-            while (missing := topics.missing(asked)) and not halt.is_set():  # pictures of now, not of before
+            while (missing := topics.lacks(asked)) and not halt.is_set():  # pictures of now, not of before
                 if time.monotonic() > asked + WAIT_S:
                     raise UserError(f"nothing came within {WAIT_S:.0f} s on {missing}")
                 time.sleep(0.02)

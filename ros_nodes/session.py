@@ -77,7 +77,7 @@ class Session:
         """One frame of the episode under way; until all has come that belongs to it, why not is in `why`."""
         if not self.goal:
             return
-        if missing := self.inbox.missing():
+        if missing := self.inbox.lacks():
             self.why = f"nothing came yet on {missing}"
             return
         if self.recorder is None:
@@ -90,7 +90,7 @@ class Session:
         self.frames += 1
 
     def _measured(self) -> np.ndarray:
-        row = self.inbox.newest()[0][-1][1]
+        row = self.inbox.newest()[-1][1]
         return np.append(row[: len(self.robot.joints)], self.robot.grip(row[len(self.robot.joints)]))
 
     def _action(self) -> np.ndarray:

@@ -51,7 +51,7 @@ class Teller:
             return
         try:
             now = ros_s(self.node)
-            self._markers.publish(show.markers(plan, obs, topics.spec.cameras, topics.robot.frame, now))
+            self._markers.publish(show.markers(plan, obs, topics.spec.cameras, topics.frame, now))
             if obs.images:
                 self._image.publish(show.picture(plan, obs, now))
         except Exception as error:  # what is only for people to look at ends no run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,8 @@ from embodied.errors import UserError  # noqa: E402
 from embodied.types import Command  # noqa: E402
 from ros_nodes import wire  # noqa: E402
 from ros_nodes.body import RosBody, Wire  # noqa: E402
-from ros_nodes.inbox import PICTURE_S, ROWS  # noqa: E402
+from ros_nodes.cameras import PICTURE_S  # noqa: E402
+from ros_nodes.inbox import ROWS  # noqa: E402
 from ros_nodes.robots import robot  # noqa: E402
 from sim.body import SimBody  # noqa: E402
 
@@ -32,7 +34,7 @@ def body(monkeypatch: pytest.MonkeyPatch) -> Iterator[RosBody]:
     node = rclpy.create_node("test", context=context)
     made = RosBody(Wire(node, robot("sim")))
     made.sent = []  # type: ignore[attr-defined]
-    monkeypatch.setattr(made.topics._out, "publish", made.sent.append)  # type: ignore[attr-defined]
+    monkeypatch.setattr(made.topics.out, "publisher", SimpleNamespace(publish=made.sent.append))  # type: ignore[attr-defined]
     yield made
     node.destroy_node()
     rclpy.try_shutdown(context=context)
@@ -70,7 +72,7 @@ def test_it_says_what_has_not_come_yet(body: RosBody) -> None:
         _ = body.spec
     joints(body, world, parts=3)
     pictures(body, world)
-    assert body.topics.missing() == ""
+    assert body.topics.lacks() == ""
     world.close()
 
 
