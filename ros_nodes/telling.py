@@ -27,7 +27,7 @@ class Teller:
         self._status = node.create_publisher(String, "~/status", LATCHED)
         self._markers = node.create_publisher(MarkerArray, "~/markers", LATCHED)
         self._image = node.create_publisher(Image, "~/image", LATCHED)
-        self._drawing, self._asked = Beside("show"), 0
+        self._beside = Beside("show")
 
     def say(self, **status: Any) -> None:
         if (now := " ".join(str(status[key]) for key in ("state", "step", "reason") if status.get(key))) != self.logged:
@@ -42,20 +42,25 @@ class Teller:
         self._plan.publish(String(data=json.dumps(told)))
 
     def show(self, plan: Plan, obs: Observation, topics: Any) -> None:
-        """Drawn beside the control loop, which has no time for it; of several that wait the newest."""
-        self._asked += 1
-        self._drawing.submit(self._show, self._asked, plan, obs, topics)
+        self.beside(self._show, plan, obs, topics)
 
-    def _show(self, number: int, plan: Plan, obs: Observation, topics: Any) -> None:
-        if number != self._asked:
-            return
-        try:
-            now = ros_s(self.node)
-            self._markers.publish(show.markers(plan, obs, topics.spec.cameras, topics.frame, now))
-            if obs.images:
-                self._image.publish(show.picture(plan, obs, now))
-        except Exception as error:  # what is only for people to look at ends no run
-            self.node.get_logger().error(f"cannot show the plan: {type(error).__name__}: {error}")
+    def beside(self, call: Callable[..., None], *inputs: Any) -> None:
+        """What is only for people to look at: beside the control loop, which has no time for it; the newest alone; it ends no
+        run."""
+
+        def safely() -> None:
+            try:
+                call(*inputs)
+            except Exception as error:
+                self.node.get_logger().error(f"cannot be shown: {type(error).__name__}: {error}")
+
+        self._beside.latest(safely)
+
+    def _show(self, plan: Plan, obs: Observation, topics: Any) -> None:
+        now = ros_s(self.node)
+        self._markers.publish(show.markers(plan, obs, topics.spec.cameras, topics.frame, now))
+        if obs.images:
+            self._image.publish(show.picture(plan, obs, now))
 
 
 class Telling(Watch):

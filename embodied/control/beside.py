@@ -15,12 +15,19 @@ class Beside:
 
     def __init__(self, name: str) -> None:
         self._calls: SimpleQueue[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]] | None] = SimpleQueue()
+        self._latest = 0
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def submit(self, call: Callable[..., Any], *inputs: Any) -> Future[Any]:
         answer: Future[Any] = Future()
         self._calls.put((answer, call, inputs))
         return answer
+
+    def latest(self, call: Callable[..., Any], *inputs: Any) -> None:
+        """Of those that wait only the newest is called; nobody hears what it answers. Ask for it from one thread."""
+        self._latest += 1
+        number = self._latest
+        self.submit(lambda: call(*inputs) if number == self._latest else None)
 
     def close(self) -> None:
         """The thread ends with the call that is under way."""
