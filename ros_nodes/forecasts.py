@@ -12,7 +12,7 @@ from std_msgs.msg import Float32, String
 from embodied.drive.forecast import Forecast
 from embodied.drive.paths import TIMES
 from ros_nodes import wire
-from ros_nodes.process import RELIABLE
+from ros_nodes.process import WHOLE
 
 
 class Forecasts:
@@ -20,8 +20,8 @@ class Forecasts:
 
     def __init__(self, node: Any, frame: str = "base_link") -> None:
         out, self.frame = node.create_publisher, frame
-        self._path, self._decision = out(Path, "~/path", RELIABLE), out(String, "~/decision", RELIABLE)
-        self._hazard = out(Float32, "~/hazard", RELIABLE)
+        self._path, self._decision = out(Path, "~/path", WHOLE), out(String, "~/decision", WHOLE)
+        self._hazard = out(Float32, "~/hazard", WHOLE)
 
     def tell(self, said: Forecast, time_s: float) -> None:
         self._path.publish(path_message(said.path, self.frame, time_s))

@@ -19,6 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 from embodied.errors import UserError
 
 RELIABLE = QoSProfile(depth=10)
+WHOLE = QoSProfile(depth=200)  # for who must miss nothing of it
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 STREAM = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)  # as sensors send
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)

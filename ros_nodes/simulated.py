@@ -72,9 +72,7 @@ class Simulated(Node):
         """Where a camera is and what it is."""
         now = self.now()
         self.cameras[name, "camera_info"].publish(wire.camera_message(spec, name, now))
-        pose = PoseStamped(pose=wire.pose_message(spec.parent_from_cam))
-        pose.header.frame_id, pose.header.stamp = spec.parent, wire.stamp(now)
-        self.cameras[name, "pose"].publish(pose)
+        self.cameras[name, "pose"].publish(wire.placed_message(spec.parent_from_cam, spec.parent, now))
 
     def reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self.episode += 1

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from geometry_msgs.msg import Pose, Twist, TwistStamped
+from geometry_msgs.msg import Pose, PoseStamped, Twist, TwistStamped
 from nav_msgs.msg import Odometry
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -46,6 +47,17 @@ def image_message(picture: NDArray[Any], frame: str, time_s: float) -> Image:
     out = Image(height=picture.shape[0], width=picture.shape[1], encoding=encoding, step=picture.strides[0])
     out.header.frame_id, out.header.stamp = frame, stamp(time_s)
     out.data = picture.tobytes()  # an array would be copied number by number
+    return out
+
+
+def compressed_message(picture: NDArray[np.uint8], frame: str, time_s: float) -> CompressedImage:
+    """uint8 H W 3 RGB as JPEG."""
+    from PIL import Image as Pictures
+
+    data = BytesIO()
+    Pictures.fromarray(picture).save(data, "JPEG", quality=90)
+    out = CompressedImage(format="jpeg", data=data.getvalue())
+    out.header.frame_id, out.header.stamp = frame, stamp(time_s)
     return out
 
 
@@ -160,6 +172,12 @@ def pose_message(matrix: Matrix) -> Pose:
     ])  # fmt: skip
     x, y, z, w = np.linalg.eigh(k)[1][:, -1].tolist()
     out.orientation.x, out.orientation.y, out.orientation.z, out.orientation.w = x, y, z, w
+    return out
+
+
+def placed_message(matrix: Matrix, frame: str, time_s: float) -> PoseStamped:
+    out = PoseStamped(pose=pose_message(matrix))
+    out.header.frame_id, out.header.stamp = frame, stamp(time_s)
     return out
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-import embodied.drive
 from embodied import film_drive, registry, report_drive
 from embodied.cli import parts
 from embodied.cli.live import rerun_file
@@ -20,6 +19,7 @@ from embodied.cli.settings import key
 from embodied.control.loop import Watch
 from embodied.data import drives
 from embodied.data.video import VideoWriter
+from embodied.drive import sample
 from embodied.drive.decisions import LOOK_S, STRATA
 from embodied.drive.replay import Moment, Replay, Signals
 from embodied.drive.scores import ALL, Tally
@@ -104,11 +104,6 @@ class _Rerun:
 
     def close(self) -> None:
         self._stream.disconnect()
-
-
-def sample() -> Path:
-    """The drive that ships: 27 s of our own simulator at dusk, a person who crosses, a turn to the left."""
-    return Path(embodied.drive.__file__).parent / "sample"
 
 
 def _found(settings: Settings) -> tuple[drives.Drive, ...]:
