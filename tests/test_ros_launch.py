@@ -64,4 +64,10 @@ def test_the_simulator_alone_and_a_vehicle(tmp_path: Path) -> None:
     }
     (tmp_path / "mine.yaml").write_text("/**:\n  ros__parameters:\n    dead_man: false\n")
     given = started("vehicle", dead_man="true", params_file=str(tmp_path / "mine.yaml"))["vehicle_gate_node"]
+    nodes = started("vehicle", robot="sim_car", driver="cruise", instruction="drive on")
+    assert set(nodes) == {"vehicle_gate_node", "driver_node", "sim_car_node"}
+    assert nodes["driver_node"]["driver"] == "cruise" and nodes["sim_car_node"] == {
+        "kind": "follow", "seed": 0, "use_sim_time": False,
+    }  # fmt: skip
+    assert started("replay", rate="2.0")["replay_node"]["rate"] == 2.0
     assert given["dead_man"] is True and given["file"].endswith("mine.yaml")

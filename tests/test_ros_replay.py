@@ -123,7 +123,9 @@ def test_it_pauses_goes_on_and_begins_anew_with_a_clock_that_never_goes_back(vie
     with start.processes({"replay": start.command("replay_node", given)}):
         viewer.until(lambda: len(viewer.came["odom"]) > 5, 20.0)
         viewer.call("replay/pause")
-        stands = {viewer.call("replay/pause").message for _ in range(5)}  # each a round trip, in which nothing is played
+        stands = {
+            viewer.call("replay/pause").message for _ in range(5)
+        }  # each a round trip, in which nothing is played
         assert len(stands) == 1 and "paused at" in stands.pop()
         assert viewer.call("replay/resume").success
         viewer.until(lambda: viewer.heard["replay"]["rounds"] >= 2, 60.0)

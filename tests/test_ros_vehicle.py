@@ -92,6 +92,40 @@ def test_an_emergency_stop_that_has_to_be_repeated() -> None:
     made.close()
 
 
+def test_the_simulated_car_is_driven_by_a_driver_through_its_gate_and_stands_when_it_is_told_to() -> None:
+    from nav_msgs.msg import Path
+
+    made, moves, paths = Bench(arm=False), list[float](), list[Any]()
+    take = made.node.create_subscription
+    take(Odometry, "odom", lambda m: moves.append(m.twist.twist.linear.x), RELIABLE)
+    take(Path, "controller/path", paths.append, RELIABLE)
+    said = made.node.create_publisher(String, "controller/instruction", LATCHED)
+    nodes = {
+        "sim": start.command("sim_car_node", {"seed": 3}),
+        "gate": start.command("vehicle_gate_node", {"robot": "sim_car"}),
+        "controller": start.command("driver_node", {"driver": "cruise"}),
+    }
+    with start.processes(nodes):
+        made.until(lambda: made.heard.get("controller", {}).get("state") == "idle" and "gate" in made.heard, 30.0)
+        assert not any(moves)
+        said.publish(String(data="follow the road"))
+        made.until(lambda: moves and moves[-1] > 4.0, 30.0)
+        assert made.heard["controller"]["goal"] == "follow the road" and len(paths[-1].poses) == 60
+        assert paths[-1].poses[-1].pose.position.x > 20.0  # of 6 s
+        said.publish(String(data=""))
+        made.until(lambda: moves[-1] < 0.05, 10.0)
+        said.publish(String(data="follow the road"))
+        made.until(lambda: moves[-1] > 2.0, 30.0)
+        assert made.call("gate/estop").success
+        made.until(lambda: moves[-1] < 0.05, 10.0)
+        made.until(lambda: made.heard["controller"]["state"] == "stopped")
+        assert made.heard["controller"]["reason"] == "gate: emergency stop"
+        count = len(moves)
+        made.until(lambda: len(moves) > count + 20)  # nothing goes on by itself
+        assert max(moves[-10:]) < 0.05
+    made.close()
+
+
 def test_a_robot_is_described_by_a_topic_or_said_not_to_be() -> None:
     bench = Bench(arm=False)
     with pytest.raises(UserError, match="nothing came on robot_description within 0 s; start the robot's"):
