@@ -1,8 +1,8 @@
 """The controller's own node with a policy that needs no weights, for tests and benchmarks: it has faults that a good one has not.
 
 The instruction chooses: "nod" moves for half a second and is done, "wave" moves the hand on and on, "hang" stops answering after
-half a second of motion, "echo" answers every
-observation with one row whose width is the gripper's measured opening, so that it can be seen which observation a command is of.
+half a second of motion, "ponder" never has a plan, "echo" answers every observation with one row whose width is the gripper's
+measured opening, so that it can be seen which observation a command is of.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class Policy:
 
     def plan(self, obs: Observation, goal: str, done: tuple[Step, ...] = ()) -> Plan:
         self.goal = goal
+        if goal == "ponder":
+            time.sleep(1e6)
         return Plan(goal, done, at=len(done)) if done else Plan(goal, (Step(goal, goal),))
 
     def act(self, obs: Observation, plan: Plan) -> ActionChunk:

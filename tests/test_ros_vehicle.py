@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,43 +15,20 @@ pytestmark = pytest.mark.ros
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
-from geometry_msgs.msg import TwistStamped  # noqa: E402
 from nav_msgs.msg import Odometry  # noqa: E402
 from std_msgs.msg import Bool, String  # noqa: E402
 from test_robots import MAKERS, chain  # noqa: E402
 
 from embodied.errors import UserError  # noqa: E402
-from ros_nodes import start, wire  # noqa: E402
+from ros_nodes import start  # noqa: E402
 from ros_nodes.description import described  # noqa: E402
-from ros_nodes.fake import Bench  # noqa: E402
+from ros_nodes.fake import Base, Bench  # noqa: E402
 from ros_nodes.process import LATCHED, RELIABLE  # noqa: E402
 
 
-class Driver(Bench):
-    """Who drives, who holds the switch, and a base that does what it is sent."""
-
-    def __init__(self) -> None:
-        super().__init__(arm=False)
-        out = self.node.create_publisher
-        self.twists, self.switch = out(TwistStamped, "controller/twist", RELIABLE), out(Bool, "dead_man", RELIABLE)
-        self.odometry, self.held, self.moves = out(Odometry, "odom", RELIABLE), True, np.zeros(3)
-        take = self.node.create_subscription
-        take(TwistStamped, "diff_drive_controller/cmd_vel", self.follow, RELIABLE)
-
-    def follow(self, message: Any) -> None:
-        self.moves = wire.twist(message.twist)
-
-    def drive(self) -> None:
-        now, state = time.time(), Odometry()
-        state.header.stamp, state.twist.twist = wire.stamp(now), wire.twist_message(self.moves, "", now).twist
-        self.odometry.publish(state)
-        self.switch.publish(Bool(data=self.held))
-        self.twists.publish(wire.twist_message(np.array([0.4, 0.3, 0.5]), "base_link", now))
-
-
 @pytest.fixture
-def driver() -> Iterator[Driver]:
-    made = Driver()
+def driver() -> Iterator[Base]:
+    made = Base()
     with start.processes({"gate": start.command("vehicle_gate_node", {"dry_run": False, "armed": True})}):
         made.until(lambda: "gate" in made.heard, 20.0, made.drive)
         made.until(lambda: made.moves[0] > 0.3, every=made.drive)
@@ -60,7 +36,7 @@ def driver() -> Iterator[Driver]:
     made.close()
 
 
-def test_it_drives_within_its_limits_and_stands_when_the_switch_is_let_go(driver: Driver) -> None:
+def test_it_drives_within_its_limits_and_stands_when_the_switch_is_let_go(driver: Base) -> None:
     driver.until(lambda: np.allclose(driver.moves, [0.4, 0.0, 0.5]), every=driver.drive)  # it cannot go sideways
     driver.held = False
     driver.until(lambda: not driver.moves.any() and driver.heard["gate"]["state"] == "released", every=driver.drive)
@@ -70,13 +46,13 @@ def test_it_drives_within_its_limits_and_stands_when_the_switch_is_let_go(driver
     driver.until(lambda: not driver.moves.any() and driver.heard["gate"]["state"] == "fault", every=driver.drive)
 
 
-def test_silence_is_a_stop(driver: Driver) -> None:
+def test_silence_is_a_stop(driver: Base) -> None:
     driver.until(lambda: not driver.moves.any(), 5.0)  # nobody says anything any more
     driver.until(lambda: driver.heard["gate"].get("fault", "").startswith("odometry"), 5.0)
 
 
 def test_an_emergency_stop_that_has_to_be_repeated() -> None:
-    made = Driver()
+    made = Base()
     given = {"dry_run": False, "armed": True, "estop_timeout": 0.5}
 
     def all_is_well() -> None:
