@@ -17,18 +17,14 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, String
 
 from ros_nodes import robots, start, wire
-from ros_nodes.fake import Bench
+from ros_nodes.fake import BLIND, Bench, variant
 from ros_nodes.process import LATCHED, NEWEST
 
 
 def blind(cameras: str = "[]") -> str:
     """The path of sim.yaml with these cameras, all fixed."""
-    text = (robots.FOLDER / "sim.yaml").read_text()
-    path = Path(tempfile.mkdtemp()) / "fake.yaml"
-    path.write_text(
-        text.replace("cameras: [front, wrist]", f"cameras: {cameras}").replace("fixed: [front]", f"fixed: {cameras}")
-    )
-    return str(path)
+    changes = [(before, before.split(":")[0] + f": {cameras}") for before, _ in BLIND]
+    return variant(Path(tempfile.mkdtemp()), *changes)
 
 
 class Camera:

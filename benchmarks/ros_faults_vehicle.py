@@ -17,14 +17,14 @@ from ros_nodes import start, wire
 from ros_nodes.fake import Base
 
 Do = Callable[[Base, dict[str, subprocess.Popen]], None]
-TYRES = {"dry_run": False, "armed": True, "dead_man": True}
+GATE = {"robot": "diff_drive", "dry_run": False, "armed": True, "dead_man": True}
 
 
 @contextlib.contextmanager
 def driving(driver: bool = False) -> Iterator[tuple[Base, dict[str, subprocess.Popen]]]:
     """A base in motion behind its gate; driver: with our controller in the seat, else commands come from here."""
     base = Base()
-    nodes = {"gate": start.command("vehicle_gate_node", TYRES)}
+    nodes = {"gate": start.command("vehicle_gate_node", GATE)}
     if driver:
         nodes["controller"] = start.command(
             "driver_node", {"robot": "diff_drive", "driver": "cruise", "instruction": "go"}

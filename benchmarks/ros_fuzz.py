@@ -236,7 +236,7 @@ def vehicle_gate() -> Target:
         "twist": lambda: base.twists.publish(chance.twist()),
         "dead_man": lambda: base.switch.publish(Bool(data=chance.random.random() < 0.8)),
     }
-    nodes = {"gate": start.command("vehicle_gate_node", {"dry_run": False, "armed": True})}
+    nodes = {"gate": start.command("vehicle_gate_node", {"robot": "diff_drive", "dry_run": False, "armed": True})}
     most = np.array(vehicle("diff_drive").speed)
     alive = lambda: reset(base, base.roll)  # noqa: E731
     return Target("vehicle gate", base, nodes, throws | stops(base), base.drive, alive, (-most, most))
@@ -258,7 +258,9 @@ def driver() -> Target:
     throws |= words(base, chance, status="gate/status", instruction="controller/instruction")
     nodes = {
         "controller": start.command("driver_node", {"robot": "sim_car"}),
-        "gate": start.command("vehicle_gate_node", {"dry_run": False, "armed": True, "dead_man": False}),
+        "gate": start.command(
+            "vehicle_gate_node", {"robot": "diff_drive", "dry_run": False, "armed": True, "dead_man": False}
+        ),
     }
     most = np.array(vehicle("diff_drive").speed)
     return Target("driver", base, nodes, throws, base.roll, lambda: idles(base, base.roll), (-most, most))

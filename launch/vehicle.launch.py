@@ -10,7 +10,7 @@ from launch import LaunchDescription
 from ros_nodes.launching import asked, description, node
 
 ARGUMENTS = {
-    "robot": ("diff_drive", "a shipped vehicle (diff_drive, car, sim_car), or the path of its .yaml"),
+    "robot": ("sim_car", "a shipped vehicle (sim_car, diff_drive, car), or the path of its .yaml"),
     "driver": ("", "who drives: a name of the group driver, for example cruise; empty: nobody of ours"),
     "instruction": ("", "what the driver is told at once; later ones are taken from the topic controller/instruction"),
     "dry_run": ("", "true: check and report, but send nothing; empty: what the vehicle's file says"),

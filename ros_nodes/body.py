@@ -59,16 +59,18 @@ class RosBody:
 
     def __init__(self, topics: Wire) -> None:
         self.topics, self.robot = topics, topics.robot
+        self._spec: BodySpec | None = None
         arm = self.robot.new_arm()  # of this thread
         self.servo = Servo(arm, RATE_HZ, self.robot.hand["speed"], self.robot.hand["turn"])
 
     @property
     def spec(self) -> BodySpec:
-        return self.topics.spec
+        """What it was at the reset, whatever cameras say of themselves later."""
+        return self.topics.spec if self._spec is None else self._spec
 
     def reset(self, seed: int | None = None) -> Observation:
         """Begin from where the arm is measured; the world is as it is."""
-        _ = self.spec
+        self._spec = self.topics.spec
         self.servo.start(self.topics.newest()[-1][1][: len(self.robot.joints)].copy())
         self.topics.out.take(self)
         return self.observe()

@@ -9,7 +9,6 @@ messages; the control loop (20 Hz) has a thread, and the policy beside it anothe
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
@@ -153,14 +152,11 @@ class ControllerNode(LifecycleNode):
 
     def heed(self, message: String) -> None:
         """What the gate has stopped is over: after a reset nothing goes on by itself."""
-        try:
-            said = json.loads(message.data)
-        except json.JSONDecodeError:
-            said = None
-        if not isinstance(said, dict):
-            self.get_logger().error(f"gate/status is no JSON object: {message.data[:60]!r}")
+        said = wire.said(message.data)
+        if "fault" not in said:
+            self.get_logger().error(f"gate/status is no JSON object with a fault: {message.data[:60]!r}")
             return
-        self.gate_fault = fault = str(said.get("fault", ""))
+        self.gate_fault = fault = str(said["fault"])
         if fault and self.worker is not None and self.worker.is_alive():
             self.stop()
             self.teller.say(state="stopped", reason=f"gate: {fault}")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,29 @@ from trajectory_msgs.msg import JointTrajectory
 
 from ros_nodes import wire
 from ros_nodes.process import LATCHED, RELIABLE
-from ros_nodes.robots import robot
+from ros_nodes.robots import FOLDER, robot
 
 ENDS = ("succeeded", "failed", "refused", "stopped")
 LATE = ("gate: joint states", "gate: tracking", "gate: controller", "stale")  # reasons that a busy machine gives
 START = np.array([0.0, -0.84, 0.0, -2.6, 0.0, 1.76, 0.785, 0.04])
+
+
+def variant(folder: Path, *changes: tuple[str, str], more: str = "") -> str:
+    """The path of a copy of sim.yaml in folder, with texts replaced and lines added."""
+    text = (FOLDER / "sim.yaml").read_text()
+    for before, after in changes:
+        if before not in text:
+            raise KeyError(before)
+        text = text.replace(before, after)
+    (folder / "variant.yaml").write_text(text + more)
+    return str(folder / "variant.yaml")
+
+
+BLIND = (("cameras: [front, wrist]", "cameras: []"), ("fixed: [front]", "fixed: []"))
+PATIENT = (
+    ("tracking: 0.35", "tracking: 0.8"),
+)  # with a watchdog of PATIENCE: other work on the machine must not fail a test
+PATIENCE = "watchdog: 0.5\n"
 
 
 class Bench:
@@ -62,8 +79,8 @@ class Bench:
         """Note the newest ~/status of that node in `heard`."""
 
         def take(message: String) -> None:
-            with contextlib.suppress(json.JSONDecodeError, AttributeError):  # others may say what is none
-                self.heard[name] = dict(json.loads(message.data).items())
+            if said := wire.said(message.data):  # others may say what is none
+                self.heard[name] = said
 
         self.node.create_subscription(String, f"{name}/status", take, LATCHED)
 

@@ -31,13 +31,14 @@ class Forecasts:
 
 def path_message(path: np.ndarray, frame: str, time_s: float) -> Path:
     """path (STEPS, 2), m, in the vehicle frame of time_s; a pose looks where the next one lies."""
-    out = Path()
-    out.header.frame_id, out.header.stamp = frame, wire.stamp(time_s)
+    poses = list[PoseStamped]()
     ways = np.diff(path, axis=0, append=2 * path[-1:] - path[-2:-1])
     for due, (x, y), half in zip(TIMES.tolist(), path.tolist(), (np.arctan2(*ways.T[::-1]) / 2).tolist(), strict=True):
         pose = PoseStamped()
         pose.header.frame_id, pose.header.stamp = frame, wire.stamp(time_s + due)
         pose.pose.position.x, pose.pose.position.y = x, y
         pose.pose.orientation.z, pose.pose.orientation.w = float(np.sin(half)), float(np.cos(half))
-        out.poses.append(pose)
+        poses.append(pose)
+    out = Path(poses=poses)
+    out.header.frame_id, out.header.stamp = frame, wire.stamp(time_s)
     return out

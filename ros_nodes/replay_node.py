@@ -19,6 +19,7 @@ import time
 from itertools import count
 from typing import Any
 
+import numpy as np
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
@@ -149,7 +150,7 @@ class ReplayNode(Node):
         moves = motion(seen, spec.states)
         pose = raw.states["pose"][-1] if "pose" in raw.states else None
         if moves.known or pose is not None:
-            twist = (moves.speed, 0.0, moves.yaw_rate) if moves.known else None
+            twist = np.array([moves.speed, 0.0, moves.yaw_rate]) if moves.known else None
             self.odometry.publish(wire.odometry_message(pose, twist, now))
         for name, picture in raw.images.items():
             made = wire.compressed_message if self.set["compressed"] else wire.image_message

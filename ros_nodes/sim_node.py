@@ -78,9 +78,10 @@ class SimNode(Simulated):
         order = [list(message.joint_names).index(name) for name in self.robot.names]
         rows = rows[:, order]
         rows[:, -1] /= float(self.robot.gripper["share"])
-        self.path = None
-        if len(rows):
-            self.path = np.array([now, *(begin + times)]), np.concatenate([self.at[None], rows])
+        due = begin + times
+        due[-1:] = np.maximum(due[-1:], now + 1e-3)  # one that is just over is gone to its end
+        ahead = due > now
+        self.path = (np.array([now, *due[ahead]]), np.vstack([self.at, rows[ahead]])) if len(rows) else None
 
     def check(self, names: list[str], rows: np.ndarray, times: np.ndarray, age_s: float) -> None:
         """UserError for what a joint_trajectory_controller refuses."""
@@ -95,8 +96,7 @@ class SimNode(Simulated):
         dt, now = 1 / self.body.spec.action.rate_hz, self.now()
         if self.path is not None:
             times, rows = self.path
-            keep = np.append(True, np.diff(times) > 0)
-            self.at = np.array([np.interp(now + dt, times[keep], column[keep]) for column in rows.T])
+            self.at = np.array([np.interp(now + dt, times, column) for column in rows.T])
         self.body.apply(Command(now, self.at.astype(np.float32)))
         obs = self.body.observe()
         out, share = JointState(name=list(self.robot.names)), float(self.robot.gripper["share"])

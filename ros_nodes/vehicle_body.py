@@ -95,14 +95,16 @@ class VehicleBody:
 
     def __init__(self, topics: VehicleWire) -> None:
         self.topics = topics
+        self._spec: BodySpec | None = None
 
     @property
     def spec(self) -> BodySpec:
-        return self.topics.spec
+        """What it was at the reset, whatever cameras say of themselves later."""
+        return self.topics.spec if self._spec is None else self._spec
 
     def reset(self, seed: int | None = None) -> Observation:
         """The world is as it is."""
-        _ = self.spec
+        self._spec = self.topics.spec
         self.topics.out.take(self)
         return self.observe()
 
@@ -110,7 +112,7 @@ class VehicleBody:
         return self.topics.observe()
 
     def apply(self, command: Command) -> Command:
-        values = self.topics.spec.action.clip(np.asarray(command.values, float))
+        values = self.spec.action.clip(np.asarray(command.values, float))
         self.topics.out.send(self, self.topics.message(values))
         return Command(command.t_s, values)
 

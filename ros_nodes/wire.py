@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
@@ -24,6 +25,15 @@ _KINDS: dict[str, tuple[Any, int]] = {
     "rgb8": (np.uint8, 3), "bgr8": (np.uint8, 3), "rgba8": (np.uint8, 4), "bgra8": (np.uint8, 4), "mono8": (np.uint8, 1),
     "32FC1": (np.float32, 1), "16UC1": (np.uint16, 1),
 }  # fmt: skip
+
+
+def said(text: str) -> dict[str, Any]:
+    """The JSON object that a String holds; an empty one when it holds none."""
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return read if isinstance(read, dict) else {}
 
 
 def seconds(stamp: Time | Duration) -> float:

@@ -22,8 +22,8 @@ from lifecycle_msgs.msg import Transition  # noqa: E402
 from lifecycle_msgs.srv import ChangeState  # noqa: E402
 from std_msgs.msg import String  # noqa: E402
 
-from ros_nodes import robots, start  # noqa: E402
-from ros_nodes.fake import Bench  # noqa: E402
+from ros_nodes import start  # noqa: E402
+from ros_nodes.fake import BLIND, Bench, variant  # noqa: E402
 from ros_nodes.process import RELIABLE  # noqa: E402
 
 
@@ -62,11 +62,7 @@ class Controlled(Bench):
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Controlled]:
     """A robot without cameras; gate and controller run."""
-    text = (
-        (robots.FOLDER / "sim.yaml").read_text().replace("[front, wrist]", "[]").replace("fixed: [front]", "fixed: []")
-    )
-    (tmp_path / "blind.yaml").write_text(text)
-    given = ["--ros-args", "-p", f"robot:={tmp_path / 'blind.yaml'}"]
+    given = ["--ros-args", "-p", f"robot:={variant(tmp_path, *BLIND)}"]
     nodes = {name: [sys.executable, "-m", f"ros_nodes.{module}", *given] for name, module in
              (("gate", "gate_node"), ("controller", "stub"))}  # fmt: skip
     made = Controlled()

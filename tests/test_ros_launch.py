@@ -59,12 +59,14 @@ def test_an_arm_and_its_simulator() -> None:
 
 def test_the_simulator_alone_and_a_vehicle(tmp_path: Path) -> None:
     assert started("sim", task="pick")["sim_node"]["task"] == "pick"
-    assert started("vehicle") == {
+    assert started("vehicle", robot="diff_drive") == {
         "vehicle_gate_node": {"robot": "diff_drive", "speed_share": 1.0, "use_sim_time": False}
     }
     (tmp_path / "mine.yaml").write_text("/**:\n  ros__parameters:\n    dead_man: false\n")
-    given = started("vehicle", dead_man="true", params_file=str(tmp_path / "mine.yaml"))["vehicle_gate_node"]
-    nodes = started("vehicle", robot="sim_car", driver="cruise", instruction="drive on")
+    given = started("vehicle", robot="diff_drive", dead_man="true", params_file=str(tmp_path / "mine.yaml"))[
+        "vehicle_gate_node"
+    ]
+    nodes = started("vehicle", driver="cruise", instruction="drive on")
     assert set(nodes) == {"vehicle_gate_node", "driver_node", "sim_car_node"}
     assert nodes["driver_node"]["driver"] == "cruise" and nodes["sim_car_node"] == {
         "kind": "follow", "seed": 0, "use_sim_time": False,

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.ros
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
-from ros_nodes import robots, start  # noqa: E402
-from ros_nodes.fake import Bench  # noqa: E402
+from ros_nodes import start  # noqa: E402
+from ros_nodes.fake import PATIENCE, PATIENT, Bench, variant  # noqa: E402
 
 
 @pytest.fixture
@@ -113,10 +113,8 @@ def test_the_command_says_what_is_wrong_before_it_starts_anything(capsys: pytest
 @pytest.mark.parametrize("simulated", [False, True], ids=["machine's time", "simulator's time"])
 def test_a_sentence_over_topics_becomes_a_checked_pick_and_place(simulated: bool, bench: Bench, tmp_path: Path) -> None:
     bench.arm = False
-    patient = (robots.FOLDER / "sim.yaml").read_text().replace("tracking: 0.35", "tracking: 0.8") + "watchdog: 0.5\n"
-    (tmp_path / "patient.yaml").write_text(patient)  # other work on the machine must not fail it
     time = {"use_sim_time": simulated}
-    robot = {"robot": str(tmp_path / "patient.yaml"), **time}
+    robot = {"robot": variant(tmp_path, *PATIENT, more=PATIENCE), **time}
     commands = {
         "sim": start.command("sim_node", {"task": "place-in-bowl", "seed": 1, "picture_hz": 2.0, **time}),
         "gate": start.command("gate_node", robot),

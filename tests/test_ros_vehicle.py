@@ -29,7 +29,9 @@ from ros_nodes.process import LATCHED, RELIABLE  # noqa: E402
 @pytest.fixture
 def driver() -> Iterator[Base]:
     made = Base()
-    with start.processes({"gate": start.command("vehicle_gate_node", {"dry_run": False, "armed": True})}):
+    with start.processes(
+        {"gate": start.command("vehicle_gate_node", {"robot": "diff_drive", "dry_run": False, "armed": True})}
+    ):
         made.until(lambda: "gate" in made.heard, 20.0, made.drive)
         made.until(lambda: made.moves[0] > 0.3, every=made.drive)
         yield made
@@ -53,7 +55,7 @@ def test_silence_is_a_stop(driver: Base) -> None:
 
 def test_an_emergency_stop_that_has_to_be_repeated() -> None:
     made = Base()
-    given = {"dry_run": False, "armed": True, "estop_timeout": 0.5}
+    given = {"robot": "diff_drive", "dry_run": False, "armed": True, "estop_timeout": 0.5}
 
     def all_is_well() -> None:
         made.drive()
@@ -78,7 +80,7 @@ def test_the_simulated_car_is_driven_by_a_driver_through_its_gate_and_stands_whe
     said = made.node.create_publisher(String, "controller/instruction", LATCHED)
     nodes = {
         "sim": start.command("sim_car_node", {"seed": 3}),
-        "gate": start.command("vehicle_gate_node", {"robot": "sim_car"}),
+        "gate": start.command("vehicle_gate_node", {}),
         "controller": start.command("driver_node", {"driver": "cruise"}),
     }
     with start.processes(nodes):
