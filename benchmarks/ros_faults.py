@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,9 +18,11 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Empty
+from trajectory_msgs.msg import JointTrajectory
 
 from ros_nodes import start, wire
 from ros_nodes.fake import Bench
+from ros_nodes.process import RELIABLE
 
 HERE = Path(__file__).parent
 BEST_EFFORT = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -168,11 +171,29 @@ def table(rounds: int) -> None:
         after = f"none in {min(still):.1f} s" if min(still) > 0.2 else "MOTION"
         words = "" if wanted is None else round(wanted)
         print(f"| {name} | {np.median(took) * 1e3:.0f}, {max(took) * 1e3:.0f} | {words} | {after} |", flush=True)
+    took = relayed()
+    print(
+        f"| beside them: a message to a bare relay and back | {np.median(took):.0f}, {took.max():.0f} of {len(took)} | | |"
+    )
     print(f"| joint states sent best effort | {unheard():.0f} commands sent | 0 | |", flush=True)
     print(
         f"| a command whose joints are in another order | {permuted() * 1e6:.0f} urad from the same in order | 0 | |",
         flush=True,
     )
+
+
+def relayed(seconds: float = 5.0) -> np.ndarray:
+    """How long a message takes to a bare relay and back, ms: the anchor of all reactions."""
+    bench, took = Bench(), list[float]()
+    take = bench.node.create_subscription
+    take(JointTrajectory, "relayed", lambda m: took.append(time.time() - wire.seconds(m.header.stamp)), RELIABLE)
+    with start.processes({"relay": [sys.executable, str(HERE / "relay.py")]}, stderr=subprocess.DEVNULL):
+        bench.until(lambda: len(took) > 10, 30.0, bench.measure)
+        took.clear()
+        ends = time.monotonic() + seconds
+        bench.until(lambda: time.monotonic() > ends, seconds + 10, bench.measure)
+    bench.close()
+    return np.array(took) * 1e3
 
 
 def unheard() -> int:
