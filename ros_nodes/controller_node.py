@@ -157,7 +157,7 @@ class ControllerNode(LifecycleNode):
             self.get_logger().error(f"gate/status is no JSON object with a fault: {message.data[:60]!r}")
             return
         self.gate_fault = fault = str(said["fault"])
-        if fault and self.worker is not None and self.worker.is_alive():
+        if fault and not self.halt.is_set() and self.worker is not None and self.worker.is_alive():
             self.stop()
             self.teller.say(state="stopped", reason=f"gate: {fault}")
         return None

@@ -46,16 +46,16 @@ class DriverNode(ControllerNode):
     def link(self) -> VehicleWire:
         made = vehicle(str(self._set("robot")))
         registry.part("driver", str(self._set("driver")))
-        self.forecasts = Forecasts(self)
-        return VehicleWire(self, made)
+        topics, self.forecasts = VehicleWire(self, made), Forecasts(self)
+        return topics
 
     def policy(self, body: Any) -> Any:
         if self.made is None:
             self.made = registry.build("driver", str(self._set("driver")))
-        return Telling(self.made, body.spec, self)
+        return TellingSteering(self.made, body.spec, self)
 
 
-class Telling(Steering):
+class TellingSteering(Steering):
     """Steering whose forecasts are said."""
 
     def __init__(self, driver: Any, spec: Any, node: DriverNode) -> None:

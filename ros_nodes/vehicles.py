@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent / "config" / "vehicles"
 @dataclass(frozen=True)
 class Vehicle:
     """speed, acceleration: the most forward (m/s, m/s2), left, and turning (rad/s, rad/s2). dead_man: whether the topic `dead_man`
-    has to go on saying true. cameras: names of those that a driver looks through. mounts: camera -> x y z roll pitch yaw in
+    has to go on saying true. watchdog: s without odometry that are a fault, 0.5 at most. cameras: names of those that a driver looks through. mounts: camera -> x y z roll pitch yaw in
     base_link (m, rad), where no topic says it. topics: our name -> theirs."""
 
     name: str
@@ -29,6 +29,7 @@ class Vehicle:
     cameras: tuple[str, ...] = ()
     mounts: Mapping[str, Sequence[float]] = field(default_factory=dict[str, Sequence[float]])
     topics: Mapping[str, str] = field(default_factory=dict[str, str])
+    watchdog: float = 0.25
     dead_man: bool = True
     dry_run: bool = True
     armed: bool = False

@@ -58,6 +58,19 @@ def test_a_fault_stops_the_arm_until_it_is_reset(fault: str, bench: Bench, gate:
     bench.until(lambda: np.abs(bench.sent[-1][1] - held).max() > 0.01, every=bench.moving)
 
 
+def test_an_emergency_stop_is_heard_from_a_publisher_that_keeps_no_messages_for_later(
+    bench: Bench, gate: subprocess.Popen[bytes]
+) -> None:
+    from rclpy.qos import QoSProfile, ReliabilityPolicy
+    from std_msgs.msg import Bool
+
+    plain = bench.node.create_publisher(Bool, "estop", QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
+    bench.until(lambda: plain.get_subscription_count() > 0, every=bench.moving)
+    plain.publish(Bool(data=True))
+    bench.until(lambda: bench.heard["gate"]["fault"] == "emergency stop", every=bench.moving)
+    assert not bench.call("gate/reset_fault").success  # it still says true
+
+
 def test_silence_of_the_joints_and_of_the_controller_are_faults(bench: Bench, gate: subprocess.Popen[bytes]) -> None:
     bench.until(lambda: bench.heard["gate"]["state"] == "fault", every=bench.measure)
     assert bench.heard["gate"]["fault"].startswith("controller")
