@@ -19,8 +19,9 @@ FOLDER = Path(__file__).parent / "config" / "vehicles"
 @dataclass(frozen=True)
 class Vehicle:
     """speed, acceleration: the most forward (m/s, m/s2), left, and turning (rad/s, rad/s2). dead_man: whether the topic `dead_man`
-    has to go on saying true. watchdog: s without odometry that are a fault, 0.5 at most. cameras: names of those that a driver looks through. mounts: camera -> x y z roll pitch yaw in
-    base_link (m, rad), where no topic says it. topics: our name -> theirs."""
+    has to go on saying true. watchdog: s without odometry that are a fault, 0.5 at most. cameras: names of those that a driver
+    looks through. mounts: camera -> x y z roll pitch yaw in base_link (m, rad), where no topic says it. topics: our name ->
+    theirs."""
 
     name: str
     speed: tuple[float, ...]
@@ -41,7 +42,9 @@ class Vehicle:
     def gate(self, share: float, follows: bool, dead_man: bool) -> VelocityGate:
         """share: of the speeds. UserError for limits that are none."""
         speed, acceleration = np.array(self.speed, float) * share, np.array(self.acceleration, float)
-        return VelocityGate(speed, acceleration, follows=follows, dead_man=dead_man)
+        if not 0.02 <= self.watchdog <= 0.5:
+            raise UserError(f"watchdog = {self.watchdog} must be between 0.02 and 0.5 s")
+        return VelocityGate(speed, acceleration, odometry_s=self.watchdog, follows=follows, dead_man=dead_man)
 
 
 def vehicle(name: str) -> Vehicle:

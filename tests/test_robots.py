@@ -132,5 +132,5 @@ def test_a_vehicle_is_one_file_that_stands_until_somebody_holds_the_switch(tmp_p
         vehicles.vehicle(path)
     with open(path, "w") as out:
         out.write("speed: [1, 0, 1]\nacceleration: [1, 1, 1]\noutputs: []\nwatchdog: 5\n")
-    with pytest.raises(UserError, match="between 0.02 and 0.5"):
+    with pytest.raises(UserError, match="watchdog = 5"):
         vehicles.vehicle(path)
