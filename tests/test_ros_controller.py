@@ -23,7 +23,7 @@ from lifecycle_msgs.srv import ChangeState  # noqa: E402
 from std_msgs.msg import String  # noqa: E402
 
 from ros_nodes import start  # noqa: E402
-from ros_nodes.fake import BLIND, Bench, variant  # noqa: E402
+from ros_nodes.fake import BLIND, PATIENCE, PATIENT, Bench, variant  # noqa: E402
 from ros_nodes.process import RELIABLE  # noqa: E402
 
 
@@ -62,7 +62,7 @@ class Controlled(Bench):
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Controlled]:
     """A robot without cameras; gate and controller run."""
-    given = ["--ros-args", "-p", f"robot:={variant(tmp_path, *BLIND)}"]
+    given = ["--ros-args", "-p", f"robot:={variant(tmp_path, *BLIND, *PATIENT, more=PATIENCE)}"]
     nodes = {name: [sys.executable, "-m", f"ros_nodes.{module}", *given] for name, module in
              (("gate", "gate_node"), ("controller", "stub"))}  # fmt: skip
     made = Controlled()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from pathlib import Path as Folder
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from ros_nodes import start  # noqa: E402
 from ros_nodes.description import described  # noqa: E402
 from ros_nodes.fake import Base, Bench  # noqa: E402
 from ros_nodes.process import LATCHED, RELIABLE  # noqa: E402
+from ros_nodes.vehicles import FOLDER  # noqa: E402
 
 
 @pytest.fixture
@@ -70,9 +72,13 @@ def test_an_emergency_stop_that_has_to_be_repeated() -> None:
     made.close()
 
 
-def test_the_simulated_car_is_driven_by_a_driver_through_its_gate_and_stands_when_it_is_told_to() -> None:
+def test_the_simulated_car_is_driven_by_a_driver_through_its_gate_and_stands_when_it_is_told_to(
+    tmp_path: Folder,
+) -> None:
     from nav_msgs.msg import Path
 
+    patient = tmp_path / "patient.yaml"
+    patient.write_text((FOLDER / "sim_car.yaml").read_text() + "watchdog: 0.5\n")
     made, moves, paths = Bench(arm=False), list[float](), list[Any]()
     take = made.node.create_subscription
     take(Odometry, "odom", lambda m: moves.append(m.twist.twist.linear.x), RELIABLE)
@@ -80,7 +86,7 @@ def test_the_simulated_car_is_driven_by_a_driver_through_its_gate_and_stands_whe
     said = made.node.create_publisher(String, "controller/instruction", LATCHED)
     nodes = {
         "sim": start.command("sim_car_node", {"seed": 3}),
-        "gate": start.command("vehicle_gate_node", {}),
+        "gate": start.command("vehicle_gate_node", {"robot": str(patient)}),
         "controller": start.command("driver_node", {"driver": "cruise"}),
     }
     with start.processes(nodes):
