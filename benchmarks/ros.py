@@ -98,9 +98,7 @@ def work(seeds: range, minutes: float = 0.0, beside: bool = False) -> Work:
                 bench.heard.pop("sim")
                 bench.call("sim/reset")
                 bench.until(lambda: "sim" in bench.heard)
-                # The arm is at its start at once, which no real one could be: the gate has to be told.
-                bench.until(lambda: bench.call("gate/reset_fault").success)
-                bench.until(lambda: bench.heard["gate"]["state"] == "enabled")
+                # The arm is at its start at once, which no real one could be: carry_out resets the gate.
     bench.close()
     return done
 

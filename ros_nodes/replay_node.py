@@ -128,6 +128,8 @@ class ReplayNode(Node):
             self.tell(obs, Observation(obs.t_s, obs.images, past.states()), spec)
             if time.monotonic() - self.said_s >= 1.0:
                 self.say()
+        if before is None:
+            raise UserError(f"the drive {self.drive.name!r} has no moment where all its parts are recorded")
         self.length_s = self.t_s
         self.due_s += 1 / spec.action.rate_hz / float(self.set["rate"])
         self.offset_s += self.t_s + 1 / spec.action.rate_hz
@@ -152,9 +154,10 @@ class ReplayNode(Node):
         if moves.known or pose is not None:
             twist = np.array([moves.speed, 0.0, moves.yaw_rate]) if moves.known else None
             self.odometry.publish(wire.odometry_message(pose, twist, now))
-        for name, picture in raw.images.items():
-            made = wire.compressed_message if self.set["compressed"] else wire.image_message
-            self.pictures[name].publish(made(picture, name, now))
+        made = wire.compressed_message if self.set["compressed"] else wire.image_message
+        for name in raw.images:
+            if self.pictures[name].get_subscription_count():  # what nobody looks at is not decoded
+                self.pictures[name].publish(made(raw.images[name], name, now))
         if self.driver is not None:
             self.forecasts.tell(self.driver(seen), now)
 

@@ -20,6 +20,7 @@ from geometry_msgs.msg import Twist, TwistStamped
 from nav_msgs.msg import Odometry
 from std_msgs.msg import String
 
+from embodied.errors import UserError
 from embodied.types import Command
 from ros_nodes import wire
 from ros_nodes.adapters import messages
@@ -45,6 +46,8 @@ class SimCarNode(Simulated):
 
     def __init__(self) -> None:
         super().__init__(PARAMETERS)
+        if int(self.set["seed"] or 0) < 0:
+            raise UserError(f"seed={self.set['seed']} must be 0 or more")
         self.body = DriveBody(str(self.set["kind"]), look=False)
         self.odometry = self.create_publisher(Odometry, "odom", RELIABLE)
         self.camera("front", depth=False)
