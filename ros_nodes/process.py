@@ -71,10 +71,12 @@ def live(make: Callable[[], Any], arguments: list[str] | None = None) -> int:
     except ExternalShutdownException:
         pass
     finally:
-        if node is not None:
-            node.leave()
-            node.destroy_node()
-        rclpy.try_shutdown()
+        try:
+            if node is not None:
+                node.leave()
+                node.destroy_node()
+        finally:
+            rclpy.try_shutdown()
     return 0
 
 
