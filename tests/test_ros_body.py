@@ -103,6 +103,22 @@ def test_observation_and_spec_are_those_of_the_body_in_process(body: RosBody, mo
     world.close()
 
 
+def test_history_is_spaced_by_time_however_often_joints_come_and_efforts_may_be_unknown(
+    body: RosBody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, names = [100.0], list(body.robot.names)
+    monkeypatch.setattr(body.topics, "now_s", lambda: now[0])
+    for k in range(1001):  # 500 Hz
+        now[0] = 100 + 0.002 * k
+        position = [float(now[0] - 100)] * len(names)
+        body.topics.take_joints(JointState(name=names, position=position, effort=[float("nan")] * len(names)))
+    rows = body.topics.newest()
+    np.testing.assert_allclose([row[0] for _, row in rows], 2.0 - 0.05 * np.arange(ROWS)[::-1], atol=1e-9)
+    assert rows[-1][1][-1] == 0.0 and len(body.topics._rows) < 300
+    body.topics.take_joints(JointState(name=["wheel", *names], position=[float("nan")] * (len(names) + 1)))
+    assert body.topics.newest()[-1][0] == rows[-1][0]  # no numbers are as if nothing had come
+
+
 def test_commands_become_the_joint_angles_that_the_simulated_arm_is_driven_to(body: RosBody) -> None:
     world = SimBody("place-in-bowl")
     world.reset(3)
