@@ -20,7 +20,9 @@ from ros_nodes.outlet import Outlet
 from ros_nodes.process import LATCHED, NEWEST, RELIABLE, STREAM, ros_s
 from ros_nodes.robots import RATE_HZ, Robot
 
-NEAR_S = 0.01  # s that a tick may be early or late to begin with an observation: as much as the stream of commands may jitter
+NEAR_S = (
+    0.25 / RATE_HZ
+)  # that a tick may be early or late to begin with an observation: enough for joint states of 40 Hz and more
 _KINDS = {kind.__name__: kind for kind in (JointState, Odometry, Image, CompressedImage, CameraInfo, PoseStamped)}
 _QUALITIES = {"reliable": RELIABLE, "newest": NEWEST, "stream": STREAM, "latched": LATCHED}
 

@@ -66,6 +66,8 @@ def test_a_tick_begins_with_the_news_nearest_to_it_and_with_none_a_little_later(
     heard.start()
     clock.sleep_until(1.05)  # the next one ends it, however long it takes
     assert clock.time_s == 1.05
+    clock.news(1.051)  # two in a burst do not make a fast stream
+    clock.sleep_until(1.058)
     clock.time_s = 1.111  # past all room, 10 ms: nothing has come
     clock.sleep_until(1.1)
     assert time.monotonic() - before < 5.0

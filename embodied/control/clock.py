@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+FORGET = 0.8  # of a stream's largest gap, that is kept from one of its news to the next
+
 
 class RealClock:
     """The machine's monotonic clock."""
@@ -30,17 +32,18 @@ class NewsClock(RealClock):
     def __init__(self, most_s: float) -> None:
         self.most_s = most_s
         self._came = threading.Condition()
-        self._at_s = self._gap_s = float("-inf")
+        self._at_s, self._gap_s = float("-inf"), 0.0  # the newest; the largest gap between two of late
 
     def tell(self) -> None:
         """Something was observed, just now. From any thread."""
         with self._came:
             now = self.now_s()
-            self._at_s, self._gap_s = now, now - self._at_s
+            gap_s = min(2 * self.most_s, now - self._at_s)
+            self._at_s, self._gap_s = now, max(gap_s, FORGET * self._gap_s)  # two in a burst do not make a fast stream
             self._came.notify_all()
 
     def sleep_until(self, t_s: float) -> None:
-        room = min(self.most_s, max(0.0, self._gap_s) / 2)
+        room = self._gap_s / 2
         super().sleep_until(t_s - room)  # what comes before is not waited for: a fast stream wakes nobody
         with self._came:
             self._came.wait_for(lambda: self._at_s >= t_s - room, max(0.0, t_s + room - self.now_s()))
