@@ -47,11 +47,13 @@ def images() -> None:
 
 @dataclass
 class Work:
-    """What came of the sim's own sentences. good: successes.  runs, beats: stamps (s) of the commands of each run, and of a bare
+    """What came of the sim's own sentences. good, tried: successes, of so many.
+    runs, beats: stamps (s) of the commands of each run, and of a bare
     20 Hz timer beside it.  active_s: from start to active.  again: sentences said again because the machine had made the simulator
     late."""
 
     good: int = 0
+    tried: int = 0
     runs: list[list[float]] = field(default_factory=list)
     beats: list[list[float]] = field(default_factory=list)
     active_s: float = 0.0
@@ -91,6 +93,7 @@ def work(seeds: range, minutes: float = 0.0, beside: bool = False) -> Work:
         until = time.monotonic() + 60 * minutes
         for k in seeds:
             done.again += bench.carry_out(bench.heard["sim"]["goal"], begin=begin)
+            done.tried += 1
             done.good += bench.call("sim/success").success
             if minutes and time.monotonic() > until:
                 break
@@ -111,6 +114,7 @@ def stream(minutes: float) -> None:
         p50, p99 = np.percentile(np.abs(gaps - 0.05) * 1e3, (50, 99))
         print(f"| {name} | {len(gaps)} | {p50:.1f}, {p99:.1f} | {np.sum(gaps > 0.1)} |")
     print(f"wanted p99 10 ms, 0.  From start to active: {done.active_s:.1f} s; wanted 5.  Said again: {done.again}")
+    print(f"sentences carried out meanwhile: {done.good} of {done.tried}")
 
 
 def picks(episodes: int) -> None:

@@ -137,7 +137,7 @@ def test_a_sentence_over_topics_becomes_a_checked_pick_and_place(simulated: bool
     from std_msgs.msg import String
 
     with start.processes(commands) as running:
-        bench.until(lambda: len(bench.heard) == 3, 30.0)
+        bench.until(lambda: len(bench.heard) == 3, 90.0)
         bench.carry_out(bench.heard["sim"]["goal"], 60.0, attempts=6)
         assert bench.heard["controller"]["state"] == "succeeded", bench.heard
         assert bench.call("sim/success").success
