@@ -6,7 +6,6 @@ import contextlib
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,16 +16,18 @@ from typing import Any
 import numpy as np
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Image, JointState
-from std_msgs.msg import Bool, String
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool, Empty
+from trajectory_msgs.msg import JointTrajectory
 
-from ros_nodes import robots, start, wire
+from ros_nodes import start, wire
 from ros_nodes.fake import Bench
-from ros_nodes.process import LATCHED, NEWEST
+from ros_nodes.process import RELIABLE
 
 HERE = Path(__file__).parent
 BEST_EFFORT = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 Step = Callable[[], None]
+Outcome = tuple[float, float]
 
 
 @dataclass
@@ -138,175 +139,61 @@ def moving(fault: Fault) -> Iterator[Case]:
     bench.close()
 
 
-def reaction(fault: Fault) -> float:
-    """How long the arm was still commanded to move, s."""
+def outcome(bench: Bench, at_s: float, *how: Any) -> Outcome:
+    """After what happened at at_s: how long motion was still commanded, and how long none was from then on, s."""
+    took = bench.moved_since(at_s, *how)
+    return took, time.monotonic() - at_s - took
+
+
+def reaction(fault: Fault) -> Outcome:
     with moving(fault) as case:
         bench, at = case.bench, time.monotonic()
         fault.do(case)
         bench.until(lambda: time.monotonic() - at > 1.2, every=case.every(fault.after))
-        took = bench.moved_since(at) + (bench.ahead if fault.dead else 0.0)
+        took, still = outcome(bench, at)
+        took += bench.ahead if fault.dead else 0.0
         said = str(bench.heard["gate"].get("fault", ""))
         if fault.says and not any(said.startswith(word) for word in fault.says.split("|")):
             print(f"  the gate says {said!r}, not {fault.says!r}")
-    return took
+    return took, still
 
 
 def table(rounds: int) -> None:
-    print(f"| fault | motion ends after, ms: median, worst of {rounds} | wanted |\n|---|---|---|")
-    alone = {name: (partial(reaction, fault), fault.wanted_ms) for name, fault in FAULTS.items()}
-    for name, (measure, wanted) in (alone | WITH_CONTROLLER).items():
-        took = [measure() * 1e3 for _ in range(rounds)]
-        print(
-            f"| {name} | {np.median(took):.0f}, {max(took):.0f} | {'' if wanted is None else round(wanted)} |",
-            flush=True,
-        )
-    print(f"| joint states sent best effort | {unheard():.0f} commands sent | 0 |", flush=True)
+    from ros_faults_controller import WITH_CONTROLLER
+    from ros_faults_vehicle import VEHICLE
 
-
-# --- with the controller's own node beside it
-
-
-def blind(cameras: str = "[]") -> str:
-    """The path of sim.yaml with these cameras, all fixed."""
-    text = (robots.FOLDER / "sim.yaml").read_text()
-    path = Path(tempfile.mkdtemp()) / "fake.yaml"
-    path.write_text(
-        text.replace("cameras: [front, wrist]", f"cameras: {cameras}").replace("fixed: [front]", f"fixed: {cameras}")
+    print(
+        f"| fault | motion ends after, ms: median, worst of {rounds} | wanted | commanded afterwards |\n|---|---|---|---|"
     )
-    return str(path)
+    alone = {name: (partial(reaction, fault), fault.wanted_ms) for name, fault in FAULTS.items()}
+    for name, (measure, wanted) in (alone | WITH_CONTROLLER | VEHICLE).items():
+        took, still = zip(*(measure() for _ in range(rounds)), strict=True)
+        after = f"none in {min(still):.1f} s" if min(still) > 0.2 else "MOTION"
+        words = "" if wanted is None else round(wanted)
+        print(f"| {name} | {np.median(took) * 1e3:.0f}, {max(took) * 1e3:.0f} | {words} | {after} |", flush=True)
+    took = relayed()
+    print(
+        f"| beside them: a message to a bare relay and back | {np.median(took):.0f}, {took.max():.0f} of {len(took)} | | |"
+    )
+    print(f"| joint states sent best effort | {unheard():.0f} commands sent | 0 | |", flush=True)
+    print(
+        f"| a command whose joints are in another order | {permuted() * 1e6:.0f} urad from the same in order | 0 | |",
+        flush=True,
+    )
 
 
-class Camera:
-    """A front camera whose pictures come at 30 Hz until it stops or freezes."""
-
-    def __init__(self, bench: Bench) -> None:
-        from geometry_msgs.msg import PoseStamped
-        from sensor_msgs.msg import CameraInfo
-
-        from sim.camera import front
-
-        self.bench, self.spec, self.state = bench, front(), "alive"
-        out = bench.node.create_publisher
-        self.pictures = out(Image, "camera/front/image_raw", NEWEST)
-        self.info, self.pose = (
-            out(CameraInfo, "camera/front/camera_info", LATCHED),
-            out(PoseStamped, "camera/front/pose", LATCHED),
-        )
-        self.info.publish(wire.camera_message(self.spec, "front", 0.0))
-        pose = PoseStamped(pose=wire.pose_message(self.spec.parent_from_cam))
-        pose.header.frame_id = "base"
-        self.pose.publish(pose)
-        self.picture = np.zeros((self.spec.height, self.spec.width, 3), np.uint8)
-        self.last = wire.image_message(self.picture, "front", 1.0)
-
-    def work(self) -> None:
-        if self.state == "alive":
-            self.last = wire.image_message(self.picture, "front", time.time())
-        if self.state != "stopped":
-            self.pictures.publish(self.last)
-        self.bench.measure()
-
-
-@contextlib.contextmanager
-def stub(
-    instruction: str, cameras: str = "[]"
-) -> Iterator[tuple[Bench, Step, Camera | None, dict[str, subprocess.Popen]]]:
-    """Gate and controller with the stub policy, carrying out this instruction; the arm is in motion."""
-    bench = Bench()
-    camera = Camera(bench) if cameras != "[]" else None
-    every = camera.work if camera else bench.measure
-    path = blind(cameras)
-    child = start.command("stub", {"robot": path})
-    nodes = {"gate": start.command("gate_node", {"robot": path}), "controller": child}
-    with start.processes(nodes, stderr=subprocess.DEVNULL) as running:
-        bench.until(
-            lambda: "gate" in bench.heard and bench.heard.get("controller", {}).get("state") == "idle", 30.0, every
-        )
-        bench.instruction.publish(String(data=instruction))
-        bench.until(lambda: len(bench.sent) > 20, 20.0, every=every)
-        yield bench, every, camera, running
+def relayed(seconds: float = 5.0) -> np.ndarray:
+    """How long a message takes to a bare relay and back, ms: the anchor of all reactions."""
+    bench, took = Bench(), list[float]()
+    take = bench.node.create_subscription
+    take(JointTrajectory, "relayed", lambda m: took.append(time.time() - wire.seconds(m.header.stamp)), RELIABLE)
+    with start.processes({"relay": [sys.executable, str(HERE / "relay.py")]}, stderr=subprocess.DEVNULL):
+        bench.until(lambda: len(took) > 10, 30.0, bench.measure)
+        took.clear()
+        ends = time.monotonic() + seconds
+        bench.until(lambda: time.monotonic() > ends, seconds + 10, bench.measure)
     bench.close()
-
-
-def camera_fault(state: str) -> float:
-    with stub("wave", "[front]") as (bench, every, camera, _):
-        assert camera is not None
-        at, camera.state = time.monotonic(), state
-        bench.until(lambda: time.monotonic() - at > 2.2, every=every)
-        return bench.moved_since(at)
-
-
-def hung() -> float:
-    """From when its rows have run out, 0.5 s after it began: how long the fingertips are still sent on. (The elbow may yet be drawn
-    to its posture while the hand is held.)"""
-    with stub("hang") as (bench, every, _, _):
-        at = bench.sent[0][0]
-        bench.until(lambda: time.monotonic() - at > 4.0, every=every)
-        return max(0.0, bench.moved_since(at, robots.robot("sim").reached, 1e-3) - 0.5)
-
-
-def frozen() -> float:
-    with stub("wave") as (bench, every, _, running):
-        at = time.monotonic()
-        running["controller"].send_signal(signal.SIGSTOP)
-        bench.until(lambda: time.monotonic() - at > 1.0, every=every)
-        running["controller"].send_signal(signal.SIGCONT)
-        return bench.moved_since(at)
-
-
-def killed() -> float:
-    with stub("wave") as (bench, every, _, running):
-        at = time.monotonic()
-        running["controller"].kill()
-        bench.until(lambda: time.monotonic() - at > 1.0, every=every)
-        return bench.moved_since(at)
-
-
-def deactivated() -> float:
-    from lifecycle_msgs.msg import Transition
-    from lifecycle_msgs.srv import ChangeState
-
-    with stub("wave") as (bench, every, _, _):
-        client = bench.node.create_client(ChangeState, "controller/change_state")
-        bench.until(client.service_is_ready, every=every)
-        request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_DEACTIVATE))
-        at, future = time.monotonic(), client.call_async(request)
-        bench.until(lambda: time.monotonic() - at > 1.0, every=every)
-        assert future.done() and future.result().success
-        return bench.moved_since(at)
-
-
-def stopped_by_topic() -> float:
-    with stub("wave") as (bench, every, _, _):
-        at = time.monotonic()
-        bench.instruction.publish(String(data=""))
-        bench.until(lambda: time.monotonic() - at > 1.0, every=every)
-        return bench.moved_since(at)
-
-
-def flooded() -> float:
-    """The emergency stop while 640x480 pictures come at 60 Hz to the controller that is in charge."""
-    with stub("wave", "[front]") as (bench, every, _, _):
-        with start.processes({"flood": [sys.executable, str(HERE / "flood.py")]}, stderr=subprocess.DEVNULL):
-            began = time.monotonic()
-            bench.until(lambda: time.monotonic() - began > 4.0, every=every)
-            at = time.monotonic()
-            bench.estop.publish(Bool(data=True))
-            bench.until(lambda: time.monotonic() - at > 1.0, every=every)
-        assert bench.heard["gate"]["fault"] == "emergency stop", bench.heard
-        return bench.moved_since(at)
-
-
-WITH_CONTROLLER: dict[str, tuple[Callable[[], float], float | None]] = {
-    "controller deactivated": (deactivated, 20),
-    "an empty instruction": (stopped_by_topic, None),
-    "controller killed -9 (heartbeat limit 100 ms)": (killed, 200),
-    "controller process hangs (SIGSTOP; limit 100 ms)": (frozen, 200),
-    "policy hangs (after its last row; fingertips, 1 mm)": (hung, None),
-    "camera stops (limit 1 s)": (lambda: camera_fault("stopped"), None),
-    "camera freezes: the same picture again and again (limit 1 s)": (lambda: camera_fault("frozen"), None),
-    "emergency stop under a flood of pictures, 640x480 at 60 Hz": (flooded, 20),
-}
+    return np.array(took) * 1e3
 
 
 def unheard() -> int:
@@ -320,3 +207,24 @@ def unheard() -> int:
         sent = len(bench.sent)
     bench.close()
     return sent
+
+
+def permuted() -> float:
+    """How far the arm is from where the same command in order has brought it, rad, when the names and numbers come reversed."""
+    ends = []
+    for step in (1, -1):
+        bench = Bench()
+        goal = bench.at + np.array([0.05, -0.04, 0.03, 0.02, -0.01, 0.02, 0.01, 0.0])
+        with start.processes({"gate": start.command("gate_node", {})}, stderr=subprocess.DEVNULL):
+            bench.until(lambda b=bench: "gate" in b.heard, 30.0, bench.measure)
+
+            def go(b: Bench = bench, step: int = step, goal: np.ndarray = goal) -> None:
+                b.measure()
+                b.beats.publish(Empty())
+                b.move(goal[::step], tuple(b.names[::step]))
+
+            at = time.monotonic()
+            bench.until(lambda at=at: time.monotonic() - at > 2.0, every=go)
+            ends.append(bench.at)
+        bench.close()
+    return float(np.abs(ends[0] - ends[1]).max()) + float(np.abs(ends[0] - goal).max())

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from ros_faults import blind
+from ros_faults_controller import blind
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 

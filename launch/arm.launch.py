@@ -14,6 +14,7 @@ ARGUMENTS = {
     "weights": ("tabletop", "name of shipped weights or a folder"),
     "mode": ("skills", "skills, visuomotor"),
     "dry_run": ("", "true: check and report, but send nothing; empty: what the robot's file says"),
+    "speed_share": ("1.0", "of all speed limits, 0 to 1"),
     "autostart": ("true", "configure and activate the controller at once"),
     "task": ("place-in-bowl", "whose table the simulator lays"),
     "seed": ("0", "which table"),
@@ -26,7 +27,7 @@ def generate_launch_description() -> LaunchDescription:
     simulated = PythonExpression(["'", LaunchConfiguration("robot"), "' == 'sim'"])
     return description(
         ARGUMENTS,
-        node("gate", ("robot", "use_sim_time"), optional=("dry_run",)),
+        node("gate", ("robot", "speed_share", "use_sim_time"), optional=("dry_run",)),
         node("controller", ("robot", "weights", "mode", "instruction", "autostart", "use_sim_time")),
         node("sim", ("task", "seed", "use_sim_time"), when=simulated),
         node("record", ("robot", "out", "keep", "use_sim_time"), when=asked("out")),

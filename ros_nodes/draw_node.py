@@ -15,19 +15,21 @@ import math
 import sys
 import tempfile
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
+from rclpy.duration import Duration
 from rclpy.node import Node
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Empty, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from embodied.control.beside import Beside
 from embodied.draw.drawing import Drawing
 from embodied.draw.make import Plan, drawing
 from embodied.draw.sheet import laid
@@ -72,10 +74,11 @@ class DrawNode(Node):
             raise UserError("speed, travel and pen have to be above 0")
         self.stream = PenStream(PenPolicy(arm, ROWS_HZ, self.pace))
         self.at: np.ndarray | None = None
-        self.why, self.told, self.seconds, self.waiting = "", "", 0.0, str(self.given["picture"])
+        self.why, self.told, self.seconds = "", "", 0.0
+        self.waiting: str | Image = str(self.given["picture"])
         self.kept = tempfile.TemporaryDirectory()
-        self.folder, self.pool = Path(self.kept.name), ThreadPoolExecutor(1)
-        self.tracing: Future[tuple[Drawing, str]] | None = None
+        self.folder, self.tracer = Path(self.kept.name), Beside("tracer")
+        self.tracing: Future[Drawing] | None = None
         self.out = self.create_publisher(JointTrajectory, "controller/command", RELIABLE)
         self.beat = self.create_publisher(Empty, "controller/heartbeat", RELIABLE)
         self.status = self.create_publisher(String, "~/status", LATCHED)
@@ -94,12 +97,8 @@ class DrawNode(Node):
 
     def heed(self, message: String) -> None:
         """What the gate has stopped is over: after a reset nothing goes on by itself."""
-        try:
-            said = json.loads(message.data)
-        except json.JSONDecodeError:
-            return
-        if isinstance(said, dict) and said.get("fault"):
-            self.stream.stop(f"gate: {said['fault']}")
+        if fault := wire.said(message.data).get("fault"):
+            self.stream.stop(f"gate: {fault}")
 
     # --- what to draw
 
@@ -108,27 +107,35 @@ class DrawNode(Node):
         self.waiting = message.data
 
     def image(self, message: Image) -> None:
-        from PIL import Image as Pictures
+        """The newest that comes while nothing is drawn; of a camera's stream one is enough."""
+        if not self.stream.moving:
+            self.waiting = message
 
-        Pictures.fromarray(wire.picture(message)).save(self.folder / "image.png")
-        self.waiting = str(self.folder / "image.png")
-
-    def trace(self, picture: str) -> None:
+    def trace(self, what: str | Image) -> None:
         """Begin to trace it, in a thread of its own: the gate goes on hearing of us, and so do the services."""
         self.why = ""
         if self.stream.moving:
-            return self.failed("a drawing is under way; call ~/cancel first")
-        source = Path(picture)
-        if picture.lstrip().startswith("<"):
-            source = self.folder / "drawing.svg"
-            source.write_text(picture)
+            return self.complain("a drawing is under way; call ~/cancel first")
         plan = Plan(
-            str(self.given["page"]),
-            pen_mm=float(self.given["pen_mm"]),
-            style=Style(str(self.given["mode"])),
-            pace=self.pace,
-        )
-        self.tracing = self.pool.submit(drawing, source, plan)
+            str(self.given["page"]), pen_mm=float(self.given["pen_mm"]), style=Style(str(self.given["mode"])), pace=self.pace
+        )  # fmt: skip
+        self.tracing = self.tracer.submit(lambda: drawing(self.source(what), plan)[0])
+
+    def source(self, what: str | Image) -> Path:
+        """The file that shows it."""
+        if isinstance(what, str) and not what.lstrip().startswith("<"):
+            return Path(what)
+        if isinstance(what, str):
+            made = self.folder / "drawing.svg"
+            made.write_text(what)
+            return made
+        from PIL import Image as Pictures
+
+        made, seen = self.folder / "image.png", wire.picture(what)
+        if seen.ndim != 3:
+            raise UserError(f"an image of encoding {what.encoding!r} is no picture to draw; send rgb8 or mono8")
+        Pictures.fromarray(seen).save(made)
+        return made
 
     def begin(self, made: Drawing, at: np.ndarray) -> None:
         """Lay it on the page and move."""
@@ -143,14 +150,14 @@ class DrawNode(Node):
         self.beat.publish(Empty())
         if self.at is not None:
             if self.waiting and self.tracing is None:
-                picture, self.waiting = self.waiting, ""
-                self.trace(picture)
+                what, self.waiting = self.waiting, ""
+                self.trace(what)
             if self.tracing is not None and self.tracing.done():
                 done, self.tracing = self.tracing, None
                 try:
-                    self.begin(done.result()[0], self.at)
-                except UserError as error:
-                    self.failed(str(error))
+                    self.begin(done.result(), self.at)
+                except (UserError, OSError, ValueError) as error:  # ValueError: a path that can be none
+                    self.complain(str(error))
             self.move(self.at)
         self.say()
 
@@ -160,7 +167,7 @@ class DrawNode(Node):
         due, rows = self.stream.next(time.monotonic(), at)
         if moving and self.stream.state == "stopped":
             self.hold()
-            self.failed(self.stream.why)
+            self.complain(self.stream.why)
         if len(rows):
             full = np.column_stack([rows, np.full(len(rows), self.robot.grip(float(self.given["grip"])))])
             self.out.publish(wire.trajectory_message(self.robot.names, np.maximum(due, 1e-3), full, ros_s(self)))
@@ -202,15 +209,20 @@ class DrawNode(Node):
         response.success = True
         return response
 
-    def failed(self, why: str) -> None:
+    def complain(self, why: str) -> None:
         self.why = why
         self.get_logger().error(why)
+
+    def failed(self, why: str) -> None:
+        """What should not happen: nothing goes on."""
+        self.stream.stop(why)
+        self.hold()
+        self.complain(why)
 
     def leave(self) -> None:
         self.stream.cancel()
         self.hold()
-        self.out.wait_for_all_acked()
-        self.pool.shutdown(wait=False, cancel_futures=True)
+        self.out.wait_for_all_acked(Duration(seconds=0.5))
         self.kept.cleanup()
 
 

@@ -1,15 +1,16 @@
-"""A robot, a controller and an observer in one node, on the other side of the gate's topics; for tests and benchmarks."""
+"""A robot or vehicle, its controller and an observer in one node, beyond the gate's topics; for tests and benchmarks."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rclpy
+from geometry_msgs.msg import TwistStamped
+from nav_msgs.msg import Odometry
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import JointState
@@ -19,11 +20,29 @@ from trajectory_msgs.msg import JointTrajectory
 
 from ros_nodes import wire
 from ros_nodes.process import LATCHED, RELIABLE
-from ros_nodes.robots import robot
+from ros_nodes.robots import FOLDER, robot
 
 ENDS = ("succeeded", "failed", "refused", "stopped")
 LATE = ("gate: joint states", "gate: tracking", "gate: controller", "stale")  # reasons that a busy machine gives
 START = np.array([0.0, -0.84, 0.0, -2.6, 0.0, 1.76, 0.785, 0.04])
+
+
+def variant(folder: Path, *changes: tuple[str, str], more: str = "") -> str:
+    """The path of a copy of sim.yaml in folder, with texts replaced and lines added."""
+    text = (FOLDER / "sim.yaml").read_text()
+    for before, after in changes:
+        if before not in text:
+            raise KeyError(before)
+        text = text.replace(before, after)
+    (folder / "variant.yaml").write_text(text + more)
+    return str(folder / "variant.yaml")
+
+
+BLIND = (("cameras: [front, wrist]", "cameras: []"), ("fixed: [front]", "fixed: []"))
+PATIENT = (
+    ("tracking: 0.35", "tracking: 0.8"),
+)  # with a watchdog of PATIENCE: other work on the machine must not fail a test
+PATIENCE = "watchdog: 0.5\n"
 
 
 class Bench:
@@ -60,8 +79,8 @@ class Bench:
         """Note the newest ~/status of that node in `heard`."""
 
         def take(message: String) -> None:
-            with contextlib.suppress(json.JSONDecodeError, AttributeError):  # others may say what is none
-                self.heard[name] = dict(json.loads(message.data).items())
+            if said := wire.said(message.data):  # others may say what is none
+                self.heard[name] = said
 
         self.node.create_subscription(String, f"{name}/status", take, LATCHED)
 
@@ -170,3 +189,38 @@ class Bench:
         self.executor.shutdown()
         self.node.destroy_node()
         rclpy.try_shutdown(context=self.context)
+
+
+class Base(Bench):
+    """A vehicle's base that does what it is sent, and who drives it and holds the dead-man's switch; notes all that comes."""
+
+    def __init__(self) -> None:
+        super().__init__(arm=False)
+        out = self.node.create_publisher
+        self.twists, self.switch = out(TwistStamped, "controller/twist", RELIABLE), out(Bool, "dead_man", RELIABLE)
+        self.odometry, self.held, self.moves = out(Odometry, "odom", RELIABLE), True, np.zeros(3)
+        self.node.create_subscription(TwistStamped, "diff_drive_controller/cmd_vel", self._follow, RELIABLE)
+
+    def _follow(self, message: TwistStamped) -> None:
+        self.moves = wire.twist(message.twist)
+        self.sent.append((time.monotonic(), self.moves))
+
+    def roll(self) -> None:
+        """Measure, and hold the switch or not."""
+        self.odometry.publish(wire.odometry_message(None, self.moves, time.time()))
+        self.switch.publish(Bool(data=self.held))
+
+    def steer(self, twist: np.ndarray | None = None) -> None:
+        twist = np.array([0.4, 0.3, 0.5]) if twist is None else twist
+        self.twists.publish(wire.twist_message(twist, "base_link", time.time()))
+
+    def drive(self) -> None:
+        self.roll()
+        self.steer()
+
+    def moved_since(
+        self, at_s: float, of: Callable[[np.ndarray], np.ndarray] = np.asarray, least: float = 1e-9
+    ) -> float:
+        """How long after at_s it was still sent to move, s; 0 when not."""
+        moving = [when for when, twist in self.sent if np.abs(of(twist)).max() > least]
+        return max(0.0, moving[-1] - at_s) if moving else 0.0

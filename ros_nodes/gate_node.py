@@ -56,7 +56,7 @@ class GateNode(Guard):
 
     def joints(self, message: JointState) -> None:
         stamp, now = self.steady(message.header.stamp)
-        self.gate.joints(list(message.name), list(message.position), stamp, now)
+        self.take(self.gate.joints, list(message.name), list(message.position), stamp, now)
 
     def command(self, message: JointTrajectory) -> None:
         try:

@@ -23,26 +23,30 @@ from ros_nodes.fake import Bench
 from ros_nodes.process import environment
 
 BEGIN, END = "<!-- asked of the running nodes: python -m ros_nodes.graph -->", "<!-- end -->"
-CAR, PEN = "car", "pen"  # namespaces: the vehicle's gate is called as the arm's, and a pen takes the controller's place
+# Namespaces: a vehicle's nodes are called as an arm's, a pen takes the controller's place, a recording the vehicle's.
+CAR, PEN, TAPE = "car", "pen", "tape"
 # What a topic holds, and in which unit; whatever the nodes have and this lacks is an error.
 TOPICS = {
     "camera/<n>/camera_info": "intrinsics, px; the pictures must be rectified",
     "camera/<n>/depth": "32FC1 in m or 16UC1 in mm along the optical axis; 0 unknown",
     "camera/<n>/image_raw": "rgb8, bgr8, rgba8, bgra8, mono8",
     "camera/<n>/image_raw/compressed": "JPEG or PNG; in place of image_raw",
+    "cmd_vel": "m/s and rad/s in the vehicle's frame; as the vehicle's file says",
     "camera/<n>/pose": "the camera in the base frame or in the frame its header names (`hand`), m",
-    "clock": "the simulated world's time, s",
+    "clock": "the simulated world's time, or with `clock` the recording's, s",
     "controller/command": "rad and m, due at stamp + time_from_start; no points: stand still",
+    "controller/decision": "what the driver does: keep, accelerate, brake, stop, turn left, turn right",
+    "controller/hazard": "the driver's probability of a collision within 3 s if nobody acts",
     "controller/heartbeat": "50 Hz while a run is in charge",
     "controller/image": "the front picture with the plan beside it and the current step's points on it",
     "controller/instruction": "a sentence; an empty one stops",
     "controller/markers": "a ball at each grounded point, base frame, m",
+    "controller/path": "where the driver goes: 60 poses of the next 6 s, base_link, m",
     "controller/plan": "JSON: goal, steps with points (share of width and height), at, refusal, ms",
     "controller/status": "JSON: state, goal, step, checked, p, reason",
     "controller/twist": "m/s and rad/s in the vehicle's frame",
     "dead_man": "true again and again while somebody holds the switch, 10 Hz or more",
     "diagnostics": "once a second and at every change",
-    "diff_drive_controller/cmd_vel": "m/s and rad/s; as the vehicle's file says",
     "draw/image": "a picture to draw",
     "draw/picture": "a path of a picture or SVG, or an SVG's text",
     "draw/status": "JSON: state, strokes done and in all, seconds, why not",
@@ -51,7 +55,11 @@ TOPICS = {
     "gate/status": "JSON: state, fault, dry_run, how often each rule acted",
     "joint_states": "rad and m; merged by name, partial messages and other joints are fine",
     "joint_trajectory_controller/joint_trajectory": "rad, m, rad/s, m/s; 0.25 s at most; as the robot's file says",
-    "odom": "twist in the vehicle's frame, m/s and rad/s",
+    "odom": "twist in the vehicle's frame, m/s and rad/s; pose in the frame odom, m, where it is known",
+    "replay/decision": "as controller/decision, of the driver that drives along",
+    "replay/hazard": "as controller/hazard",
+    "replay/path": "as controller/path",
+    "replay/status": "JSON: state, drive, t_s, length_s (known after the first round), rounds, why",
     "record/status": "JSON: state, goal, kept, dropped, missing",
     "robot_description": "URDF",
     "sim/goal": "the task's own sentence",
@@ -61,13 +69,15 @@ SERVICES = {
     "draw/cancel": "stop drawing, at once",
     "draw/pause": "stop when the stroke is drawn",
     "draw/resume": "go on",
+    "replay/pause": "stand still, time too",
+    "replay/resume": "go on",
     "gate/estop": "stop",
     "gate/reset_fault": "clear the fault; says why not, if not",
     "gate/set_enabled": "false: stand still, without a fault",
     "sim/reset": "lay the next table",
     "sim/success": "whether the goal is reached",
 }
-VEHICLE, OTHERS = "vehicle gate", "you and the robot"
+VEHICLE, DRIVER, ROAD, OTHERS = "vehicle gate", "driver", "simulated car", "you and the robot"
 OWN = ("rosout", "parameter_events", "controller/transition_event")  # of every node
 
 
@@ -99,7 +109,7 @@ class Graph:
                     self.services[name][self.short(service)] = kinds[0].replace("/srv/", "/")
 
     def short(self, name: str) -> str:
-        name = name.removeprefix(f"/{CAR}").removeprefix(f"/{PEN}").lstrip("/")
+        name = name.removeprefix(f"/{CAR}").removeprefix(f"/{PEN}").removeprefix(f"/{TAPE}").lstrip("/")
         for camera in ("front", "wrist"):
             name = name.replace(f"camera/{camera}/", "camera/<n>/")
         return name
@@ -185,17 +195,22 @@ def block() -> str:
         "sim": "/sim",
         "draw": f"/{PEN}/draw",
         VEHICLE: f"/{CAR}/gate",
+        DRIVER: f"/{CAR}/controller",
+        ROAD: f"/{CAR}/sim",
+        "replay": f"/{TAPE}/replay",
     }
     with tempfile.TemporaryDirectory() as out:
         commands = {
             "sim": start.command("sim_node", {}), "gate": start.command("gate_node", {}),
             "controller": start.command("controller_node", {}), "record": start.command("record_node", {"out": out}),
             "draw": start.command("draw_node", {}, PEN), VEHICLE: start.command("vehicle_gate_node", {}, CAR),
+            DRIVER: start.command("driver_node", {}, CAR), ROAD: start.command("sim_car_node", {}, CAR),
+            "replay": start.command("replay_node", {}, TAPE),
         }  # fmt: skip
-        for name in ("record", f"{PEN}/draw", f"{CAR}/gate"):
+        for name in ("record", f"{PEN}/draw", f"{CAR}/gate", f"{CAR}/controller", f"{TAPE}/replay"):
             bench.hear(name)
         with start.processes(commands, stderr=subprocess.DEVNULL):
-            bench.until(lambda: len(bench.heard) == 6 and bench.heard["controller"].get("state") == "idle", 60.0)
+            bench.until(lambda: len(bench.heard) == 8 and bench.heard["controller"].get("state") == "idle", 180.0)
             graph = Graph(bench, nodes)
             lines = [BEGIN, "", *graph.picture()]
             for name in nodes:

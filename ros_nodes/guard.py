@@ -21,7 +21,7 @@ from std_srvs.srv import SetBool, Trigger
 from embodied.errors import UserError
 from ros_nodes import wire
 from ros_nodes.adapters import Adapter
-from ros_nodes.process import LATCHED, RELIABLE, parameter, ros_s
+from ros_nodes.process import LATCHED, RELIABLE, STREAM, parameter, ros_s
 
 TICK_S = 0.01
 DIAGNOSE_S = 1.0
@@ -51,7 +51,9 @@ class Guard(Node):
             gate.stop("just started: ~/reset_fault lets it move")
         self.status = self.create_publisher(String, "~/status", LATCHED)
         self.diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", RELIABLE)
+        # Heard from everybody: one that asks for latched messages is not told those of a publisher that does not keep them.
         self.create_subscription(Bool, "estop", self.press, LATCHED)
+        self.create_subscription(Bool, "estop", self.press, STREAM)
         self.create_service(Trigger, "~/estop", self.estop)
         self.create_service(Trigger, "~/reset_fault", self.reset)
         self.create_service(SetBool, "~/set_enabled", self.enable)
@@ -112,6 +114,13 @@ class Guard(Node):
     def stop(self, reason: str) -> None:
         self.gate.stop(reason)
         self.tick()
+
+    def take(self, taking: Callable[..., None], *given: Any) -> None:
+        """Let the gate take a message; a fault that it brings does not wait for the timer."""
+        well = not self.gate.fault
+        taking(*given)
+        if well and self.gate.fault:
+            self.tick()
 
     def refused(self, why: str) -> None:
         """A robot that does not do what it is told."""

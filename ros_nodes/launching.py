@@ -20,7 +20,10 @@ COMMON = {
     "params_file": ("", "a YAML file of ROS parameters; it overrules the arguments"),
     "use_sim_time": ("false", "true: stamps are of /clock"),
 }
-TEXTS = ("robot", "page", "picture", "instruction", "weights", "mode", "task", "split", "out", "keep")
+TEXTS = (
+    "robot", "page", "picture", "instruction", "weights", "mode", "task", "split", "out", "keep", "drive", "source", "topics",
+    "only", "driver", "kind",
+)  # fmt: skip
 
 
 def asked(argument: str) -> PythonExpression:

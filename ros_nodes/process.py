@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from rclpy.signals import SignalHandlerOptions
 from embodied.errors import UserError
 
 RELIABLE = QoSProfile(depth=10)
+WHOLE = QoSProfile(depth=200)  # for who must miss nothing of it
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 STREAM = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)  # as sensors send
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+SWITCH_S = 0.0005  # a thread that has something to send waits so long for one that computes; Python's own 5 ms are a tick's jitter
 PROFILE = Path(__file__).parent / "config" / "fastdds.xml"
 
 
@@ -46,20 +49,16 @@ def live(make: Callable[[], Any], arguments: list[str] | None = None) -> int:
     rclpy's own handlers would end the middleware first, and a last "stop" would not arrive."""
     for key, value in environment().items():
         os.environ.setdefault(key, value)
+    sys.setswitchinterval(SWITCH_S)
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     node, executor, ending = None, SingleThreadedExecutor(), []
-
-    def end(number: int, frame: object) -> None:
-        ending.append(number)
-
-    signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGTERM, end)
+    _on_signal(ending.append, executor.wake)
     try:
         node = make()
         executor.add_node(node)
         while not ending:
             try:
-                executor.spin_once(timeout_sec=0.01)
+                executor.spin_once(timeout_sec=1.0)
             except ExternalShutdownException:
                 raise
             except UserError as error:  # of somebody's message; only what a node cannot begin with ends it
@@ -72,8 +71,25 @@ def live(make: Callable[[], Any], arguments: list[str] | None = None) -> int:
     except ExternalShutdownException:
         pass
     finally:
-        if node is not None:
-            node.leave()
-            node.destroy_node()
-        rclpy.try_shutdown()
+        try:
+            if node is not None:
+                node.leave()
+                node.destroy_node()
+        finally:
+            rclpy.try_shutdown()
     return 0
+
+
+def _on_signal(heard: Callable[[int], None], wake: Callable[[], None]) -> None:
+    """SIGINT and SIGTERM are noted by `heard`, and `wake` ends the wait of the executor: a handler in Python runs only after it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: heard(number))
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+
+    def wait() -> None:
+        while os.read(told, 1):
+            wake()
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()

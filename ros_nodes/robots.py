@@ -210,21 +210,29 @@ def output(read: Mapping[str, Any]) -> Output:
 def settings(name: str, folder: Path, kind: type) -> tuple[Path, dict[str, Any]]:
     """The file `name`, or the shipped one of that name in `folder`, and its keys, which are those of the dataclass `kind`."""
     path = Path(name) if name.endswith(".yaml") else folder / f"{name}.yaml"
-    try:
-        read = yaml.safe_load(path.read_text())
-    except OSError:
+    if not path.exists():
         shipped = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
-        raise UserError(f"no robot {name!r}; choose from {shipped}, or give the path of a .yaml") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not YAML: {str(error).splitlines()[0]}") from None
+        raise UserError(f"no robot {name!r}; choose from {shipped}, or give the path of a .yaml")
+    given = read(path)
     own = {"limited": "limits"}  # what a file may call otherwise than the code
     known = {own.get(key, key) for key in kind.__dataclass_fields__} - {"name", "description"}
     needed = {
         key for key, one in kind.__dataclass_fields__.items()
         if one.default is MISSING and one.default_factory is MISSING and key != "name"
     }  # fmt: skip
-    if not isinstance(read, dict) or (wrong := sorted((needed - read.keys()) | (read.keys() - known))):
-        raise UserError(
-            f"{path}: these keys are missing or unknown: {', '.join(wrong) if isinstance(read, dict) else 'all'}"
-        )
-    return path, read
+    if wrong := sorted((needed - given.keys()) | (given.keys() - known)):
+        raise UserError(f"{path}: these keys are missing or unknown: {', '.join(wrong)}")
+    return path, given
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A YAML file that holds keys. UserError for one that does not."""
+    try:
+        found = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{path} holds no keys; compare it with {FOLDER / 'sim.yaml'}")
+    return {str(key): value for key, value in found.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,11 +47,11 @@ class Session:
         """A trajectory that went to the robot, in some or all of its joints."""
         rows, times = wire.rows(message)
         for name, column in zip(message.joint_names, rows.T, strict=True):
-            if len(times) and np.isfinite(column).all():
+            if name in self.robot.names and len(times) and np.isfinite(column).all():
                 self._wanted[name] = self.now_s() + times, column
 
     def take_plan(self, message: Any) -> None:
-        told = _object(message.data)
+        told = wire.said(message.data)
         try:
             steps = [grammar.step(s["text"], (Point(u, v) for u, v in s["points"])) for s in told.get("steps", [])]
         except (UserError, KeyError, TypeError, ValueError):
@@ -62,7 +61,7 @@ class Session:
         self.step = grammar.write_step(steps[at]) if at < len(steps) else ""
 
     def take_status(self, message: Any) -> None:
-        told = _object(message.data)
+        told = wire.said(message.data)
         state = str(told.get("state", ""))
         if state == BEGINS:
             self.step = str(told.get("step", self.step))
@@ -77,7 +76,7 @@ class Session:
         """One frame of the episode under way; until all has come that belongs to it, why not is in `why`."""
         if not self.goal:
             return
-        if missing := self.inbox.missing():
+        if missing := self.inbox.lacks():
             self.why = f"nothing came yet on {missing}"
             return
         if self.recorder is None:
@@ -90,7 +89,7 @@ class Session:
         self.frames += 1
 
     def _measured(self) -> np.ndarray:
-        row = self.inbox.newest()[0][-1][1]
+        row = self.inbox.newest()[-1][1]
         return np.append(row[: len(self.robot.joints)], self.robot.grip(row[len(self.robot.joints)]))
 
     def _action(self) -> np.ndarray:
@@ -120,11 +119,3 @@ class Session:
             self.end("succeeded")
         if self.recorder is not None:
             self.recorder.close()
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        read = json.loads(text)
-    except json.JSONDecodeError:
-        return {}
-    return read if isinstance(read, dict) else {}

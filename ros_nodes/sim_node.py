@@ -13,25 +13,19 @@ The world's time is /clock, seconds since the node began, in step with the machi
 from __future__ import annotations
 
 import sys
-import time
 from typing import Any
 
 import numpy as np
-from geometry_msgs.msg import PoseStamped
-from rclpy.clock import Clock as SteadyClock
-from rclpy.clock_type import ClockType
-from rclpy.node import Node
-from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, Image, JointState
+from sensor_msgs.msg import JointState
 from std_msgs.msg import String
-from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from embodied.errors import UserError
 from embodied.types import Command
 from ros_nodes import wire
-from ros_nodes.process import LATCHED, NEWEST, RELIABLE, live, parameter
+from ros_nodes.process import LATCHED, RELIABLE, live
 from ros_nodes.robots import robot
+from ros_nodes.simulated import Simulated
 from sim.body import SimBody
 from sim.task import seed_of
 
@@ -43,62 +37,33 @@ PARAMETERS: dict[str, tuple[Any, str]] = {
     "picture_hz": (5.0, "pictures a second of each camera"),
 }
 STALE_S = 1.0
-CLOCK_S = 0.02  # s between messages on /clock
 
 
-class SimNode(Node):
+class SimNode(Simulated):
     """One table, one arm."""
 
     def __init__(self) -> None:
-        super().__init__("sim")
-        self.set = {key: parameter(self, key, value, says) for key, (value, says) in PARAMETERS.items()}
+        super().__init__(PARAMETERS)
         self.robot = robot("sim")
         task, split, disturb = self.set["task"], self.set["split"], self.set["disturb"]
         self.body = SimBody(str(task), split=str(split), control="joint", disturb=float(disturb or 0), lazy=True)
-        self.began, self.simulated = time.monotonic(), bool(self.get_parameter("use_sim_time").value)
-        out = self.create_publisher
-        self.clock_said = out(Clock, "/clock", NEWEST)
-        self.description = out(String, "robot_description", LATCHED)
+        self.description = self.create_publisher(String, "robot_description", LATCHED)
         self.description.publish(String(data=self.robot.path.read_text()))
-        self.joint_states = out(JointState, "joint_states", RELIABLE)
-        self.goal = out(String, "~/goal", LATCHED)
-        kinds = {"image_raw": (Image, NEWEST), "depth": (Image, NEWEST)}
-        kinds |= {"camera_info": (CameraInfo, LATCHED), "pose": (PoseStamped, LATCHED)}
-        self.cameras: dict[tuple[str, str], Any] = {
-            (camera, kind): out(message, f"camera/{camera}/{kind}", qos)
-            for camera in self.body.eyes.cameras for kind, (message, qos) in kinds.items()
-        }  # fmt: skip
+        self.joint_states = self.create_publisher(JointState, "joint_states", RELIABLE)
+        for name in self.body.eyes.cameras:
+            self.camera(name, depth=True)
         self.create_subscription(JointTrajectory, "joint_trajectory_controller/joint_trajectory", self.take, RELIABLE)
-        self.create_service(Trigger, "~/reset", self.reset)
-        self.create_service(Trigger, "~/success", self.tell)
-        self.episode = 0
-        self.lay()
-        steady = SteadyClock(clock_type=ClockType.STEADY_TIME)  # nobody's clock can stop it
-        self.create_timer(1 / self.body.spec.action.rate_hz, self.tick, clock=steady)
-        self.create_timer(
-            CLOCK_S, lambda: self.clock_said.publish(Clock(clock=wire.stamp(self.world_s()))), clock=steady
-        )
-
-    def world_s(self) -> float:
-        return time.monotonic() - self.began
-
-    def now(self) -> float:
-        """Of stamps, s."""
-        return self.world_s() if self.simulated else time.time()
+        self.go(self.body.spec.action.rate_hz)
 
     def lay(self) -> None:
         self.body.reset(seed_of(str(self.set["split"]), int(self.set["seed"] or 0), self.episode))
-        q = self.body.observe().states["joints"][-1]
-        self.at = np.append(q, self.body.observe().states["arm"][-1, 4])  # joint targets, opening in m
+        states = self.body.observe().states
+        self.at = np.append(states["joints"][-1], states["arm"][-1, 4])  # joint targets, opening in m
         self.path: tuple[np.ndarray, np.ndarray] | None = None
         self.ticks = 0
         self.goal.publish(String(data=self.body.goal))
-        now = self.now()
-        for camera, spec in self.body.spec.cameras.items():
-            self.cameras[camera, "camera_info"].publish(wire.camera_message(spec, camera, now))
-            pose = PoseStamped(pose=wire.pose_message(spec.parent_from_cam))
-            pose.header.frame_id, pose.header.stamp = spec.parent, wire.stamp(now)
-            self.cameras[camera, "pose"].publish(pose)
+        for name, spec in self.body.spec.cameras.items():
+            self.describe(name, spec)
 
     def take(self, message: JointTrajectory) -> None:
         """A trajectory in the robot's joints, the gripper's as its finger's position."""
@@ -113,9 +78,10 @@ class SimNode(Node):
         order = [list(message.joint_names).index(name) for name in self.robot.names]
         rows = rows[:, order]
         rows[:, -1] /= float(self.robot.gripper["share"])
-        self.path = None
-        if len(rows):
-            self.path = np.array([now, *(begin + times)]), np.concatenate([self.at[None], rows])
+        due = begin + times
+        due[-1:] = np.maximum(due[-1:], now + 1e-3)  # one that is just over is gone to its end
+        ahead = due > now
+        self.path = (np.array([now, *due[ahead]]), np.vstack([self.at, rows[ahead]])) if len(rows) else None
 
     def check(self, names: list[str], rows: np.ndarray, times: np.ndarray, age_s: float) -> None:
         """UserError for what a joint_trajectory_controller refuses."""
@@ -130,8 +96,7 @@ class SimNode(Node):
         dt, now = 1 / self.body.spec.action.rate_hz, self.now()
         if self.path is not None:
             times, rows = self.path
-            keep = np.append(True, np.diff(times) > 0)
-            self.at = np.array([np.interp(now + dt, times[keep], column[keep]) for column in rows.T])
+            self.at = np.array([np.interp(now + dt, times, column) for column in rows.T])
         self.body.apply(Command(now, self.at.astype(np.float32)))
         obs = self.body.observe()
         out, share = JointState(name=list(self.robot.names)), float(self.robot.gripper["share"])
@@ -148,22 +113,6 @@ class SimNode(Node):
             if (self.ticks + k * every // len(cameras)) % every == 0:
                 for kind, pictures in (("image_raw", obs.images), ("depth", obs.depth)):
                     self.cameras[camera, kind].publish(wire.image_message(pictures[camera], camera, self.now()))
-
-    def reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self.episode += 1
-        self.lay()
-        response.success, response.message = True, self.body.goal
-        return response
-
-    def tell(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.success, response.message = bool(self.body.success()), self.body.goal
-        return response
-
-    def failed(self, why: str) -> None:
-        self.get_logger().error(why)
-
-    def leave(self) -> None:
-        self.body.close()
 
 
 def main() -> int:

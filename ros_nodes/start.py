@@ -10,11 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from ros_nodes import vehicles
 from ros_nodes.process import environment
-from ros_nodes.robots import robot
+from ros_nodes.robots import read, robot
 
+SIM_CAR = "sim_car"
 GRACE_S = 3.0  # between asking a process to end and ending it
 
 
@@ -57,7 +60,7 @@ def run(name: str, instruction: str, dry_run: bool | None, **parameters: Any) ->
     robot(name)  # says what is wrong with the file
     sim = {key: parameters.pop(key) for key in ("task", "seed", "disturb") if key in parameters}
     commands: dict[str, Sequence[str]] = {
-        "gate": command("gate_node", {"robot": name} | ({} if dry_run is None else {"dry_run": dry_run})),
+        "gate": command("gate_node", {"robot": name} | _dry(dry_run)),
         "controller": command("controller_node", {"robot": name, "instruction": instruction, **parameters}),
     }
     if name == "sim":
@@ -65,10 +68,39 @@ def run(name: str, instruction: str, dry_run: bool | None, **parameters: Any) ->
     return _until_one_ends(commands)
 
 
+def drives(name: str) -> bool:
+    """Whether it is a vehicle, shipped or a file's. UserError for a file that cannot be read."""
+    if not name.endswith(".yaml"):
+        return (vehicles.FOLDER / f"{name}.yaml").exists()
+    return "joints" not in read(Path(name))
+
+
+def drive(name: str, instruction: str, dry_run: bool | None, driver: str, **sim: Any) -> int:
+    """Driver and gate of the vehicle called `name`, and its simulator if it is one; until Ctrl-C or until one ends."""
+    vehicles.vehicle(name)
+    given = {"robot": name, "instruction": instruction, "driver": driver}
+    commands: dict[str, Sequence[str]] = {
+        "gate": command("vehicle_gate_node", {"robot": name} | _dry(dry_run)),
+        "controller": command("driver_node", given),
+    }
+    if name == SIM_CAR:
+        commands["sim"] = command("sim_car_node", sim)
+    return _until_one_ends(commands)
+
+
+def _dry(run: bool | None) -> dict[str, bool]:
+    return {} if run is None else {"dry_run": run}
+
+
 def record(given: Mapping[str, Any], namespace: str) -> int:
     """The recorder of one robot's topics, in a process of its own, until Ctrl-C."""
     robot(str(given["robot"]))
     return _until_one_ends({"record": command("record_node", given, namespace)})
+
+
+def replay(given: Mapping[str, Any], namespace: str) -> int:
+    """A recorded drive's topics, until Ctrl-C."""
+    return _until_one_ends({"replay": command("replay_node", given, namespace)})
 
 
 def _until_one_ends(commands: Mapping[str, Sequence[str]]) -> int:

@@ -1,19 +1,19 @@
 """The controller's own node with a policy that needs no weights, for tests and benchmarks: it has faults that a good one has not.
 
 The instruction chooses: "nod" moves for half a second and is done, "wave" moves the hand on and on, "hang" stops answering after
-half a second of motion, "echo" answers every
-observation with one row whose width is the gripper's measured opening, so that it can be seen which observation a command is of.
+half a second of motion, "ponder" never has a plan, "echo" answers every observation with one row whose width is the gripper's
+measured opening, so that it can be seen which observation a command is of.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from typing import Any
 
 import numpy as np
 
 from embodied.types import ActionChunk, Observation, Plan, Step
-from ros_nodes.body import RosBody
 from ros_nodes.controller_node import ControllerNode
 from ros_nodes.process import live
 
@@ -31,6 +31,8 @@ class Policy:
 
     def plan(self, obs: Observation, goal: str, done: tuple[Step, ...] = ()) -> Plan:
         self.goal = goal
+        if goal == "ponder":
+            time.sleep(1e6)
         return Plan(goal, done, at=len(done)) if done else Plan(goal, (Step(goal, goal),))
 
     def act(self, obs: Observation, plan: Plan) -> ActionChunk:
@@ -56,7 +58,7 @@ class Stub(ControllerNode):
     def looks(self) -> set[str]:
         return set()
 
-    def policy(self, body: RosBody) -> Policy:
+    def policy(self, body: Any) -> Policy:
         return Policy()
 
 

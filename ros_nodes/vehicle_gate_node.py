@@ -26,7 +26,7 @@ class VehicleGateNode(Guard):
 
     def __init__(self) -> None:
         super().__init__()
-        made = vehicle(str(parameter(self, "robot", "diff_drive", "a shipped vehicle, or the path of its .yaml")))
+        made = vehicle(str(parameter(self, "robot", "sim_car", "a shipped vehicle, or the path of its .yaml")))
         dry_run = bool(parameter(self, "dry_run", made.dry_run, DRY_RUN))
         armed = bool(parameter(self, "armed", made.armed, ARMED))
         says = "whether somebody has to hold the switch; its default is what the vehicle's file says"
@@ -48,9 +48,10 @@ class VehicleGateNode(Guard):
 
     def command(self, message: TwistStamped) -> None:
         self.gate.command(wire.twist(message.twist), *self.steady(message.header.stamp))
+        self.tick()  # neither "stop" nor a motion waits for the timer
 
     def odometry(self, message: Odometry) -> None:
-        self.gate.odometry(wire.twist(message.twist.twist), *self.steady(message.header.stamp))
+        self.take(self.gate.odometry, wire.twist(message.twist.twist), *self.steady(message.header.stamp))
 
     def carry(self, ros_now: float, now: float) -> None:
         sent = self.gate.tick(now)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,13 +19,18 @@ FOLDER = Path(__file__).parent / "config" / "vehicles"
 @dataclass(frozen=True)
 class Vehicle:
     """speed, acceleration: the most forward (m/s, m/s2), left, and turning (rad/s, rad/s2). dead_man: whether the topic `dead_man`
-    has to go on saying true. topics: our name -> theirs."""
+    has to go on saying true. watchdog: s without odometry that are a fault, 0.5 at most. cameras: names of those that a driver
+    looks through. mounts: camera -> x y z roll pitch yaw in base_link (m, rad), where no topic says it. topics: our name ->
+    theirs."""
 
     name: str
     speed: tuple[float, ...]
     acceleration: tuple[float, ...]
     outputs: tuple[Output, ...]
+    cameras: tuple[str, ...] = ()
+    mounts: Mapping[str, Sequence[float]] = field(default_factory=dict[str, Sequence[float]])
     topics: Mapping[str, str] = field(default_factory=dict[str, str])
+    watchdog: float = 0.25
     dead_man: bool = True
     dry_run: bool = True
     armed: bool = False
@@ -36,14 +42,17 @@ class Vehicle:
     def gate(self, share: float, follows: bool, dead_man: bool) -> VelocityGate:
         """share: of the speeds. UserError for limits that are none."""
         speed, acceleration = np.array(self.speed, float) * share, np.array(self.acceleration, float)
-        return VelocityGate(speed, acceleration, follows=follows, dead_man=dead_man)
+        if not 0.02 <= self.watchdog <= 0.5:
+            raise UserError(f"watchdog = {self.watchdog} must be between 0.02 and 0.5 s")
+        return VelocityGate(speed, acceleration, odometry_s=self.watchdog, follows=follows, dead_man=dead_man)
 
 
 def vehicle(name: str) -> Vehicle:
     """A shipped vehicle by name, or one from a path that ends in .yaml. UserError for what is missing, unknown or wrong in it."""
     path, read = settings(name, FOLDER, Vehicle)
     try:
-        lists = {key: tuple(map(float, read[key])) for key in ("speed", "acceleration")}
+        lists: dict[str, Any] = {key: tuple(map(float, read[key])) for key in ("speed", "acceleration")}
+        lists["cameras"] = tuple(map(str, read.get("cameras", ())))
         outputs = tuple(map(output, read["outputs"]))
         made = Vehicle(**{**read, **lists, "name": path.stem, "outputs": outputs})
         made.gate(1.0, True, True)

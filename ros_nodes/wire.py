@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from geometry_msgs.msg import Pose, Twist, TwistStamped
+from geometry_msgs.msg import Pose, PoseStamped, Twist, TwistStamped
+from nav_msgs.msg import Odometry
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
@@ -17,10 +20,20 @@ from embodied.errors import UserError
 from embodied.geometry import Matrix
 from embodied.spec import CameraSpec
 
+UNKNOWN = 1e6  # variance of what an odometry does not know
 _KINDS: dict[str, tuple[Any, int]] = {
     "rgb8": (np.uint8, 3), "bgr8": (np.uint8, 3), "rgba8": (np.uint8, 4), "bgra8": (np.uint8, 4), "mono8": (np.uint8, 1),
     "32FC1": (np.float32, 1), "16UC1": (np.uint16, 1),
 }  # fmt: skip
+
+
+def said(text: str) -> dict[str, Any]:
+    """The JSON object that a String holds; an empty one when it holds none."""
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return read if isinstance(read, dict) else {}
 
 
 def seconds(stamp: Time | Duration) -> float:
@@ -44,6 +57,17 @@ def image_message(picture: NDArray[Any], frame: str, time_s: float) -> Image:
     out = Image(height=picture.shape[0], width=picture.shape[1], encoding=encoding, step=picture.strides[0])
     out.header.frame_id, out.header.stamp = frame, stamp(time_s)
     out.data = picture.tobytes()  # an array would be copied number by number
+    return out
+
+
+def compressed_message(picture: NDArray[np.uint8], frame: str, time_s: float) -> CompressedImage:
+    """uint8 H W 3 RGB as JPEG."""
+    from PIL import Image as Pictures
+
+    data = BytesIO()
+    Pictures.fromarray(picture).save(data, "JPEG", quality=90)
+    out = CompressedImage(format="jpeg", data=data.getvalue())
+    out.header.frame_id, out.header.stamp = frame, stamp(time_s)
     return out
 
 
@@ -161,6 +185,12 @@ def pose_message(matrix: Matrix) -> Pose:
     return out
 
 
+def placed_message(matrix: Matrix, frame: str, time_s: float) -> PoseStamped:
+    out = PoseStamped(pose=pose_message(matrix))
+    out.header.frame_id, out.header.stamp = frame, stamp(time_s)
+    return out
+
+
 def matrix(message: Pose) -> Matrix:
     """4 4. UserError when the quaternion is none."""
     q = message.orientation
@@ -208,6 +238,21 @@ def twist_message(twist: NDArray[np.floating], frame: str, time_s: float) -> Twi
 def twist(message: Twist) -> NDArray[np.float64]:
     """(3,) as above; what else a Twist can say (up, roll, pitch) no vehicle here does."""
     return np.array([message.linear.x, message.linear.y, message.angular.z])
+
+
+def odometry_message(pose: NDArray[np.floating] | None, twist: NDArray[np.floating] | None, time_s: float) -> Odometry:
+    """pose (3,): x y (m) yaw (rad) in the frame odom; twist (3,) as above, of base_link. One that is None is marked as unknown, by
+    variances of UNKNOWN."""
+    out = Odometry(child_frame_id="base_link")
+    out.header.frame_id, out.header.stamp = "odom", stamp(time_s)
+    x, y, yaw = (0.0, 0.0, 0.0) if pose is None else map(float, pose)
+    out.pose.pose.position.x, out.pose.pose.position.y = x, y
+    out.pose.pose.orientation.z, out.pose.pose.orientation.w = float(np.sin(yaw / 2)), float(np.cos(yaw / 2))
+    if twist is not None:
+        out.twist.twist = twist_message(twist, "", time_s).twist
+    for part, known in ((out.pose, pose), (out.twist, twist)):
+        part.covariance = np.zeros(36) if known is not None else np.diag([UNKNOWN] * 6).ravel()
+    return out
 
 
 def diagnostic_message(

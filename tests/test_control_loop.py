@@ -212,3 +212,58 @@ def test_thinking_beside_control_goes_on_with_the_chunk_then_holds():
     first = next(k for k, x in enumerate(body.sent) if x > 0)
     assert body.sent[first : first + 5] == pytest.approx([0.01, 0.02, 0.03, 0.04, 0.05]), "rows 4 and 5 while thinking"
     assert body.sent[first + 5] == pytest.approx(0.05), "then held"
+
+
+class Rhythm(SimulatedClock):
+    """Whose body has a rate of its own: news at phase + k period."""
+
+    def __init__(self, period: float, phase: float) -> None:
+        super().__init__()
+        self.period, self.phase, self.ticks = period, phase, []
+
+    def sleep_until(self, t_s: float) -> None:
+        room = min(0.01, self.period / 2)
+        k = np.ceil((t_s - room - self.phase) / self.period - 1e-9)
+        came = self.phase + k * self.period
+        super().sleep_until(came if came <= t_s + room else t_s + room)
+        self.ticks.append(self.time_s)
+
+
+@pytest.mark.parametrize("period", [0.05, 0.02, 0.002])
+@pytest.mark.parametrize("phase", [0.0, 0.007, 0.031])
+def test_ticks_fall_in_step_with_a_body_that_has_a_rate_of_its_own_and_keep_theirs(period, phase):
+    class Endless(ToyPolicy):
+        def act(self, obs, plan):
+            return ActionChunk(obs.t_s, 0.05, np.zeros((1, 1), np.float32))
+
+    clock = Rhythm(period, phase)
+    run(
+        ToyBody(),
+        Endless(),
+        "tidy",
+        clock=clock,
+        max_ticks=400,
+        every_tick=True,
+        safety=Safety(ToyBody().spec, stale_s=1e9),
+    )
+    ticks = np.array(clock.ticks)
+    late = np.abs((ticks - phase + period / 2) % period - period / 2)[20:]
+    assert late.max() < 1e-6, "every tick begins with news"
+    assert np.diff(ticks[20:]).mean() == pytest.approx(0.05, rel=0.01)
+    assert np.abs(np.diff(ticks[20:]) - 0.05).max() < 0.0101
+
+
+def test_a_tick_that_came_late_is_not_made_up_for_in_a_burst():
+    class Slow(SimulatedClock):
+        ticks = []
+
+        def sleep_until(self, t_s):
+            super().sleep_until(t_s)
+            if len(self.ticks) == 10:
+                self.pass_s(0.2)
+            self.ticks.append(self.time_s)
+
+    clock = Slow()
+    run(ToyBody(), ToyPolicy(chunks=50), "tidy", clock=clock, max_ticks=30)
+    gaps = np.diff(clock.ticks)
+    assert gaps.max() == pytest.approx(0.25) and gaps.min() > 0.024

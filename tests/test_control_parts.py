@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import numpy as np
 import pytest
 
+from embodied.control.beside import Beside
 from embodied.control.chunks import Blend, Ensemble, index_at
-from embodied.control.clock import RealClock, SimulatedClock
+from embodied.control.clock import NewsClock, RealClock, SimulatedClock
 from embodied.control.safety import Box, Safety, held_pose
 from embodied.errors import UserError
 from embodied.protocols import Clock
@@ -37,6 +41,51 @@ def test_a_simulated_clock_moves_only_by_waiting_and_a_real_one_by_itself():
         aim = clock.now_s() + 0.001
         clock.sleep_until(aim)
         assert clock.now_s() >= aim
+
+
+class Told(NewsClock):
+    """Whose time is what the test says."""
+
+    time_s = 0.0
+
+    def now_s(self) -> float:
+        return self.time_s
+
+    def news(self, at_s: float) -> None:
+        self.time_s = at_s
+        self.tell()
+
+
+def test_a_tick_begins_with_the_news_nearest_to_it_and_with_none_a_little_later():
+    clock = Told(0.01)
+    for at_s in (1.0, 1.02):
+        clock.news(at_s)
+    clock.sleep_until(1.03)  # half a gap ago is near enough; without it this waits for ever, for its time stands still
+    clock.time_s, heard = 1.04, threading.Thread(target=lambda: clock.news(1.05))
+    before = time.monotonic()
+    heard.start()
+    clock.sleep_until(1.05)  # the next one ends it, however long it takes
+    assert clock.time_s == 1.05
+    clock.news(1.051)  # two in a burst do not make a fast stream
+    clock.sleep_until(1.058)
+    clock.time_s = 1.111  # past all room, 10 ms: nothing has come
+    clock.sleep_until(1.1)
+    assert time.monotonic() - before < 5.0
+    calm = Told(0.01)
+    calm.sleep_until(0.0)  # where nothing ever came it is a real clock
+
+
+def test_a_thread_beside_answers_raises_and_calls_only_the_newest_of_those_that_wait():
+    beside, go, called = Beside("test"), threading.Event(), []
+    assert beside.submit(divmod, 7, 2).result() == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        beside.submit(divmod, 7, 0).result()
+    beside.submit(go.wait)
+    for k in range(5):
+        beside.latest(called.append, k)
+    go.set()
+    beside.submit(lambda: None).result()
+    assert called == [4]
 
 
 @pytest.mark.parametrize("seam", [Blend(), Ensemble()])
@@ -145,3 +194,13 @@ def test_a_hold_never_lets_go():
     assert held_pose(SPEC, OBS, closed) == pytest.approx([*HERE[:3], 0.01])
     broken = Observation(0.0, {}, {"arm": np.full((1, 5), np.nan, np.float32)})
     assert np.all(np.isfinite(held_pose(SPEC, broken)))
+
+
+def test_holding_a_velocity_is_zero_whatever_is_measured_or_was_commanded():
+    action = Channels(("speed", "turn"), ("m/s", "rad/s"), (-9, -9), (9, 9), 20.0)
+    spec = BodySpec("car", {}, {"ego": Channels(("speed",), ("m/s",), (-9,), (9,), 20.0)}, action)
+    moving = Observation(0.0, {}, {"ego": np.array([[5.0]], np.float32)})
+    assert not held_pose(spec, moving, np.array([5.0, 1.0])).any()
+    safety = Safety(spec)
+    assert safety.filter(np.array([5.0, 1.0]), moving, 0.0, 0.05).tolist() == [5.0, 1.0]
+    assert not safety.trip("stop", moving).any()

@@ -121,10 +121,16 @@ def test_a_vehicle_is_one_file_that_stands_until_somebody_holds_the_switch(tmp_p
             and not made.armed
             and made.gate(0.5, True, True).speed[0] == made.speed[0] / 2
         )
-    with pytest.raises(UserError, match="choose from car, diff_drive"):
+    made = vehicles.vehicle("sim_car")  # nobody is in it
+    assert made.armed and not made.dry_run and not made.dead_man and made.cameras == ("front",)
+    with pytest.raises(UserError, match="choose from car, diff_drive, sim_car"):
         vehicles.vehicle("tank")
     path = f"{tmp_path}/mine.yaml"
     with open(path, "w") as out:
         out.write("speed: [1.0]\nacceleration: [1, 1, 1]\noutputs: []\n")
     with pytest.raises(UserError, match="three numbers"):
+        vehicles.vehicle(path)
+    with open(path, "w") as out:
+        out.write("speed: [1, 0, 1]\nacceleration: [1, 1, 1]\noutputs: []\nwatchdog: 5\n")
+    with pytest.raises(UserError, match="watchdog = 5"):
         vehicles.vehicle(path)

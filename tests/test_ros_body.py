@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,8 @@ from embodied.errors import UserError  # noqa: E402
 from embodied.types import Command  # noqa: E402
 from ros_nodes import wire  # noqa: E402
 from ros_nodes.body import RosBody, Wire  # noqa: E402
-from ros_nodes.inbox import PICTURE_S, ROWS  # noqa: E402
+from ros_nodes.cameras import PICTURE_S  # noqa: E402
+from ros_nodes.inbox import ROWS  # noqa: E402
 from ros_nodes.robots import robot  # noqa: E402
 from sim.body import SimBody  # noqa: E402
 
@@ -32,7 +34,7 @@ def body(monkeypatch: pytest.MonkeyPatch) -> Iterator[RosBody]:
     node = rclpy.create_node("test", context=context)
     made = RosBody(Wire(node, robot("sim")))
     made.sent = []  # type: ignore[attr-defined]
-    monkeypatch.setattr(made.topics._out, "publish", made.sent.append)  # type: ignore[attr-defined]
+    monkeypatch.setattr(made.topics.out, "publisher", SimpleNamespace(publish=made.sent.append))  # type: ignore[attr-defined]
     yield made
     node.destroy_node()
     rclpy.try_shutdown(context=context)
@@ -70,7 +72,7 @@ def test_it_says_what_has_not_come_yet(body: RosBody) -> None:
         _ = body.spec
     joints(body, world, parts=3)
     pictures(body, world)
-    assert body.topics.missing() == ""
+    assert body.topics.lacks() == ""
     world.close()
 
 
@@ -99,6 +101,22 @@ def test_observation_and_spec_are_those_of_the_body_in_process(body: RosBody, mo
     joints(body, world)
     assert now[0] - body.observe().t_s > PICTURE_S  # a camera that has frozen makes it stale
     world.close()
+
+
+def test_history_is_spaced_by_time_however_often_joints_come_and_efforts_may_be_unknown(
+    body: RosBody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, names = [100.0], list(body.robot.names)
+    monkeypatch.setattr(body.topics, "now_s", lambda: now[0])
+    for k in range(1001):  # 500 Hz
+        now[0] = 100 + 0.002 * k
+        position = [float(now[0] - 100)] * len(names)
+        body.topics.take_joints(JointState(name=names, position=position, effort=[float("nan")] * len(names)))
+    rows = body.topics.newest()
+    np.testing.assert_allclose([row[0] for _, row in rows], 2.0 - 0.05 * np.arange(ROWS)[::-1], atol=1e-9)
+    assert rows[-1][1][-1] == 0.0 and len(body.topics._rows) < 300
+    body.topics.take_joints(JointState(name=["wheel", *names], position=[float("nan")] * (len(names) + 1)))
+    assert body.topics.newest()[-1][0] == rows[-1][0]  # no numbers are as if nothing had come
 
 
 def test_commands_become_the_joint_angles_that_the_simulated_arm_is_driven_to(body: RosBody) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 from std_msgs.msg import String  # noqa: E402
 
 from ros_nodes import start  # noqa: E402
-from ros_nodes.fake import Bench  # noqa: E402
+from ros_nodes.fake import PATIENCE, PATIENT, Bench, variant  # noqa: E402
 from ros_nodes.process import LATCHED  # noqa: E402
 from ros_nodes.robots import robot  # noqa: E402
 
@@ -47,8 +48,11 @@ def drawn(bench: Bench, text: str, done: str, limit_s: float = 60.0) -> None:
     bench.until(lambda: bench.heard.get("draw", {}).get("state") == done, limit_s, bench.measure)
 
 
-def test_the_robot_is_sent_along_the_strokes(bench: Bench) -> None:
-    commands = {"gate": start.command("gate_node", {}), "draw": start.command("draw_node", {"page": "image"})}
+def test_the_robot_is_sent_along_the_strokes(bench: Bench, tmp_path: Path) -> None:
+    commands = {
+        "gate": start.command("gate_node", {"robot": variant(tmp_path, *PATIENT, more=PATIENCE)}),
+        "draw": start.command("draw_node", {"page": "image"}),
+    }
     with start.processes(commands):
         bench.until(lambda: {"gate", "draw"} <= set(bench.heard), 20.0, bench.measure)
         bench.until(
@@ -67,9 +71,9 @@ def test_the_robot_is_sent_along_the_strokes(bench: Bench) -> None:
     assert KDTree(pressed[:, :2]).query(path)[0].max() < 6.0  # all of it was passed
 
 
-def test_it_pauses_between_strokes_goes_on_and_is_cancelled_at_once(bench: Bench) -> None:
+def test_it_pauses_between_strokes_goes_on_and_is_cancelled_at_once(bench: Bench, tmp_path: Path) -> None:
     commands = {
-        "gate": start.command("gate_node", {}),
+        "gate": start.command("gate_node", {"robot": variant(tmp_path, *PATIENT, more=PATIENCE)}),
         "draw": start.command("draw_node", {"page": "image", "speed": 40.0}),
     }
     with start.processes(commands):

@@ -50,18 +50,26 @@ def parameters(node: Any, context: LaunchContext) -> dict[str, Any]:
 def test_an_arm_and_its_simulator() -> None:
     nodes = started("arm", instruction="pick: it")
     assert set(nodes) == {"gate_node", "controller_node", "sim_node"}
-    assert nodes["gate_node"] == {"robot": "sim", "use_sim_time": False}
+    assert nodes["gate_node"] == {"robot": "sim", "speed_share": 1.0, "use_sim_time": False}
     assert nodes["controller_node"]["instruction"] == "pick: it" and nodes["sim_node"]["seed"] == 0
     nodes = started("arm", robot="ur5e", dry_run="false", out="data", use_sim_time="true")
     assert set(nodes) == {"gate_node", "controller_node", "record_node"}
-    assert nodes["gate_node"] == {"robot": "ur5e", "use_sim_time": True, "dry_run": False}
+    assert nodes["gate_node"] == {"robot": "ur5e", "speed_share": 1.0, "use_sim_time": True, "dry_run": False}
 
 
 def test_the_simulator_alone_and_a_vehicle(tmp_path: Path) -> None:
     assert started("sim", task="pick")["sim_node"]["task"] == "pick"
-    assert started("vehicle") == {
+    assert started("vehicle", robot="diff_drive") == {
         "vehicle_gate_node": {"robot": "diff_drive", "speed_share": 1.0, "use_sim_time": False}
     }
     (tmp_path / "mine.yaml").write_text("/**:\n  ros__parameters:\n    dead_man: false\n")
-    given = started("vehicle", dead_man="true", params_file=str(tmp_path / "mine.yaml"))["vehicle_gate_node"]
+    given = started("vehicle", robot="diff_drive", dead_man="true", params_file=str(tmp_path / "mine.yaml"))[
+        "vehicle_gate_node"
+    ]
+    nodes = started("vehicle", driver="cruise", instruction="drive on")
+    assert set(nodes) == {"vehicle_gate_node", "driver_node", "sim_car_node"}
+    assert nodes["driver_node"]["driver"] == "cruise" and nodes["sim_car_node"] == {
+        "kind": "follow", "seed": 0, "use_sim_time": False,
+    }  # fmt: skip
+    assert started("replay", rate="2.0")["replay_node"]["rate"] == 2.0
     assert given["dead_man"] is True and given["file"].endswith("mine.yaml")

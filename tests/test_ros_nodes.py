@@ -16,8 +16,8 @@ pytestmark = pytest.mark.ros
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
-from ros_nodes import robots, start  # noqa: E402
-from ros_nodes.fake import Bench  # noqa: E402
+from ros_nodes import start  # noqa: E402
+from ros_nodes.fake import PATIENCE, PATIENT, Bench, variant  # noqa: E402
 
 
 @pytest.fixture
@@ -28,9 +28,10 @@ def bench() -> Iterator[Bench]:
 
 
 @pytest.fixture
-def gate(bench: Bench) -> Iterator[subprocess.Popen[bytes]]:
+def gate(bench: Bench, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A gate whose robot moves."""
-    with start.processes({"gate": start.command("gate_node", {})}) as running:
+    robot = variant(tmp_path, *PATIENT, more=PATIENCE)
+    with start.processes({"gate": start.command("gate_node", {"robot": robot})}) as running:
         bench.until(lambda: "gate" in bench.heard, 20.0)
         bench.until(
             lambda: len(bench.sent) > 20 and np.abs(bench.sent[-1][1] - bench.sent[0][1]).max() > 0.01,
@@ -56,6 +57,19 @@ def test_a_fault_stops_the_arm_until_it_is_reset(fault: str, bench: Bench, gate:
     assert np.abs(bench.sent[-1][1] - held).max() < 1e-9
     assert bench.call("gate/reset_fault").success
     bench.until(lambda: np.abs(bench.sent[-1][1] - held).max() > 0.01, every=bench.moving)
+
+
+def test_an_emergency_stop_is_heard_from_a_publisher_that_keeps_no_messages_for_later(
+    bench: Bench, gate: subprocess.Popen[bytes]
+) -> None:
+    from rclpy.qos import QoSProfile, ReliabilityPolicy
+    from std_msgs.msg import Bool
+
+    plain = bench.node.create_publisher(Bool, "estop", QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
+    bench.until(lambda: plain.get_subscription_count() > 0, every=bench.moving)
+    plain.publish(Bool(data=True))
+    bench.until(lambda: bench.heard["gate"]["state"] == "fault", every=bench.moving)
+    assert bench.call("gate/reset_fault").message == "the topic estop still says true"
 
 
 def test_silence_of_the_joints_and_of_the_controller_are_faults(bench: Bench, gate: subprocess.Popen[bytes]) -> None:
@@ -113,10 +127,8 @@ def test_the_command_says_what_is_wrong_before_it_starts_anything(capsys: pytest
 @pytest.mark.parametrize("simulated", [False, True], ids=["machine's time", "simulator's time"])
 def test_a_sentence_over_topics_becomes_a_checked_pick_and_place(simulated: bool, bench: Bench, tmp_path: Path) -> None:
     bench.arm = False
-    patient = (robots.FOLDER / "sim.yaml").read_text().replace("tracking: 0.35", "tracking: 0.8") + "watchdog: 0.5\n"
-    (tmp_path / "patient.yaml").write_text(patient)  # other work on the machine must not fail it
     time = {"use_sim_time": simulated}
-    robot = {"robot": str(tmp_path / "patient.yaml"), **time}
+    robot = {"robot": variant(tmp_path, *PATIENT, more=PATIENCE), **time}
     commands = {
         "sim": start.command("sim_node", {"task": "place-in-bowl", "seed": 1, "picture_hz": 2.0, **time}),
         "gate": start.command("gate_node", robot),
@@ -125,7 +137,7 @@ def test_a_sentence_over_topics_becomes_a_checked_pick_and_place(simulated: bool
     from std_msgs.msg import String
 
     with start.processes(commands) as running:
-        bench.until(lambda: len(bench.heard) == 3, 30.0)
+        bench.until(lambda: len(bench.heard) == 3, 90.0)
         bench.carry_out(bench.heard["sim"]["goal"], 60.0, attempts=6)
         assert bench.heard["controller"]["state"] == "succeeded", bench.heard
         assert bench.call("sim/success").success

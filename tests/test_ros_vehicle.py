@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Iterator
+from pathlib import Path as Folder
 from typing import Any
 
 import numpy as np
@@ -16,51 +16,31 @@ pytestmark = pytest.mark.ros
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
-from geometry_msgs.msg import TwistStamped  # noqa: E402
 from nav_msgs.msg import Odometry  # noqa: E402
 from std_msgs.msg import Bool, String  # noqa: E402
 from test_robots import MAKERS, chain  # noqa: E402
 
 from embodied.errors import UserError  # noqa: E402
-from ros_nodes import start, wire  # noqa: E402
+from ros_nodes import start  # noqa: E402
 from ros_nodes.description import described  # noqa: E402
-from ros_nodes.fake import Bench  # noqa: E402
+from ros_nodes.fake import Base, Bench  # noqa: E402
 from ros_nodes.process import LATCHED, RELIABLE  # noqa: E402
-
-
-class Driver(Bench):
-    """Who drives, who holds the switch, and a base that does what it is sent."""
-
-    def __init__(self) -> None:
-        super().__init__(arm=False)
-        out = self.node.create_publisher
-        self.twists, self.switch = out(TwistStamped, "controller/twist", RELIABLE), out(Bool, "dead_man", RELIABLE)
-        self.odometry, self.held, self.moves = out(Odometry, "odom", RELIABLE), True, np.zeros(3)
-        take = self.node.create_subscription
-        take(TwistStamped, "diff_drive_controller/cmd_vel", self.follow, RELIABLE)
-
-    def follow(self, message: Any) -> None:
-        self.moves = wire.twist(message.twist)
-
-    def drive(self) -> None:
-        now, state = time.time(), Odometry()
-        state.header.stamp, state.twist.twist = wire.stamp(now), wire.twist_message(self.moves, "", now).twist
-        self.odometry.publish(state)
-        self.switch.publish(Bool(data=self.held))
-        self.twists.publish(wire.twist_message(np.array([0.4, 0.3, 0.5]), "base_link", now))
+from ros_nodes.vehicles import FOLDER  # noqa: E402
 
 
 @pytest.fixture
-def driver() -> Iterator[Driver]:
-    made = Driver()
-    with start.processes({"gate": start.command("vehicle_gate_node", {"dry_run": False, "armed": True})}):
+def driver() -> Iterator[Base]:
+    made = Base()
+    with start.processes(
+        {"gate": start.command("vehicle_gate_node", {"robot": "diff_drive", "dry_run": False, "armed": True})}
+    ):
         made.until(lambda: "gate" in made.heard, 20.0, made.drive)
         made.until(lambda: made.moves[0] > 0.3, every=made.drive)
         yield made
     made.close()
 
 
-def test_it_drives_within_its_limits_and_stands_when_the_switch_is_let_go(driver: Driver) -> None:
+def test_it_drives_within_its_limits_and_stands_when_the_switch_is_let_go(driver: Base) -> None:
     driver.until(lambda: np.allclose(driver.moves, [0.4, 0.0, 0.5]), every=driver.drive)  # it cannot go sideways
     driver.held = False
     driver.until(lambda: not driver.moves.any() and driver.heard["gate"]["state"] == "released", every=driver.drive)
@@ -70,14 +50,14 @@ def test_it_drives_within_its_limits_and_stands_when_the_switch_is_let_go(driver
     driver.until(lambda: not driver.moves.any() and driver.heard["gate"]["state"] == "fault", every=driver.drive)
 
 
-def test_silence_is_a_stop(driver: Driver) -> None:
+def test_silence_is_a_stop(driver: Base) -> None:
     driver.until(lambda: not driver.moves.any(), 5.0)  # nobody says anything any more
     driver.until(lambda: driver.heard["gate"].get("fault", "").startswith("odometry"), 5.0)
 
 
 def test_an_emergency_stop_that_has_to_be_repeated() -> None:
-    made = Driver()
-    given = {"dry_run": False, "armed": True, "estop_timeout": 0.5}
+    made = Base()
+    given = {"robot": "diff_drive", "dry_run": False, "armed": True, "estop_timeout": 0.5}
 
     def all_is_well() -> None:
         made.drive()
@@ -89,6 +69,44 @@ def test_an_emergency_stop_that_has_to_be_repeated() -> None:
         made.until(lambda: made.call("gate/reset_fault", all_is_well).success, 20.0, all_is_well)
         made.until(lambda: made.moves[0] > 0.3, every=all_is_well)
         made.until(lambda: "silent" in made.heard["gate"]["fault"], 5.0, made.drive)
+    made.close()
+
+
+def test_the_simulated_car_is_driven_by_a_driver_through_its_gate_and_stands_when_it_is_told_to(
+    tmp_path: Folder,
+) -> None:
+    from nav_msgs.msg import Path
+
+    patient = tmp_path / "patient.yaml"
+    patient.write_text((FOLDER / "sim_car.yaml").read_text() + "watchdog: 0.5\n")
+    made, moves, paths = Bench(arm=False), list[float](), list[Any]()
+    take = made.node.create_subscription
+    take(Odometry, "odom", lambda m: moves.append(m.twist.twist.linear.x), RELIABLE)
+    take(Path, "controller/path", paths.append, RELIABLE)
+    said = made.node.create_publisher(String, "controller/instruction", LATCHED)
+    nodes = {
+        "sim": start.command("sim_car_node", {"seed": 3}),
+        "gate": start.command("vehicle_gate_node", {"robot": str(patient)}),
+        "controller": start.command("driver_node", {"driver": "cruise"}),
+    }
+    with start.processes(nodes):
+        made.until(lambda: made.heard.get("controller", {}).get("state") == "idle" and "gate" in made.heard, 30.0)
+        assert not any(moves)
+        said.publish(String(data="follow the road"))
+        made.until(lambda: moves and moves[-1] > 4.0, 30.0)
+        assert made.heard["controller"]["goal"] == "follow the road" and len(paths[-1].poses) == 60
+        assert paths[-1].poses[-1].pose.position.x > 20.0  # of 6 s
+        said.publish(String(data=""))
+        made.until(lambda: moves[-1] < 0.05, 10.0)
+        said.publish(String(data="follow the road"))
+        made.until(lambda: moves[-1] > 2.0, 30.0)
+        assert made.call("gate/estop").success
+        made.until(lambda: moves[-1] < 0.05, 10.0)
+        made.until(lambda: made.heard["controller"]["state"] == "stopped")
+        assert made.heard["controller"]["reason"] == "gate: emergency stop"
+        count = len(moves)
+        made.until(lambda: len(moves) > count + 20)  # nothing goes on by itself
+        assert max(moves[-10:]) < 0.05
     made.close()
 
 

@@ -1,4 +1,4 @@
-"""The command `embodied`: run, evaluate, ask, record, train, draw, replay, ros run, ros record, weights, tasks.
+"""The command `embodied`: run, evaluate, ask, record, train, draw, replay, ros run, ros replay, ros record, weights, tasks.
 
 Exit codes: 0 success, 1 the robot or the check failed, 2 bad input (one sentence, no traceback).
 """
@@ -22,6 +22,7 @@ SUMMARIES = {
     "draw": "a picture -> pen strokes in an SVG, and the simulated arm draws it",
     "replay": "what a driver would have said over a recorded drive, scored",
     "ros run": "the planner on a robot behind ROS 2 topics, or on the simulator behind the same ones",
+    "ros replay": "a recorded drive as a vehicle's ROS 2 topics, with what a driver says of it",
     "ros record": "a robot's topics, or a rosbag2, as a dataset",
     "weights": "list or describe weights",
     "tasks": "list the tasks",

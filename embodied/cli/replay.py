@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-import embodied.drive
 from embodied import film_drive, registry, report_drive
 from embodied.cli import parts
 from embodied.cli.live import rerun_file
@@ -20,6 +19,7 @@ from embodied.cli.settings import key
 from embodied.control.loop import Watch
 from embodied.data import drives
 from embodied.data.video import VideoWriter
+from embodied.drive import sample
 from embodied.drive.decisions import LOOK_S, STRATA
 from embodied.drive.replay import Moment, Replay, Signals
 from embodied.drive.scores import ALL, Tally
@@ -74,8 +74,8 @@ class _Timed:
     def __init__(self, driver: Any) -> None:
         self._driver, self.ms = driver, array("f")
 
-    def begin(self, states: Any) -> None:
-        self._driver.begin(states)
+    def begin(self, spec: Any) -> None:
+        self._driver.begin(spec)
 
     def __call__(self, obs: Observation) -> Any:
         start = time.perf_counter()
@@ -104,11 +104,6 @@ class _Rerun:
 
     def close(self) -> None:
         self._stream.disconnect()
-
-
-def sample() -> Path:
-    """The drive that ships: 27 s of our own simulator at dusk, a person who crosses, a turn to the left."""
-    return Path(embodied.drive.__file__).parent / "sample"
 
 
 def _found(settings: Settings) -> tuple[drives.Drive, ...]:
@@ -161,7 +156,7 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
                 drive, {name: registry.build("driver", name) for name in beside}, settings.policy, tally, signals, scored,
                 film_drive.shrink if wants else None, 1.0 if settings.speed == "recorded" else 0.0,
             )  # fmt: skip
-            policy = drivers.Driving(timed, body.spec.states, drive.spec.action.rate_hz)
+            policy = drivers.Driving(timed, body.spec)
             body.reason = lambda policy=policy: policy.said.reason if policy.said else ""
             try:
                 ended = replay(body, policy, _Bar(body, bar, task))

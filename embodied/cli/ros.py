@@ -12,6 +12,11 @@ def main(settings: Ros, chosen: dict[str, str]) -> int:
     parts.check_choice("mode", settings.mode, parts.MODES)
     parts.check_choice("dry_run", settings.dry_run.lower(), ("", "true", "false"))
     dry_run = settings.dry_run.lower() == "true" if settings.dry_run else None
+    start = parts.outside("ros_nodes.start")
+    if start.drives(settings.robot):
+        registry.part("driver", settings.driver)
+        given = {"seed": settings.seed} if settings.robot == start.SIM_CAR else {}
+        return int(start.drive(settings.robot, settings.instruction, dry_run, settings.driver, **given))
     if settings.robot == "sim":
         registry.part("task", settings.task)
         parts.seed_of("seen", settings.seed)
@@ -19,7 +24,6 @@ def main(settings: Ros, chosen: dict[str, str]) -> int:
 
     find(settings.weights)
     sim = {"task": settings.task, "seed": settings.seed} if settings.robot == "sim" else {}
-    start = parts.outside("ros_nodes.start")
     return int(
         start.run(settings.robot, settings.instruction, dry_run, weights=settings.weights, mode=settings.mode, **sim)
     )

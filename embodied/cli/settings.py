@@ -97,15 +97,33 @@ class Ask:
 
 @dataclass
 class Ros:
-    """Start the processes of one robot: gate, controller and, for robot=sim, the simulator behind the same topics."""
+    """Start the processes of one robot: gate, controller and, for robot=sim or sim_car, the simulator behind the same topics."""
 
-    robot: str = key("sim", "a shipped robot, or the path of its .yaml")
+    robot: str = key("sim", "a shipped arm or vehicle (sim, sim_car, ...), or the path of its .yaml")
     instruction: str = key("", "what to do at once; later ones are taken from the topic controller/instruction")
     weights: str = key("tabletop", "name of shipped weights or a folder")
     mode: str = key("skills", "skills, visuomotor")
     dry_run: str = key("", "true: check and report, but send nothing to the robot; empty: what the robot's file says")
     task: str = key("place-in-bowl", "whose table the simulator lays")
-    seed: int = key(0, "which table")
+    seed: int = key(0, "which table, or road")
+    driver: str = key("cruise", "of a vehicle: a name of the group driver")
+
+
+@dataclass
+class RosReplay:
+    """Publish a recorded drive as camera and odometry, with a driver's path, decision and hazard, until Ctrl-C."""
+
+    drive: str = key("sample", "file or folder of the recording, a rosbag2 too; sample: the one that ships")
+    source: str = key("", "which reader; empty: the first that knows the layout")
+    topics: str = key("", "of a bag: 'image=/camera odom=/odom imu=/imu'; empty: the first of the right type")
+    only: str = key("", "of several drives, the first whose name holds this")
+    driver: str = key("relaxing", "who drives along: a name of the group driver; empty: nobody")
+    rate: float = key(1.0, "recorded seconds a second")
+    loop: bool = key(False, "begin anew at the end")
+    paused: bool = key(False, "begin with the service replay/resume")
+    clock: bool = key(False, "publish /clock, and stamp with it")
+    compressed: bool = key(False, "pictures as JPEG")
+    namespace: str = key("", "of all these topics")
 
 
 @dataclass
@@ -198,6 +216,7 @@ COMMANDS = {
     "draw": Command(lambda: Draw, "embodied.cli.draw", first="image"),
     "replay": Command(_outside("embodied.cli.replay"), "embodied.cli.replay", first="drive"),
     "ros run": Command(lambda: Ros, "embodied.cli.ros"),
+    "ros replay": Command(lambda: RosReplay, "embodied.cli.ros_replay"),
     "ros record": Command(lambda: RosRecord, "embodied.cli.ros_record"),
     "weights": Command(lambda: Weights, "embodied.cli.weights"),
     "tasks": Command(lambda: Tasks, "embodied.cli.tasks"),

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 
+from embodied.control.beside import Beside
 from embodied.control.chunks import Blend, Seam
 from embodied.control.clock import SimulatedClock
 from embodied.control.safety import Safety
@@ -24,6 +25,7 @@ from embodied.types import ActionChunk, Command, Floats, Observation, Plan, Step
 
 T = TypeVar("T")
 QUICK_S = 0.005  # s that the next command may wait for an answer of the policy
+PULL = 0.25  # of what a tick was early or late, taken over into the next: ticks fall in step with a body that has a rate of its own
 
 
 class Watch:
@@ -137,7 +139,7 @@ class _Run:
         self.next_s = self.time.now_s()
         self.held: Floats | None = None
         self.result = Result("", Plan(self.goal, ()), 0, 0)
-        self.worker = None if self.lockstep else ThreadPoolExecutor(1, thread_name_prefix="policy")
+        self.worker = None if self.lockstep else Beside("policy")
         try:
             self._steps()
             self.result.reason = "finished"
@@ -149,7 +151,7 @@ class _Run:
             raise
         finally:
             if self.worker is not None:
-                self.worker.shutdown(wait=False, cancel_futures=True)
+                self.worker.close()
         self.watch.ended(self.result.reason)
         return self.result
 
@@ -245,8 +247,10 @@ class _Run:
         sent = self.body.apply(Command(now, self.filter.filter(values, self.obs, now, self.dt_s)))
         self.result.ticks += 1
         self.watch.ticked(sent, before if self.every_tick else None)
-        self.next_s = max(self.next_s, now) + self.dt_s
+        late = now > self.next_s + self.dt_s / 2  # what was missed is not made up for
+        self.next_s = (now if late else self.next_s) + self.dt_s
         self.time.sleep_until(self.next_s)
+        self.next_s += PULL * (self.time.now_s() - self.next_s)
         if self.every_tick:
             self.obs = self.body.observe()
 

@@ -32,7 +32,7 @@ class Box:
 
 def held_pose(spec: BodySpec, obs: Observation, last: NDArray[np.floating] | None = None) -> Floats:
     """The action (a,) that holds what is measured: each channel from the state of the same name; the gripper, and
-    what no state measures, stay as last commanded (0 when nothing was)."""
+    what no state measures, stay as last commanded (0 when nothing was). Of a velocity (m/s, rad/s) it is zero."""
     measured: dict[str, float] = {}
     for state, channels in spec.states.items():
         if state in obs.states:
@@ -40,7 +40,9 @@ def held_pose(spec: BodySpec, obs: Observation, last: NDArray[np.floating] | Non
     values = []
     for k, name in enumerate(spec.action.names):
         commanded = None if last is None else float(last[k])
-        if name == GRIPPER and commanded is not None:
+        if spec.action.units[k].endswith("/s"):
+            values.append(0.0)
+        elif name == GRIPPER and commanded is not None:
             values.append(commanded)
         else:
             values.append(measured.get(name, commanded if commanded is not None else 0.0))

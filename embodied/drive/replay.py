@@ -12,7 +12,6 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from embodied.drive import decisions, forecast, hazard, paths
 from embodied.drive.forecast import Driver, Forecast
 from embodied.drive.paths import HORIZON_S, RATE_HZ, Floats
 from embodied.drive.scores import Tally
-from embodied.drive.state import HISTORY_S
+from embodied.drive.state import HISTORY_S, Past
 from embodied.errors import UserError
 from embodied.spec import BodySpec, Channels
 from embodied.types import Command, Image, Observation
@@ -114,12 +113,12 @@ class Replay:
     def reset(self, seed: int | None = None) -> Observation:
         """From the beginning; the seed means nothing to a recording."""
         self._stream: Iterator[Observation] = self.drive.stream()
-        self._past: deque[Observation] = deque()
+        self._past = Past()
         self._poses: deque[Floats] = deque()  # t x y yaw, from the oldest waiting moment on
         self._waiting: deque[Moment] = deque()
         self.ended = False
         for driver in self.beside.values():
-            driver.begin(self.spec.states)
+            driver.begin(self.spec)
         first = next(self._stream, None)
         if first is None:
             raise UserError(
@@ -154,15 +153,10 @@ class Replay:
 
     def _take(self, now: Observation) -> None:
         self._now, self.last_s = now, now.t_s
-        self._past.append(now)
-        while self._past[0].t_s < now.t_s - HISTORY_S - 1e-6:
-            self._past.popleft()
+        self._past.add(now.t_s, now.states["ego"][-1] if "ego" in self.spec.states else None)
         if "pose" in now.states:
             self._poses.append(np.append(now.t_s, np.asarray(now.states["pose"][-1], float)))
-        states: dict[str, Any] = {"clock": np.array([[o.t_s - now.t_s] for o in self._past], np.float32)}
-        if "ego" in self.spec.states:
-            states["ego"] = np.concatenate([o.states["ego"] for o in self._past])
-        self._obs = Observation(now.t_s, now.images, states)
+        self._obs = Observation(now.t_s, now.images, self._past.states())
         if self.pace > 0:
             time.sleep(max(0.0, (now.t_s - self._first_s) / self.pace - (time.monotonic() - self._began)))
 

@@ -6,6 +6,7 @@ end: Savitzky & Golay 1964). Where the acceleration is not measured it is the sl
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from embodied.spec import Channels
 from embodied.types import Observation
 
 WINDOW_S = 0.6
-HISTORY_S = 1.5  # of the past that an observation of the replay carries
+HISTORY_S = 1.5  # of the past that an observation carries
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,29 @@ class Motion:
     yaw_accel: float = 0.0
     steer: float = np.nan
     known: bool = True
+
+
+class Past:
+    """The last HISTORY_S of what a car measured, as the states `ego` and `clock` of an observation."""
+
+    def __init__(self) -> None:
+        self._rows: deque[tuple[float, NDArray[np.floating] | None]] = deque()
+
+    def add(self, t_s: float, ego: NDArray[np.floating] | None) -> None:
+        """ego (d,): what is measured at t_s; None for a car that measures nothing."""
+        self._rows.append((t_s, ego))
+        while self._rows[0][0] < t_s - HISTORY_S - 1e-6:
+            self._rows.popleft()
+
+    @property
+    def newest_s(self) -> float:
+        return self._rows[-1][0] if self._rows else -np.inf
+
+    def states(self) -> dict[str, NDArray[np.float32]]:
+        """ego (rows, d), where there is one, and clock (rows, 1): the rows' times in s before the newest."""
+        out = {"clock": np.array([[t_s - self.newest_s] for t_s, _ in self._rows], np.float32)}
+        rows = [ego for _, ego in self._rows if ego is not None]
+        return out | ({"ego": np.array(rows, np.float32)} if rows else {})
 
 
 def slope(times: NDArray[np.floating], values: NDArray[np.floating], window_s: float) -> float:
