@@ -107,8 +107,8 @@ class DrawEnv(gymnasium.Env[Any, Any]):
         ticks = TICKS if np.isfinite(fastest) else int(RATE_HZ)
         for k in range(1, ticks + 1):
             x, y, above = (here + (end - here) * (k / ticks)).tolist()
-            at = on_base(self.body.base_from_page, np.array([[x, y]]), above)[0]
-            self._q = self.body.arm.solve(self._q, down(*at.tolist(), 0.0), steps=8)
+            at = on_base(self.body.base_from_page, np.array([[x, y]]), above)[0].tolist()
+            self._q = self.body.arm.solve(self._q, down(at[0], at[1], at[2], 0.0), steps=8)
             self.body.apply(Command(self.body.now_s, self._q.astype(np.float32)))
 
     def _tip(self) -> NDArray[np.float64]:

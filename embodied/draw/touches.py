@@ -123,7 +123,7 @@ def without_covered(net: Net, pen: float) -> Net:
     alive = np.ones(len(long), bool)
     for k in np.argsort(-long).tolist():
         covered = all(any(alive[m] for m in some) for some in beside[first[k] : first[k + 1]])
-        alive[k] = not (covered and _round(outward, alive, long, k, net, 3 * long[k] + 3 * pen))
+        alive[k] = not (covered and _round(outward, alive, long, k, net, 3 * float(long[k]) + 3 * pen))
     return net.only(np.flatnonzero(alive))
 
 
