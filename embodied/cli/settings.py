@@ -194,6 +194,7 @@ COMMANDS = {
     "evaluate": Command(lambda: Evaluate, "embodied.cli.evaluate"),
     "record": Command(_outside("embodied.cli.record"), "embodied.cli.record"),
     "train": Command(_outside("embodied.train"), "embodied.cli.train"),
+    "train tamp": Command(_outside("embodied.train_reasoner"), "embodied.cli.train_tamp"),
     "ask": Command(lambda: Ask, "embodied.cli.ask"),
     "draw": Command(lambda: Draw, "embodied.cli.draw", first="image"),
     "replay": Command(_outside("embodied.cli.replay"), "embodied.cli.replay", first="drive"),
