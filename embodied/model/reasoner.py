@@ -38,7 +38,7 @@ class ReasonerConfig:
 
     kind: str = "reasoner"
     dim: int = 128
-    layers: int = 4
+    layers: int = 3
     heads: int = 4
     mlp: int = 384
     labels: int = 8
@@ -74,7 +74,10 @@ class Reasoner(nn.Module):
             nn.functional.pad(embeds, (0, 0, 0, 1)).gather(1, at[..., None].expand_as(embeds)) for at in before(segment)
         )
         return self.backbone(
-            inputs_embeds=self.smear(embeds, one, two), blocks=blocks(segment), position_ids=places(segment), use_cache=False
+            inputs_embeds=self.smear(embeds, one, two),
+            blocks=blocks(segment),
+            position_ids=places(segment),
+            use_cache=False,
         ).last_hidden_state
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -156,7 +159,9 @@ class Answers:
 def save(model: Reasoner, folder: Path, dtype: torch.dtype = torch.float16) -> None:
     """Write model.safetensors, config.json and tokenizer.json."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({k: v.detach().to(dtype).contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors")
+    save_file(
+        {k: v.detach().to(dtype).contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors"
+    )
     (folder / "config.json").write_text(json.dumps(asdict(model.config), indent=1) + "\n")
     model.words.save(folder / "tokenizer.json")
 
@@ -167,10 +172,12 @@ def load(name: str) -> Reasoner:
     try:
         config = ReasonerConfig(**json.loads((folder / "config.json").read_text()))
     except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
-        raise UserError(f"weights {name!r} are not a reasoner's ({error}); give weights=tamp or a folder of `embodied train tamp`") from None
-    model = Reasoner(config, Words.load(folder / "tokenizer.json"))
+        raise UserError(
+            f"weights {name!r} are not a reasoner's ({error}); give a folder of `embodied train tamp`"
+        ) from None
+    model, path = Reasoner(config, Words.load(folder / "tokenizer.json")), folder / "model.safetensors"
     try:
-        model.load_state_dict({k: v.float() for k, v in load_file(folder / "model.safetensors").items()})
+        model.load_state_dict({k: v.float() for k, v in load_file(path).items()})
     except (SafetensorError, OSError, RuntimeError) as error:
-        raise UserError(f"{folder / 'model.safetensors'} does not fit ({str(error).splitlines()[0]}); copy the folder again") from None
+        raise UserError(f"{path} does not fit ({str(error).splitlines()[0]}); copy the folder again") from None
     return model.eval()

@@ -38,7 +38,9 @@ class Scenes:
 
     def __init__(self, words: Words, count: int, kinds: Sequence[str] = KINDS, augment: bool = True) -> None:
         if not 1 <= count < FIRST_EVALUATION_SEED:
-            raise UserError(f"scenes={count} cannot be; give 1 to {FIRST_EVALUATION_SEED - 1}, the paper has 320 and 96000")
+            raise UserError(
+                f"scenes={count} cannot be; give 1 to {FIRST_EVALUATION_SEED - 1}, the paper has 320 and 96000"
+            )
         self.words, self.count, self.kinds, self.augment = words, count, tuple(kinds), augment
         self._encoded = lru_cache(100_000)(words.encode)
         self._scene = lru_cache(100_000)(scene)
@@ -96,5 +98,3 @@ def grammar(words: Words, kind: str, labels: Sequence[int], most: int = 0) -> Ca
         return [place if out[-2] == grasp else grasp, end]
 
     return plan
-
-

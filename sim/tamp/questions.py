@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from embodied.model.tokens import NO, YES
+from embodied.plan import COLOURS
 from sim.scene import Y
 from sim.tamp.rules import State, Step, after, carried_out, grasping, stacking, state, verdicts
 from sim.tamp.scene import Cube, Scene
@@ -32,24 +33,25 @@ ABROAD = {  # of the evaluation alone: languages that training never has
     "german": {"p1": ("wie greift man {a}",), "p2": ("wie stapelt man {a} auf {b}",)},
     "russian": {"p1": ("как взять {a}",), "p2": ("как поставить {a} на {b}",)},
 }
-COLOURS_ABROAD = {
-    "german": dict(red="roten", yellow="gelben", green="grünen", cyan="türkisen", blue="blauen", pink="rosa", white="weißen",
-                   black="schwarzen", orange="orangen", purple="lila"),
-    "russian": dict(red="красный", yellow="жёлтый", green="зелёный", cyan="голубой", blue="синий", pink="розовый", white="белый",
-                    black="чёрный", orange="оранжевый", purple="фиолетовый"),
-}  # fmt: skip
+_ABROAD = {  # colours in the order of embodied.plan.COLOURS, as the questions bend them
+    "german": "roten orangen gelben grünen türkisen blauen violetten rosa weißen schwarzen",
+    "russian": "красный оранжевый жёлтый зелёный голубой синий фиолетовый розовый белый чёрный",
+}
+COLOURS_ABROAD = {name: dict(zip(COLOURS, words.split(), strict=True)) for name, words in _ABROAD.items()}
 THE = {"english": "the {} block", "german": "den {} Block", "russian": "{} кубик"}
 
 
 @dataclass(frozen=True)
 class Question:
-    """text: as it is asked. answer: one that is right. right: whether an answer is. most: steps of the plan asked about (q4)."""
+    """text: as it is asked. answer: one that is right. right: whether an answer is. most: steps of the plan asked about (q4).
+    holds: whether a table is as the plan that is asked for (p1, p2) should leave it."""
 
     kind: str
     text: str
     answer: str
     right: Callable[[str], bool]
     most: int = 0
+    holds: Callable[[State], bool] | None = None
 
 
 def called(cube: Cube, rng: np.random.Generator, entities: float = 0.5, language: str = "english") -> str:
@@ -90,7 +92,9 @@ def done(steps: Sequence[Step] | None, now: State, holds: Callable[[State], bool
     return end is not None and holds(end)
 
 
-def ask(kind: str, scene: Scene, rng: np.random.Generator, entities: float = 0.5, language: str = "english") -> Question:
+def ask(
+    kind: str, scene: Scene, rng: np.random.Generator, entities: float = 0.5, language: str = "english"
+) -> Question:
     """A question of that kind. Answers of q3 and q4 are yes as often as no; half of the plans need something out of the way first,
     where that can be had."""
     now = state(scene)
@@ -109,7 +113,9 @@ def ask(kind: str, scene: Scene, rng: np.random.Generator, entities: float = 0.5
         return _exact(kind, phrase(kind).format(a=f"<obj_{a}>"), cubes[a].colour)
     if kind == "q2":
         y = cubes[a].position[1]
-        return _exact(kind, phrase(kind).format(a=name(a)), "left" if y < -CENTRE else "right" if y > CENTRE else "centre")
+        return _exact(
+            kind, phrase(kind).format(a=name(a)), "left" if y < -CENTRE else "right" if y > CENTRE else "centre"
+        )
     if kind == "q3":
         over = {(one, two) for two in labels for one in now.over(two)}
         a, b, which = _pair(labels, over, rng)
@@ -143,7 +149,7 @@ def _exact(kind: str, text: str, answer: str) -> Question:
 
 
 def _plan(kind: str, text: str, steps: list[Step], now: State, holds: Callable[[State], bool]) -> Question:
-    return Question(kind, text, written(steps), lambda said: done(read(said), now, holds))
+    return Question(kind, text, written(steps), lambda said: done(read(said), now, holds), holds=holds)
 
 
 def _pair(labels: Sequence[int], over: set[tuple[int, int]], rng: np.random.Generator) -> tuple[int, int, str]:
@@ -197,7 +203,9 @@ def unseen_goal(kind: str, scene: Scene) -> Question | None:
         middle = carried_out(steps, now)
         assert middle is not None
         steps += grasping(second, middle)
-        return Question(kind, "grasp the two on the left", written(steps), lambda said: _held_all(read(said), now, pair))
+        return Question(
+            kind, "grasp the two on the left", written(steps), lambda said: _held_all(read(said), now, pair)
+        )
     if ys[1] - ys[0] < 0.03 or ys[-1] - ys[-2] < 0.03:
         return None
     a, b = order[0].label, order[-1].label

@@ -58,24 +58,28 @@ def vectors(scene: Scene) -> NDArray[np.float32]:
     return np.array([cube.vector for cube in scene], np.float32)
 
 
-def scene(seed: int, count: str = "3-5", colours: tuple[str, ...] = SHOWN) -> Scene:
-    """The seed's table, cubes in random order. count: one of COUNTS. colours: one of each at most.
+def scene(seed: int, count: str = "3-5", unseen: bool = False) -> Scene:
+    """The seed's table, cubes in random order, no colour twice. count: one of COUNTS. unseen: with cubes of the colours that
+    training never has.
 
-    Raises UserError for other counts, and for more cubes than the training's when the seed is one of training's."""
+    Raises UserError for other counts, and for a table that is not one of training's when the seed is."""
     if count not in COUNTS:
         raise UserError(f"unknown count {count!r}; choose from {', '.join(COUNTS)}")
-    if seed < FIRST_EVALUATION_SEED and (count != "3-5" or set(colours) - set(SHOWN)):
-        raise UserError(f"seed {seed} is for training, which has 3-5 cubes in colours of its own; use {FIRST_EVALUATION_SEED} and up")
+    if seed < FIRST_EVALUATION_SEED and (count != "3-5" or unseen):
+        raise UserError(
+            f"seed {seed} is training's, with 3-5 cubes in colours of its own; use {FIRST_EVALUATION_SEED} and up"
+        )
     rng = np.random.default_rng([seed, 7])
     while True:
         try:
-            return _laid(rng, int(rng.integers(COUNTS[count][0], COUNTS[count][1] + 1)), colours)
+            return _laid(rng, int(rng.integers(COUNTS[count][0], COUNTS[count][1] + 1)), UNSEEN if unseen else ())
         except Crowded:
             continue
 
 
 def _laid(rng: np.random.Generator, n: int, colours: tuple[str, ...]) -> Scene:
-    names = [colours[i] for i in rng.permutation(len(colours))[:n]]
+    """n cubes, of these colours and others."""
+    names = [*colours, *(SHOWN[i] for i in rng.permutation(len(SHOWN))[: n - len(colours)])]
     labels = (rng.permutation(LABELS)[:n] + 1).tolist()
     towers: list[list[Cube]] = []
     for label, colour in zip(labels, names, strict=True):
@@ -106,7 +110,9 @@ def _free(rng: np.random.Generator, taken: list[tuple[float, float, float]]) -> 
 def varied(cubes: Scene, rng: np.random.Generator) -> Scene:
     """The same table told otherwise: other labels, another order, colours exchanged, left and right (and near and far)
     exchanged. Nothing of where things stand to each other changes, so one scene teaches as much as many."""
-    labels = dict(zip([0, *(c.label for c in cubes)], [0, *(rng.permutation(LABELS)[: len(cubes)] + 1).tolist()], strict=True))
+    labels = dict(
+        zip([0, *(c.label for c in cubes)], [0, *(rng.permutation(LABELS)[: len(cubes)] + 1).tolist()], strict=True)
+    )
     colours = [SHOWN[i] for i in rng.permutation(len(SHOWN))]
     flip = rng.random(2) < 0.5
     out = []
@@ -114,11 +120,8 @@ def varied(cubes: Scene, rng: np.random.Generator) -> Scene:
         x, y, z = cube.position
         at = (X[0] + X[1] - x if flip[0] else x, -y if flip[1] else y, z)
         yaw = cube.yaw if flip[0] == flip[1] else -cube.yaw
-        out.append(
-            replace(
-                cube, label=labels[cube.label], below=labels[cube.below], colour=colour, rgb=shade(colour, rng), position=at, yaw=yaw
-            )
-        )  # fmt: skip
+        names = {"label": labels[cube.label], "below": labels[cube.below], "colour": colour}
+        out.append(replace(cube, **names, rgb=shade(colour, rng), position=at, yaw=yaw))
     return tuple(out[i] for i in rng.permutation(len(out)))
 
 

@@ -58,7 +58,9 @@ def scene(dim: int = 128, hidden: int = 96, rounds: int = 2, gates: int = 8, lab
             super().__init__()
             self.tokens = 1
             self.label = nn.Embedding(labels + 1, hidden)
-            self.lift = nn.Sequential(nn.Linear(len(FIELDS) + width, 2 * hidden), nn.GELU(), nn.Linear(2 * hidden, hidden))
+            self.lift = nn.Sequential(
+                nn.Linear(len(FIELDS) + width, 2 * hidden), nn.GELU(), nn.Linear(2 * hidden, hidden)
+            )
             self.rounds = nn.ModuleList(Round() for _ in range(rounds))
             self.last = nn.Linear(hidden, dim)
 
@@ -68,7 +70,9 @@ def scene(dim: int = 128, hidden: int = 96, rounds: int = 2, gates: int = 8, lab
             n = vectors.shape[1]
             sizes = torch.stack([size.expand(-1, -1, n), size.transpose(1, 2).expand(-1, n, -1)], -1)
             pairs = torch.cat([waves(apart), 20 * sizes - 1], -1)
-            there = (labels > 0)[:, :, None] & (labels > 0)[:, None] & ~torch.eye(n, dtype=torch.bool, device=labels.device)
+            there = (
+                (labels > 0)[:, :, None] & (labels > 0)[:, None] & ~torch.eye(n, dtype=torch.bool, device=labels.device)
+            )
             x = self.lift(torch.cat([vectors, waves(position)], -1)) + self.label(labels)
             for one in self.rounds:
                 x = one(x, pairs, there)
