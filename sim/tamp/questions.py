@@ -153,12 +153,12 @@ def _plan(kind: str, text: str, steps: list[Step], now: State, holds: Callable[[
 
 
 def _pair(labels: Sequence[int], over: set[tuple[int, int]], rng: np.random.Generator) -> tuple[int, int, str]:
-    """Two cubes and above or below, in half of the cases truly so; of the false ones half are of one tower."""
+    """Two cubes and above or below: over all tables so in half of the cases. False ones are of one tower or of two."""
     which = ("above", "below")[rng.integers(2)]
     pairs = sorted(over)
-    if pairs and rng.random() < 0.75:
+    if pairs and rng.random() < 0.8:  # a fifth of the tables have no tower, and can only be asked for a no
         high, low = pairs[rng.integers(len(pairs))]
-        turned = rng.random() < 1 / 3
+        turned = rng.random() < 0.225
         a, b = (high, low) if (which == "above") != turned else (low, high)
         return a, b, which
     apart = [(x, y) for x in labels for y in labels if x != y and (x, y) not in over and (y, x) not in over]
