@@ -157,6 +157,8 @@ def resumed(out: Path, about: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 OTHERS = {  # suites that are no episodes of tasks
+    "affordance": "embodied.cli.evaluate_trials",
+    "failures": "embodied.cli.evaluate_trials",
     "tamp": "embodied.cli.evaluate_tamp",
 }
 
