@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from embodied.model.tokens import Words
 
 
+WHOLE = 16  # scenes up to which a batch is not split by length: overhead costs more than padding
+
+
 @dataclass
 class Settings:
     """Train the model that answers PaLM-E's tests on tables of cubes; `make tamp-weights` is the whole recipe."""
@@ -27,12 +30,12 @@ class Settings:
     input: str = setting("state", "state: object vectors, which also serve input=objects of the evaluation")
     kinds: str = setting("q1,q2,q3,q4,p1,p2", "what is asked about them, with commas between")
     augment: bool = setting(True, "labels, colours and sides of a scene exchanged at every visit")
-    steps: int = setting(1600, "optimiser steps")
-    batch: int = setting(32, "scenes a step")
+    steps: int = setting(2000, "optimiser steps")
+    batch: int = setting(16, "scenes a step")
     lr: float = setting(2e-3, "peak learning rate (Muon and AdamW, linear warm-up, cosine to a tenth)")
-    warmup: int = setting(100, "warm-up steps")
+    warmup: int = setting(50, "warm-up steps")
     decay: float = setting(0.02, "weight decay")
-    average: float = setting(0.99, "decay of the running average of the weights, which is what is saved")
+    average: float = setting(0.995, "decay of the running average of the weights, which is what is saved")
     seed: int = setting(0, "seed of initial weights, order and augmentation")
     threads: int = setting(1, "torch threads")
     precision: str = setting("bf16", "bf16 | no; bf16 doubles the speed on CPUs that have it")
@@ -106,7 +109,8 @@ class Training:
 
         for group in [group for one in self.optimizers for group in one.param_groups]:
             group["lr"] = self.settings.lr * rate(step - 1, self.settings)
-        batches = [collate(part, [], [], self.model.words, (1, 1)).to(self.device) for part in portions(lessons)]
+        parts = portions(lessons) if len(lessons) > WHOLE else [lessons]
+        batches = [collate(part, [], [], self.model.words, (1, 1)).to(self.device) for part in parts]
         count = sum(int((batch.target >= 0).sum()) for batch in batches)
         said = 0.0
         for batch in batches:

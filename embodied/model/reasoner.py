@@ -1,8 +1,9 @@
 """A small language model that reads a set of objects and answers questions about them: PaLM-E's state input, from scratch.
 
-The sentence is `<bos> <obj_3> <object> <obj_7> <object> ... <ask>`, then questions, which see it and themselves only. Objects are a
-set: all stand at the same place of the sentence, and questions begin at the same place however many there are, so that eight
-objects are read as three are.
+The sentence is `<bos> <obj_3> <obj_7> ... <ask>`, then questions, which see it and themselves only. Wherever an object is named,
+also in a question and in the plan so far, its own vector stands there: what lies on it is read off the word itself. Objects
+are a set: all stand at the same place of the sentence, and questions begin at the same place however many there are, so that
+eight objects are read as three are.
 """
 
 from __future__ import annotations
@@ -23,12 +24,10 @@ from embodied.errors import UserError
 from embodied.model.attention import NAME, blocks
 from embodied.model.decode import Reader
 from embodied.model.network import Smear, before
-from embodied.model.sentence import embed
-from embodied.model.tokens import ASK, BOS, EOS, Words
+from embodied.model.tokens import ASK, BOS, EOS, PAD, Words
 from embodied.model.weights import find
 from embodied.registry import build
 
-OBJECT = "<object>"
 Allowed = Callable[[Sequence[int]], list[int]]
 
 
@@ -40,7 +39,7 @@ class ReasonerConfig:
     dim: int = 128
     layers: int = 3
     heads: int = 4
-    mlp: int = 384
+    mlp: int = 256
     labels: int = 8
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -48,10 +47,13 @@ class ReasonerConfig:
 class Reasoner(nn.Module):
     """words: the tokenizer, whose size fixes the embedding table."""
 
+    names: Tensor  # ids of <obj_1> ... , behind one for none
+    label_of: Tensor  # id -> j of <obj_j>, 0 of all other words
+
     def __init__(self, config: ReasonerConfig, words: Words) -> None:
         super().__init__()
         self.config, self.words = config, words
-        self.encoder = build("encoder", "scene", dim=config.dim, labels=config.labels)
+        self.encoder = build("encoder", "scene", dim=config.dim)
         self.backbone = LlamaModel(
             LlamaConfig(
                 vocab_size=len(words), hidden_size=config.dim, intermediate_size=config.mlp,
@@ -60,12 +62,34 @@ class Reasoner(nn.Module):
             )
         )  # fmt: skip
         self.smear = Smear(config.dim)
+        names = torch.tensor([words[PAD], *(words[f"<obj_{j}>"] for j in range(1, config.labels + 1))])
+        label_of = torch.zeros(len(words), dtype=torch.long).index_put((names[1:],), torch.arange(1, len(names)))
+        self.register_buffer("names", names, persistent=False)
+        self.register_buffer("label_of", label_of, persistent=False)
         nn.init.normal_(self.backbone.embed_tokens.weight, std=0.05)
+        self._start_alike()
+
+    def _start_alike(self) -> None:
+        """Keys begin as queries do and values go through, so that a word finds, and copies, its like from the first step on
+        (mimetic initialisation, arXiv 2305.09828, section 4); from random ones that alone takes hundreds of steps."""
+        with torch.no_grad():
+            for layer in self.backbone.layers:
+                own: Any = layer.self_attn
+                nn.init.orthogonal_(own.q_proj.weight, 0.8)
+                own.k_proj.weight.copy_(own.q_proj.weight)
+                nn.init.orthogonal_(own.v_proj.weight, 0.5)
+                own.o_proj.weight.copy_(own.v_proj.weight.t())
 
     def embeds(self, ids: Tensor, vectors: Tensor, labels: Tensor) -> Tensor:
-        """ids (b, n); vectors (b, k, fields), labels (b, k) as the encoder takes them -> (b, n, D), not yet smeared."""
-        rows = self.encoder(vectors, labels)[labels > 0]
-        return embed(self.backbone.embed_tokens, ids, {self.words[OBJECT]: rows})
+        """ids (b, n); vectors (b, k, fields) in SI units, labels (b, k): j of <obj_j>, 0 where there is no object -> (b, n, D), not
+        yet smeared."""
+        table = self.backbone.embed_tokens
+        rows = self.encoder(vectors, table(self.names[labels]), labels > 0)
+        bank = rows.new_zeros(len(ids), len(self.names), rows.shape[2])
+        bank = bank.scatter(1, labels[..., None].expand_as(rows), rows)
+        named = self.label_of[ids]
+        objects = bank.gather(1, named[..., None].expand(-1, -1, rows.shape[2]))
+        return torch.where((named > 0)[..., None], objects.to(table.weight.dtype), table(ids))
 
     def forward(self, ids: Tensor, segment: Tensor, vectors: Tensor, labels: Tensor) -> Tensor:
         """Last hidden states (b, n, D) of packed sentences (embodied/model/packing.py)."""
@@ -91,7 +115,7 @@ class Reasoner(nn.Module):
 
 def objects(words: Words, labels: Sequence[int]) -> list[int]:
     """The sentence without its first token."""
-    return [*(one for label in labels for one in (words[f"<obj_{label}>"], words[OBJECT])), words[ASK]]
+    return [*(words[f"<obj_{label}>"] for label in labels), words[ASK]]
 
 
 def places(segment: Tensor) -> Tensor:
@@ -124,10 +148,11 @@ class Answers:
     @torch.inference_mode()
     def __init__(self, model: Reasoner, vectors: Tensor, labels: Sequence[int]) -> None:
         self.model = model
-        ids = torch.tensor([model.sentence(labels)])
-        self.reader = _SetReader(model.backbone, ids.shape[1])
+        ids = model.sentence(labels)
+        self.table = model.embeds(torch.arange(len(model.words))[None], vectors[None], torch.tensor([list(labels)]))[0]
+        self.reader = _SetReader(model.backbone, len(ids))
         self.embeds = torch.zeros(2, model.config.dim)
-        self._feed(model.embeds(ids, vectors[None], torch.tensor([list(labels)]))[0])
+        self._feed(self.table[ids])
         self.known = self.reader.length
 
     def _feed(self, embeds: Tensor) -> Tensor:
@@ -138,15 +163,15 @@ class Answers:
     @torch.inference_mode()
     def say(self, text: str, allowed: Allowed, most: int = 64) -> str:
         """The likeliest next words, one after another, within `allowed` (tokens so far -> ids that may follow)."""
-        words, table = self.model.words, self.model.backbone.embed_tokens
+        words, table = self.model.words, self.model.backbone.embed_tokens.weight
         unread, out = words.encode(text), list[int]()
         try:
             for _ in range(most):
                 choices = allowed(out)
                 token = choices[0]
                 if len(choices) > 1:
-                    hidden = self._feed(table(torch.tensor(unread)))[-1]
-                    token, unread = choices[int((table(torch.tensor(choices)) @ hidden).argmax())], []
+                    hidden = self._feed(self.table[unread])[-1]
+                    token, unread = choices[int((table[choices] @ hidden).argmax())], []
                 if token == words[EOS]:
                     break
                 out.append(token)

@@ -18,7 +18,7 @@ from sim.tamp.questions import KINDS, PHRASES, THE
 from sim.tamp.scene import FIELDS, LABELS, SHOWN, Scene, scene, varied, vectors
 from sim.task import FIRST_EVALUATION_SEED
 
-EACH = {"q1": 1, "q2": 1, "q3": 1, "q4": 1, "p1": 1, "p2": 2}  # questions of a kind at a visit
+EACH = dict.fromkeys(KINDS, 1) | {"p2": 2}  # questions of a kind at a visit
 NOISE_M, NOISY = 0.003, 0.3  # spread of positions, and in how many lessons: what a camera's measure is off
 STEPS_OF_PLANS = 24
 
@@ -28,7 +28,7 @@ def vocabulary() -> Words:
     names = [f"obj_{j}" for j in range(1, LABELS + 1)]
     corpus = [phrase for phrases in PHRASES.values() for phrase in phrases]
     corpus += [*SHOWN, "left right centre table grasp place it on then first the block", THE["english"]]
-    return Words(train_vocabulary(corpus, ["object", *names], least=1))
+    return Words(train_vocabulary(corpus, names, least=1))
 
 
 class Scenes:

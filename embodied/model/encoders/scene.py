@@ -18,9 +18,12 @@ WAVES_M = (1.6, 0.8, 0.4, 0.2, 0.1, 0.05)
 
 
 @register("encoder", "scene")
-def scene(dim: int = 128, hidden: int = 96, rounds: int = 2, gates: int = 8, labels: int = 8):
-    """A module: vectors (b, n, len(FIELDS)) SI units and labels (b, n) int64, 1 .. `labels` or 0 where there is no object ->
-    (b, n, dim); rows without an object are zero."""
+def scene(dim: int = 128, hidden: int = 96, rounds: int = 3, gates: int = 8):
+    """A module: vectors (b, n, len(FIELDS)) in SI units, names (b, n, dim) and there (b, n) bool -> (b, n, dim); rows
+    where there is no object are zero.
+
+    names: the language model's own words for the objects (<obj_j>). They go through to the tokens, so that to look for an object is
+    to look for its word, and what is said of a neighbour is its word too."""
     import torch
     from torch import nn
     from torch.nn import functional as F
@@ -57,25 +60,23 @@ def scene(dim: int = 128, hidden: int = 96, rounds: int = 2, gates: int = 8, lab
         def __init__(self) -> None:
             super().__init__()
             self.tokens = 1
-            self.label = nn.Embedding(labels + 1, hidden)
+            self.name = nn.Linear(dim, hidden)
             self.lift = nn.Sequential(
                 nn.Linear(len(FIELDS) + width, 2 * hidden), nn.GELU(), nn.Linear(2 * hidden, hidden)
             )
             self.rounds = nn.ModuleList(Round() for _ in range(rounds))
             self.last = nn.Linear(hidden, dim)
 
-        def forward(self, vectors: Tensor, labels: Tensor) -> Tensor:
-            position, size = vectors[..., :3], vectors[..., 7:8]
+        def forward(self, vectors: Tensor, names: Tensor, there: Tensor) -> Tensor:
+            position, size, n = vectors[..., :3], vectors[..., 7:8], vectors.shape[1]
             apart = position[:, :, None] - position[:, None]
-            n = vectors.shape[1]
             sizes = torch.stack([size.expand(-1, -1, n), size.transpose(1, 2).expand(-1, n, -1)], -1)
             pairs = torch.cat([waves(apart), 20 * sizes - 1], -1)
-            there = (
-                (labels > 0)[:, :, None] & (labels > 0)[:, None] & ~torch.eye(n, dtype=torch.bool, device=labels.device)
-            )
-            x = self.lift(torch.cat([vectors, waves(position)], -1)) + self.label(labels)
+            both = there[:, :, None] & there[:, None] & ~torch.eye(n, dtype=torch.bool, device=there.device)
+            x = self.lift(torch.cat([vectors, waves(position)], -1)) + F.layer_norm(self.name(names), (hidden,))
             for one in self.rounds:
-                x = one(x, pairs, there)
-            return self.last(x) * (labels > 0)[..., None]
+                x = one(x, pairs, both)
+            told = F.layer_norm(self.last(x), (dim,)) * names.norm(dim=-1, keepdim=True) / dim**0.5
+            return (names + told) * there[..., None]
 
     return SceneEncoder()
