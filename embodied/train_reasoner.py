@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from embodied.model.tokens import Words
 
 
-WHOLE = 16  # scenes up to which a batch is not split by length: overhead costs more than padding
+WHOLE = 32  # scenes up to which a batch is not split by length: overhead costs more than padding
 
 
 @dataclass
@@ -30,12 +30,12 @@ class Settings:
     input: str = setting("state", "state: object vectors, which also serve input=objects of the evaluation")
     kinds: str = setting("q1,q2,q3,q4,p1,p2", "what is asked about them, with commas between")
     augment: bool = setting(True, "labels, colours and sides of a scene exchanged at every visit")
-    steps: int = setting(2000, "optimiser steps")
-    batch: int = setting(16, "scenes a step")
+    steps: int = setting(900, "optimiser steps")
+    batch: int = setting(32, "scenes a step")
     lr: float = setting(2e-3, "peak learning rate (Muon and AdamW, linear warm-up, cosine to a tenth)")
-    warmup: int = setting(50, "warm-up steps")
+    warmup: int = setting(40, "warm-up steps")
     decay: float = setting(0.02, "weight decay")
-    average: float = setting(0.995, "decay of the running average of the weights, which is what is saved")
+    average: float = setting(0.99, "decay of the running average of the weights, which is what is saved")
     seed: int = setting(0, "seed of initial weights, order and augmentation")
     threads: int = setting(1, "torch threads")
     precision: str = setting("bf16", "bf16 | no; bf16 doubles the speed on CPUs that have it")

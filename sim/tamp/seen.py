@@ -30,8 +30,8 @@ NEAR_M = (
 def vectors_of(found: Sequence[Found], camera: CameraSpec) -> list[tuple[str, NDArray[np.float32]]]:
     """(colour, vector as sim.tamp.scene.Cube.vector) of each cube that is seen. Of one colour the surest counts."""
     blocks: dict[str, Found] = {}
-    for one in found:
-        if one.name.split()[1] in SHAPES:
+    for one in found:  # the surest first
+        if one.name.split()[1] in SHAPES and not any(_one_cube(one, other, camera) for other in blocks.values()):
             blocks.setdefault(one.name.split()[0], one)
     below = {name: where.split(" ", 1)[1] for name, where in lies(blocks.values()).items() if where.startswith("on ")}
     named = {one.name: one for one in blocks.values()}
@@ -53,6 +53,16 @@ def vectors_of(found: Sequence[Found], camera: CameraSpec) -> list[tuple[str, ND
         vector = [*at, 0.0, 1.0, MIDDLING, MIDDLING, MIDDLING, *RGB[colour]]
         out.append((colour, np.array(vector, np.float32)))
     return out
+
+
+def _one_cube(one: Found, other: Found, camera: CameraSpec) -> bool:
+    """Whether two tops are seen nearer to each other than the smallest cube is high: then they are one cube's top and side."""
+    foot = np.asarray(geometry.on_plane(camera, camera.parent_from_cam, other.point, MIDDLING))
+    ends = np.stack([foot, foot + [0, 0, EDGE[0]]])
+    u, v, _ = geometry.project(camera, camera.parent_from_cam, ends).T
+    shape = np.array([camera.width, camera.height])
+    apart = np.linalg.norm((np.array([one.point.u - other.point.u, one.point.v - other.point.v])) * shape)
+    return bool(apart < 0.7 * np.hypot((u[1] - u[0]) * shape[0], (v[1] - v[0]) * shape[1]))
 
 
 class Eye:

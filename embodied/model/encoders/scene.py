@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 WAVES_M = (1.6, 0.8, 0.4, 0.2, 0.1, 0.05)
+MIDDLE = (0.52, 0.0, 0.06, 0.0, 0.8, 0.046, 0.046, 0.046, 0.5, 0.5, 0.5)  # of FIELDS, on a table
+SPREAD = (0.09, 0.16, 0.04, 0.4, 0.2, 0.006, 0.006, 0.006, 0.35, 0.35, 0.35)
 
 
 @register("encoder", "scene")
@@ -64,7 +66,7 @@ def scene(dim: int = 128, hidden: int = 96, rounds: int = 3, gates: int = 8):
             self.lift = nn.Sequential(
                 nn.Linear(len(FIELDS) + width, 2 * hidden), nn.GELU(), nn.Linear(2 * hidden, hidden)
             )
-            self.rounds = nn.ModuleList(Round() for _ in range(rounds))
+            self.blocks = nn.ModuleList(Round() for _ in range(rounds))
             self.last = nn.Linear(hidden, dim)
 
         def forward(self, vectors: Tensor, names: Tensor, there: Tensor) -> Tensor:
@@ -73,8 +75,10 @@ def scene(dim: int = 128, hidden: int = 96, rounds: int = 3, gates: int = 8):
             sizes = torch.stack([size.expand(-1, -1, n), size.transpose(1, 2).expand(-1, n, -1)], -1)
             pairs = torch.cat([waves(apart), 20 * sizes - 1], -1)
             both = there[:, :, None] & there[:, None] & ~torch.eye(n, dtype=torch.bool, device=there.device)
-            x = self.lift(torch.cat([vectors, waves(position)], -1)) + F.layer_norm(self.name(names), (hidden,))
-            for one in self.rounds:
+            near = (vectors - vectors.new_tensor(MIDDLE)) / vectors.new_tensor(SPREAD)
+            own = self.lift(torch.cat([near, waves(position)], -1))
+            x = F.layer_norm(own, (hidden,)) + F.layer_norm(self.name(names), (hidden,))
+            for one in self.blocks:
                 x = one(x, pairs, both)
             told = F.layer_norm(self.last(x), (dim,)) * names.norm(dim=-1, keepdim=True) / dim**0.5
             return (names + told) * there[..., None]
