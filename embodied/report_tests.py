@@ -42,18 +42,24 @@ def summary(answers: Sequence[Answer], **about: Any) -> dict[str, Any]:
     return {**about, "mean": sum(rates) / len(rates) if rates else math.nan, "tests": tests}
 
 
+COLUMNS = {"f1": ("F1", ".3f"), "precision": ("precision", ".3f"), "recall": ("recall", ".3f"),
+           "bleu": ("BLEU", ".1f"), "cider": ("CIDEr", ".2f")}  # fmt: skip
+
+
+def _further(report: Mapping[str, Any]) -> list[str]:
+    return [key for key in COLUMNS if any(key in row for row in report["tests"].values())]
+
+
 def _head(report: Mapping[str, Any]) -> list[str]:
-    judged = any("f1" in row for row in report["tests"].values())
-    return ["test", "n", "accuracy", "95 % interval", *(("F1", "precision", "recall") if judged else ())]
+    return ["test", "n", "accuracy", "95 % interval", *(COLUMNS[key][0] for key in _further(report))]
 
 
 def _rows(report: Mapping[str, Any]) -> list[list[str]]:
     out = []
     for name, row in report["tests"].items():
         cells = [name, str(row["n"]), percent(row["accuracy"]), f"{percent(row['low'])} - {percent(row['high'])}"]
-        if "F1" in _head(report):
-            figures = [row.get(key, math.nan) for key in ("f1", "precision", "recall")]
-            cells += [f"{v:.3f}" if math.isfinite(v) else "-" for v in figures]
+        figures = {key: row.get(key, math.nan) for key in _further(report)}
+        cells += [format(v, COLUMNS[key][1]) if math.isfinite(v) else "-" for key, v in figures.items()]
         out.append(cells)
     return out
 

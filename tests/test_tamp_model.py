@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from embodied import report_tests
 from embodied.cli import evaluate_tamp
+from embodied.cli.exam import Job
 from embodied.cli.settings import Evaluate
 from embodied.errors import UserError
 from embodied.model.packing import collate
@@ -119,8 +120,7 @@ def test_weights_come_back_as_they_were_and_others_are_refused(model, tmp_path):
 def test_the_exam_asks_every_kind_and_its_report_holds_them(model, tmp_path, chosen, monkeypatch):
     save(model, tmp_path / "weights")
     monkeypatch.setattr(evaluate_tamp.Worker, "kept", None)
-    told = evaluate_tamp.some(evaluate_tamp.Job(0, 4, Evaluate(weights=str(tmp_path / "weights"), **chosen)))
-    answers = evaluate_tamp.answers_of([told])
+    answers = evaluate_tamp.some(Job("tamp", 0, 4, Evaluate(weights=str(tmp_path / "weights"), **chosen)))
     assert all(a["seed"] >= TEST for a in answers)
     final = report_tests.summary(answers, suite="tamp", note=evaluate_tamp.NOTE)
     report_tests.write(tmp_path, final, answers)

@@ -159,6 +159,7 @@ def resumed(out: Path, about: dict[str, Any]) -> list[dict[str, Any]]:
 OTHERS = {  # suites that are no episodes of tasks
     "affordance": "embodied.cli.evaluate_trials",
     "failures": "embodied.cli.evaluate_trials",
+    "scenes": "embodied.cli.evaluate_scenes",
     "tamp": "embodied.cli.evaluate_tamp",
 }
 

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 from embodied import report_tests
-from embodied.cli import parts
-from embodied.cli.evaluate import resumed, spread
-from embodied.cli.run import folder
+from embodied.cli import exam, parts
+from embodied.cli.exam import Job
 from embodied.cli.settings import Evaluate
-from embodied.errors import UserError
 from embodied.plan import read_listing
 
 NOTE = {
     "failures": "Was picking it up successful, by the pictures before and after? Half were; the simulator made the others fail.",
     "affordance": "Can it be picked up now, by the picture before? The truth is a try with the simulator's exact facts.",
 }  # fmt: skip
-BATCH = 10  # trials of one job
-
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-    suite: str
-    first: int
-    last: int
-    settings: Evaluate
 
 
 class Worker:
@@ -35,18 +22,17 @@ class Worker:
     kept: Any = None
 
 
-def some(job: Job) -> dict[str, Any]:
-    """The job's trials: {"first", "answers"}."""
+def some(job: Job) -> list[dict[str, Any]]:
+    """The verdicts on the job's trials."""
     if Worker.kept is None:
         trials = parts.outside("sim.trials").Trials()
         Worker.kept = (
             trials,
             parts.policy("planner", {}, trials.body, "skills", job.settings.weights, job.settings.seed),
         )
-    trials, policy = Worker.kept
     run = job.settings.seed * parts.outside("sim.task").EPISODES
     ask = _failure if job.suite == "failures" else _affordance
-    return {"first": job.first, "answers": [ask(trials, policy, run + k) for k in range(job.first, job.last)]}
+    return [ask(*Worker.kept, run + k) for k in range(job.first, job.last)]
 
 
 def _failure(trials: Any, policy: Any, k: int) -> dict[str, Any]:
@@ -80,26 +66,12 @@ def _told(test: str, k: int, trial: Any, p: float, question: str) -> dict[str, A
 
 def main(settings: Evaluate, chosen: dict[str, str]) -> int:
     """Writes report.json, report.md and report.html; 0 when every trial was judged, whatever the verdicts."""
-    if settings.scenes < 1:
-        raise UserError(f"scenes={settings.scenes} is too small; give 1 or more")
+    exam.check(settings)
     parts.outside("sim.trials")
-    out, suite = folder(settings.out, "evaluate-"), chosen["suite"]
+    suite = chosen["suite"]
     about = {"suite": suite, "weights": settings.weights, "seed": settings.seed}
-    done = [one for one in resumed(out, about) if one["first"] + len(one["answers"]) <= settings.scenes]
-    have = {one["first"] for one in done}
-    starts = [k for k in range(0, settings.scenes, BATCH) if k not in have]
-    jobs = [Job(suite, k, min(k + BATCH, settings.scenes), settings) for k in starts]
-    done += spread(some, jobs, settings.processes, len(done), out, _right)
-    answers = [a for one in sorted(done, key=lambda one: one["first"]) for a in one["answers"]]
+    out, answers = exam.answers(settings, about, some)
     causes = [{**a, "test": f"{suite}, {a['cause'] or 'nothing in the way'}"} for a in answers]
     final = report_tests.summary([*answers, *causes], **about, scenes=settings.scenes, note=NOTE[suite])
     final["mean"] = final["tests"][suite]["accuracy"]
-    report_tests.write(out, final, answers)
-    print(report_tests.markdown(final))
-    print(f"see {out}/report.html")
-    return 0
-
-
-def _right(told: Sequence[dict[str, Any]]) -> str:
-    answers = [a["right"] for one in told for a in one["answers"]]
-    return f"{sum(answers)} of {len(answers)} verdicts right"
+    return exam.report(out, final, answers)
