@@ -7,7 +7,7 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from embodied.data.schedule import Schedule
 from embodied.train import _setting as setting
@@ -108,7 +108,7 @@ class Training:
         from embodied.model.packing import collate, portions
 
         for group in [group for one in self.optimizers for group in one.param_groups]:
-            group["lr"] = self.settings.lr * rate(step - 1, self.settings)
+            group["lr"] = self.settings.lr * rate(step - 1, cast(Any, self.settings))
         parts = portions(lessons) if len(lessons) > WHOLE else [lessons]
         batches = [collate(part, [], [], self.model.words, (1, 1)).to(self.device) for part in parts]
         count = sum(int((batch.target >= 0).sum()) for batch in batches)

@@ -18,19 +18,19 @@ TEXTS = ("caption", "change")  # what BLEU and CIDEr are of
 class Worker:
     """One process's table and policy."""
 
-    kept: Any = None
+    kept: tuple[Any, Any] | None = None
+
+
+def _made(job: Job) -> tuple[Any, Any]:
+    tables = parts.outside("sim.asked").Tables()
+    return tables, parts.policy("planner", {}, tables.body, "skills", job.settings.weights, job.settings.seed)
 
 
 def some(job: Job) -> list[dict[str, Any]]:
     """The answers about the job's tables."""
-    if Worker.kept is None:
-        tables = parts.outside("sim.asked").Tables()
-        Worker.kept = (
-            tables,
-            parts.policy("planner", {}, tables.body, "skills", job.settings.weights, job.settings.seed),
-        )
+    tables, policy = Worker.kept = Worker.kept or _made(job)
     run = job.settings.seed * parts.outside("sim.task").EPISODES
-    return [a for k in range(job.first, job.last) for a in _table(*Worker.kept, run + k)]
+    return [a for k in range(job.first, job.last) for a in _table(tables, policy, run + k)]
 
 
 def _table(tables: Any, policy: Any, k: int) -> list[dict[str, Any]]:

@@ -19,20 +19,20 @@ NOTE = {
 class Worker:
     """One process's table and policy."""
 
-    kept: Any = None
+    kept: tuple[Any, Any] | None = None
+
+
+def _made(job: Job) -> tuple[Any, Any]:
+    trials = parts.outside("sim.trials").Trials()
+    return trials, parts.policy("planner", {}, trials.body, "skills", job.settings.weights, job.settings.seed)
 
 
 def some(job: Job) -> list[dict[str, Any]]:
     """The verdicts on the job's trials."""
-    if Worker.kept is None:
-        trials = parts.outside("sim.trials").Trials()
-        Worker.kept = (
-            trials,
-            parts.policy("planner", {}, trials.body, "skills", job.settings.weights, job.settings.seed),
-        )
+    trials, policy = Worker.kept = Worker.kept or _made(job)
     run = job.settings.seed * parts.outside("sim.task").EPISODES
     ask = _failure if job.suite == "failures" else _affordance
-    return [ask(*Worker.kept, run + k) for k in range(job.first, job.last)]
+    return [ask(trials, policy, run + k) for k in range(job.first, job.last)]
 
 
 def _failure(trials: Any, policy: Any, k: int) -> dict[str, Any]:

@@ -37,7 +37,9 @@ _ABROAD = {  # colours in the order of embodied.plan.COLOURS, as the questions b
     "german": "roten orangen gelben grünen türkisen blauen violetten rosa weißen schwarzen",
     "russian": "красный оранжевый жёлтый зелёный голубой синий фиолетовый розовый белый чёрный",
 }
-COLOURS_ABROAD = {name: dict(zip(COLOURS, words.split(), strict=True)) for name, words in _ABROAD.items()}
+COLOURS_ABROAD: dict[str, dict[str, str]] = {
+    name: dict(zip(COLOURS, words.split(), strict=True)) for name, words in _ABROAD.items()
+}
 THE = {"english": "the {} block", "german": "den {} Block", "russian": "{} кубик"}
 
 

@@ -127,4 +127,6 @@ def varied(cubes: Scene, rng: np.random.Generator) -> Scene:
 
 def items(cubes: Scene) -> tuple[Item, ...]:
     """The same as things of the simulated table."""
-    return tuple(Item(f"{c.colour} block", "block", c.colour, (c.edge,) * 3, c.position, c.yaw) for c in cubes)
+    return tuple(
+        Item(f"{c.colour} block", "block", c.colour, (c.edge, c.edge, c.edge), c.position, c.yaw) for c in cubes
+    )
