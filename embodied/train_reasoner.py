@@ -15,6 +15,8 @@ from embodied.train import rate
 from embodied.trainlog import Log, progress_bar
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from embodied.model.tokens import Words
 
 
@@ -40,6 +42,16 @@ class Settings:
     threads: int = setting(1, "torch threads")
     precision: str = setting("bf16", "bf16 | no; bf16 doubles the speed on CPUs that have it")
     save_every_s: float = setting(120.0, "seconds between checkpoints")
+
+
+def shares(segment: Tensor, asked: Tensor) -> Tensor:
+    """Weights (m,) of the m asked tokens of packed sentences (b, n): every question weighs the same, however long its answer
+    is. With all tokens alike, one-word answers drown in plans and are learnt last."""
+    import torch
+
+    rows = torch.arange(len(segment), device=segment.device)[:, None] * (int(segment.max()) + 1)
+    question = (rows + segment)[asked]
+    return 1.0 / torch.bincount(question)[question]
 
 
 class Training:
@@ -101,7 +113,7 @@ class Training:
                     saved = time.monotonic()
 
     def _learn(self, step: int, lessons: list[Any]) -> float:
-        """One optimiser step over portions of like length; the mean loss of a word of an answer."""
+        """One optimiser step over portions of like length; the mean loss of a word of an answer, every question alike."""
         import torch
         from torch.nn import functional as F
 
@@ -111,15 +123,16 @@ class Training:
             group["lr"] = self.settings.lr * rate(step - 1, cast(Any, self.settings))
         parts = portions(lessons) if len(lessons) > WHOLE else [lessons]
         batches = [collate(part, [], [], self.model.words, (1, 1)).to(self.device) for part in parts]
-        count = sum(int((batch.target >= 0).sum()) for batch in batches)
+        weights = [shares(batch.segment, batch.target >= 0) for batch in batches]
+        count = sum(float(one.sum()) for one in weights)
         said = 0.0
-        for batch in batches:
+        for batch, weight in zip(batches, weights, strict=True):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
                 labels = batch.states["labels"].long()
                 hidden = self.model(batch.ids, batch.segment, batch.states["objects"], labels)
                 asked = batch.target >= 0
                 logits = self.model.logits(hidden[asked])
-            loss = F.cross_entropy(logits.float(), batch.target[asked], reduction="sum") / count
+            loss = (F.cross_entropy(logits.float(), batch.target[asked], reduction="none") * weight).sum() / count
             loss.backward()
             said += float(loss.detach())
         torch.nn.utils.clip_grad_norm_(self.named.values(), 1.0)

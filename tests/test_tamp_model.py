@@ -18,7 +18,7 @@ from embodied.errors import UserError
 from embodied.model.packing import collate
 from embodied.model.reasoner import Answers, Reasoner, ReasonerConfig, load, save
 from embodied.registry import build
-from embodied.train_reasoner import Settings, Training
+from embodied.train_reasoner import Settings, Training, shares
 from sim.tamp.lessons import Scenes, grammar, vocabulary
 from sim.tamp.questions import KINDS, ask, read
 from sim.tamp.scene import scene, vectors
@@ -148,3 +148,9 @@ def test_mistakes_are_one_sentence(model, tmp_path, chosen, said):
 def test_f1_is_of_yes():
     answers = [{"p": p, "truth": t} for p, t in [(0.9, True), (0.8, False), (0.2, True), (0.1, False), (0.7, True)]]
     assert report_tests.precision_recall(answers) == pytest.approx({"f1": 2 / 3, "precision": 2 / 3, "recall": 2 / 3})
+
+
+def test_every_question_weighs_the_same():
+    segment = torch.tensor([[0, 1, 1, 1, 2, -1], [0, 1, 2, 2, 2, 2]])
+    asked = torch.tensor([[0, 0, 1, 1, 1, 0], [0, 1, 1, 1, 1, 0]]).bool()
+    assert shares(segment, asked).tolist() == pytest.approx([1 / 2, 1 / 2, 1, 1, 1 / 3, 1 / 3, 1 / 3])

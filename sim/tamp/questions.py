@@ -22,7 +22,7 @@ KINDS = ("q1", "q2", "q3", "q4", "p1", "p2")
 CENTRE = Y[1] / 3  # m, half the middle third of the table
 PHRASES = {
     "q1": ("what colour is {a}", "which colour has {a}", "name the colour of {a}"),
-    "q2": ("is {a} left , right or centre of the table", "where on the table is {a} : left , right or centre"),
+    "q2": ("is {a} left , right or centre of the table", "where on the table is {a}"),
     "above": ("is {a} above {b}", "does {a} lie above {b}", "is {a} somewhere on top of {b}"),
     "below": ("is {a} below {b}", "does {a} lie below {b}", "is {a} somewhere under {b}"),
     "q4": ("is it possible to first {steps}", "can one first {steps}", "does this work : {steps}"),
