@@ -166,7 +166,7 @@ OTHERS = {  # suites that are no episodes of tasks
 
 def main(settings: Evaluate, chosen: dict[str, str]) -> int:
     """Writes report.json, report.md and report.html; 0 when every episode was run, whatever its result."""
-    settings = dataclasses.replace(settings, weights=settings.weights or str(settings.suite["weights"]))
+    settings = dataclasses.replace(settings, weights=settings.weights or str(settings.suite.get("weights", "tabletop")))
     if chosen["suite"] in OTHERS:
         return importlib.import_module(OTHERS[chosen["suite"]]).main(settings, chosen)
     for key, low in (("episodes", 1), ("videos", 0), ("processes", 0), ("seed", 0)):
