@@ -18,7 +18,7 @@ from sim.tamp.questions import KINDS, PHRASES, THE
 from sim.tamp.scene import FIELDS, LABELS, SHOWN, Scene, scene, varied, vectors
 from sim.task import FIRST_EVALUATION_SEED
 
-EACH = dict.fromkeys(KINDS, 1) | {"p2": 2}  # questions of a kind at a visit
+EACH = dict.fromkeys(KINDS, 1) | {"q2": 2, "p2": 2}  # questions of a kind at a visit
 NOISE_M, NOISY = 0.003, 0.3  # spread of positions, and in how many lessons: what a camera's measure is off
 STEPS_OF_PLANS = 24
 

@@ -68,6 +68,7 @@ def scene(dim: int = 128, hidden: int = 96, rounds: int = 3, gates: int = 8):
             )
             self.blocks = nn.ModuleList(Round() for _ in range(rounds))
             self.last = nn.Linear(hidden, dim)
+            self.skip = nn.Linear(len(FIELDS) + width, dim, bias=False)  # where it is, past the talk with others
 
         def forward(self, vectors: Tensor, names: Tensor, there: Tensor) -> Tensor:
             position, size, n = vectors[..., :3], vectors[..., 7:8], vectors.shape[1]
@@ -76,11 +77,11 @@ def scene(dim: int = 128, hidden: int = 96, rounds: int = 3, gates: int = 8):
             pairs = torch.cat([waves(apart), 20 * sizes - 1], -1)
             both = there[:, :, None] & there[:, None] & ~torch.eye(n, dtype=torch.bool, device=there.device)
             near = (vectors - vectors.new_tensor(MIDDLE)) / vectors.new_tensor(SPREAD)
-            own = self.lift(torch.cat([near, waves(position)], -1))
-            x = F.layer_norm(own, (hidden,)) + F.layer_norm(self.name(names), (hidden,))
+            own = torch.cat([near, waves(position)], -1)
+            x = F.layer_norm(self.lift(own), (hidden,)) + F.layer_norm(self.name(names), (hidden,))
             for one in self.blocks:
                 x = one(x, pairs, both)
-            told = F.layer_norm(self.last(x), (dim,)) * names.norm(dim=-1, keepdim=True) / dim**0.5
+            told = F.layer_norm(self.last(x) + self.skip(own), (dim,)) * names.norm(dim=-1, keepdim=True) / dim**0.5
             return (names + told) * there[..., None]
 
     return SceneEncoder()
