@@ -32,7 +32,7 @@ class Settings:
     input: str = setting("state", "state: object vectors, which also serve input=objects of the evaluation")
     kinds: str = setting("q1,q2,q3,q4,p1,p2", "what is asked about them, with commas between")
     augment: bool = setting(True, "labels, colours and sides of a scene exchanged at every visit")
-    steps: int = setting(900, "optimiser steps")
+    steps: int = setting(3000, "optimiser steps")
     batch: int = setting(32, "scenes a step")
     lr: float = setting(2e-3, "peak learning rate (Muon and AdamW, linear warm-up, cosine to a tenth)")
     warmup: int = setting(40, "warm-up steps")
