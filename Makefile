@@ -9,13 +9,14 @@ export OMP_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: run test test-all test-ros lint format weights clean help install install-dev
+.PHONY: run test test-all test-ros lint format weights tamp-weights clean help install install-dev
 
 help:
 	@echo "make run       install, then the main job: one sentence -> plan -> motion -> video in runs/"
 	@echo "make test      install, then the fast tests; make test-all: the slow ones too"
 	@echo "make lint      ruff, pyright, import-linter"
 	@echo "make weights   train the shipped weights again"
+	@echo "make tamp-weights  train the weights of PaLM-E's tests again (docs/tamp.md)"
 	@echo "make clean     remove what the others made"
 
 $(BIN)/python:
@@ -94,6 +95,13 @@ weights: $(VENV)/.run
 	cd $(WORK)/move/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/tabletop/
 	test -z "$(ENCODER)" || $(BIN)/python -m embodied.model.synonyms corpus=$(WORK)/snapshots/corpus.txt \
 		encoder=$(ENCODER) weights=embodied/weights/tabletop
+
+# The recipe of embodied/weights/tamp, from nothing: no data to record, scenes are made as they are needed. It goes on where it was
+# stopped. SCENES=320 is the paper's small training set.
+SCENES ?= 96000
+tamp-weights: $(VENV)/.run
+	$(BIN)/embodied train tamp scenes=$(SCENES) out=$(WORK)/tamp-$(SCENES)
+	cp $(WORK)/tamp-$(SCENES)/weights/* embodied/weights/tamp/
 
 clean:
 	rm -rf .venv build dist runs *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis

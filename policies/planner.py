@@ -234,12 +234,9 @@ class Planner:
         if self._seen is None or self._seen[0] is not obs:  # what is not seen any more is where the step has put it
             self._table = after(self._table, [step], self.body.spec.cameras[perceive.CAMERA])
         p = float(self.look(obs).choose(ask_check(step.text), self.grammar.verdict)[0])
-        said = told(
-            step,
-            grammar.read_listing(self.scene(obs)),
-            self.body.spec.cameras[perceive.CAMERA],
-            obs.states["arm"][-1, :3],
-        )
+        listing, camera = grammar.read_listing(self.scene(obs)), self.body.spec.cameras[perceive.CAMERA]
+        known = step.args[0] in self._met  # that a thing is gone tells nothing where it was never seen
+        said = told(step, listing, camera, obs.states["arm"][-1, :3]) if known else None
         return p if said is None or not self.words_decide else (p + 2 * said) / 3
 
     def act(self, obs: Observation, plan: Plan) -> ActionChunk:

@@ -38,14 +38,14 @@ def told(
     if want.relation != "reached" and (lies or held in want.b):
         return False
     things = {
-        name: _thing(name, point, camera, _level(name, listing))
+        name: _thing(name, point, camera, level_of(name, listing))
         for name, (point, _) in listing.items()
         if point is not None
     }
     return holds(want, Facts(things, held, np.asarray(hand)))
 
 
-def _level(name: str, listing: Mapping[str, tuple[Point | None, str]]) -> int:
+def level_of(name: str, listing: Mapping[str, tuple[Point | None, str]]) -> int:
     """How many things are below it in its pile."""
     level = 0
     while (lies := listing[name][1]).startswith("on ") and lies[3:] in listing and level < len(listing):

@@ -1,5 +1,5 @@
-"""PyBullet worlds. `import sim` registers the gymnasium ids `Embodied/<Task>-v0`, one for each file in sim/tasks, and
-`Embodied/Drive-v0` and `Embodied/Draw-v0`."""
+"""PyBullet worlds. `import sim` registers the gymnasium ids `Embodied/<Task>-v0`, one for each file in sim/tasks,
+`Embodied/Tamp-v0`, `Embodied/Drive-v0` and `Embodied/Draw-v0`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def _enrol() -> None:
         name = module.name.replace("_", "-")
         camel = "".join(word.title() for word in name.split("-"))
         gymnasium.register(id=f"Embodied/{camel}-v0", entry_point="sim.env:TableEnv", kwargs={"task": name})
+    gymnasium.register(id="Embodied/Tamp-v0", entry_point="sim.tamp.env:TampEnv")
     gymnasium.register(id="Embodied/Drive-v0", entry_point="sim.drive_env:DriveEnv")
     gymnasium.register(id="Embodied/Draw-v0", entry_point="sim.draw_env:DrawEnv")
 

@@ -19,6 +19,7 @@ SUMMARIES = {
     "ask": "what the model sees on a table, and its answer to a question",
     "record": "episodes of the scripted experts as a dataset",
     "train": "train the model; `make weights` is the whole recipe",
+    "train tamp": "train the model that answers PaLM-E's tests on tables of cubes",
     "draw": "a picture -> pen strokes in an SVG, and the simulated arm draws it",
     "replay": "what a driver would have said over a recorded drive, scored",
     "ros run": "the planner on a robot behind ROS 2 topics, or on the simulator behind the same ones",

@@ -7,8 +7,10 @@ running its seed again: the same seed gives the same rollout, so the many succes
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -154,8 +156,19 @@ def resumed(out: Path, about: dict[str, Any]) -> list[dict[str, Any]]:
     return done
 
 
+OTHERS = {  # suites that are no episodes of tasks
+    "affordance": "embodied.cli.evaluate_trials",
+    "failures": "embodied.cli.evaluate_trials",
+    "scenes": "embodied.cli.evaluate_scenes",
+    "tamp": "embodied.cli.evaluate_tamp",
+}
+
+
 def main(settings: Evaluate, chosen: dict[str, str]) -> int:
     """Writes report.json, report.md and report.html; 0 when every episode was run, whatever its result."""
+    settings = dataclasses.replace(settings, weights=settings.weights or str(settings.suite.get("weights", "tabletop")))
+    if chosen["suite"] in OTHERS:
+        return importlib.import_module(OTHERS[chosen["suite"]]).main(settings, chosen)
     for key, low in (("episodes", 1), ("videos", 0), ("processes", 0), ("seed", 0)):
         if getattr(settings, key) < low:
             raise UserError(f"{key}={getattr(settings, key)} is too small; give {low} or more")
@@ -176,7 +189,7 @@ def main(settings: Evaluate, chosen: dict[str, str]) -> int:
         for k in range(settings.episodes)
         if (task, k) not in have
     ]
-    done += _spread(jobs, settings.processes or len(os.sched_getaffinity(0)), len(done), out)
+    done += spread(episode, jobs, settings.processes, len(done), out, _won)
     done.sort(key=lambda e: (tasks.index(e["task"]), e["episode"]))
     shown = ("mode", "split", "seed", "disturb", "replan", "weights", "instructions")
     told = {"suite": chosen["suite"], "policy": chosen["policy"], **{k: getattr(settings, k) for k in shown}}
@@ -187,8 +200,17 @@ def main(settings: Evaluate, chosen: dict[str, str]) -> int:
     return 0
 
 
-def _spread(jobs: list[Job], processes: int, already: int, out: Path) -> list[dict[str, Any]]:
-    """Run the jobs over processes; each result is on disk before the next is waited for."""
+def _won(results: Sequence[dict[str, Any]]) -> str:
+    won = sum(bool(e["success"]) for e in results)
+    return f"{results[-1]['task']}: {won} of {len(results)} succeeded"
+
+
+def spread(
+    work: Callable[[Any], dict[str, Any]], jobs: Sequence[Any], processes: int, already: int, out: Path,
+    said: Callable[[Sequence[dict[str, Any]]], str],
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Run the jobs over processes (0: one per core); each result is a line of out/episodes.jsonl before the next is waited
+    for. said: what the progress bar tells of the results so far."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -205,18 +227,19 @@ def _spread(jobs: list[Job], processes: int, already: int, out: Path) -> list[di
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
     )
     # spawn: a forked child would share the parent's torch threads and physics clients
-    pool = ProcessPoolExecutor(min(processes, len(jobs)), get_context("spawn"), one_thread)
+    pool = ProcessPoolExecutor(
+        min(processes or len(os.sched_getaffinity(0)), len(jobs)), get_context("spawn"), one_thread
+    )
     with bar, pool, (out / "episodes.jsonl").open("a", encoding="utf-8") as lines:
         shown = bar.add_task("episodes", total=already + len(jobs), completed=already)
-        waiting: list[Future[dict[str, Any]]] = [pool.submit(episode, job) for job in jobs]
+        waiting: list[Future[dict[str, Any]]] = [pool.submit(work, job) for job in jobs]
         try:
             for ready in as_completed(waiting):
                 told = ready.result()
                 lines.write(json.dumps(told) + "\n")
                 lines.flush()
                 results.append(told)
-                won = sum(bool(e["success"]) for e in results)
-                bar.update(shown, advance=1, description=f"{told['task']}: {won} of {len(results)} succeeded")
+                bar.update(shown, advance=1, description=said(results))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -62,7 +62,7 @@ class Evaluate:
     split: str = key("seen", "seen, pairs, phrasings, compositions, distractors (docs/tasks.md says what each holds)")
     task: str = key("", "only these tasks of the suite, separated by commas")
     mode: str = key("skills", "skills or visuomotor")
-    weights: str = key("tabletop", "name of shipped weights or a folder")
+    weights: str = key("", "name of shipped weights or a folder; empty: the suite's own")
     disturb: float = key(0.0, "probability that an episode is disturbed")
     replan: bool = key(True, "plan again when a step failed; false measures the same policy without it")
     instructions: str = key("", "YAML file of your own language templates, in place of the built-in ones")
@@ -71,6 +71,13 @@ class Evaluate:
     processes: int = key(0, "worker processes; 0: one per core")
     videos: int = key(3, "how many failures of each task to film")
     out: str = key("", "folder for the report; empty: runs/evaluate-<date and time>; an unfinished one is resumed")
+    scenes: int = key(1000, "of suite=tamp, failures, affordance, scenes: how many tables to ask about")
+    input: str = key("state", "of tamp: state (object vectors), objects (what is found in the picture), picture")
+    count: str = key("3-5", "of tamp: cubes on a table: 3-5, as in training, 6, 8")
+    goals: str = key("trained", "of tamp: trained, unseen (goals never trained), german, russian")
+    unseen: bool = key(False, "of tamp: tables with cubes in colours never trained")
+    depth: bool = key(False, "of tamp with input=objects: look at the camera's depth too")
+    physics: bool = key(False, "of tamp: let the simulated arm carry every plan out, in place of exact rules")
     defaults: list[Any] = groups(policy="planner", suite="tabletop")
     policy: Any = key(MISSING, "who plans and acts: planner, expert")
     suite: Any = key(MISSING, "which list of tasks (embodied/conf/suite)")
@@ -78,9 +85,10 @@ class Evaluate:
 
 @dataclass
 class Suite:
-    """A named list of tasks."""
+    """A named list of tasks, and the weights that are for it."""
 
     tasks: list[str] = field(default_factory=list)
+    weights: str = "tabletop"
 
 
 @dataclass
@@ -212,6 +220,7 @@ COMMANDS = {
     "evaluate": Command(lambda: Evaluate, "embodied.cli.evaluate"),
     "record": Command(_outside("embodied.cli.record"), "embodied.cli.record"),
     "train": Command(_outside("embodied.train"), "embodied.cli.train"),
+    "train tamp": Command(_outside("embodied.train_reasoner"), "embodied.cli.train_tamp"),
     "ask": Command(lambda: Ask, "embodied.cli.ask"),
     "draw": Command(lambda: Draw, "embodied.cli.draw", first="image"),
     "replay": Command(_outside("embodied.cli.replay"), "embodied.cli.replay", first="drive"),

@@ -29,10 +29,11 @@ def _describe(name: str) -> int:
         raise UserError(
             f"no weights at {name!r}; give a folder with config.json, or a name that `embodied weights` lists"
         )
-    from embodied.model import weights
+    from embodied.model import reasoner, weights
 
-    model = weights.from_pretrained(name)
     folder = weights.find(name)
+    reasons = '"kind": "reasoner"' in (folder / "config.json").read_text(encoding="utf-8", errors="replace")
+    model = reasoner.load(name) if reasons else weights.from_pretrained(name)
     count = sum(p.numel() for p in model.parameters())
     print(f"{folder}: {count / 1e6:.2f} million parameters")
     try:

@@ -1,0 +1,83 @@
+"""embodied evaluate suite=scenes: questions about tables outside plans, captions, and what changed between two pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from embodied import report_tests
+from embodied.cli import exam, parts
+from embodied.cli.exam import Job
+from embodied.cli.settings import Evaluate
+from embodied.plan import read_listing
+
+NOTE = "Right is what matches word for word. Captions and changes are written from the model's listing of what it sees."
+TEXTS = ("caption", "change")  # what BLEU and CIDEr are of
+
+
+class Worker:
+    """One process's table and policy."""
+
+    kept: tuple[Any, Any] | None = None
+
+
+def _made(job: Job) -> tuple[Any, Any]:
+    tables = parts.outside("sim.asked").Tables()
+    return tables, parts.policy("planner", {}, tables.body, "skills", job.settings.weights, job.settings.seed)
+
+
+def some(job: Job) -> list[dict[str, Any]]:
+    """The answers about the job's tables."""
+    tables, policy = Worker.kept = Worker.kept or _made(job)
+    run = job.settings.seed * parts.outside("sim.task").EPISODES
+    return [a for k in range(job.first, job.last) for a in _table(tables, policy, run + k)]
+
+
+def _table(tables: Any, policy: Any, k: int) -> list[dict[str, Any]]:
+    describe = parts.outside("policies.describe")
+    seen: list[Any] = []
+    out: list[dict[str, Any]] = []
+
+    def answer(obs: Any, asked: Sequence[Any]) -> None:
+        seen.append(read_listing(policy.scene(obs)))
+        for one in asked:
+            if one.test == "caption":
+                said = describe.caption(seen[0])
+            else:
+                said = describe.change(*seen) if one.test == "change" else policy.answer(obs, one.text)
+            told = {"test": one.test, "seed": k, "text": one.text, "answer": one.answer, "said": said}
+            out.append({**told, "right": said == one.answer})
+
+    policy.reset()
+    tables.table(k, answer)
+    return out
+
+
+def texts(answers: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """BLEU-4 (0-100, sacrebleu) and CIDEr (pycocoevalcap) of the texts, as far as these libraries are installed."""
+    said, true = [a["said"] for a in answers], [a["answer"] for a in answers]
+    out: dict[str, float] = {}
+    try:
+        import sacrebleu
+
+        out["bleu"] = float(sacrebleu.corpus_bleu(said, [true], tokenize="none").score)
+        from pycocoevalcap.cider.cider import Cider
+
+        pairs = [({k: [one]}, {k: [other]}) for k, (one, other) in enumerate(zip(true, said, strict=True))]
+        whole = [{k: v for pair in side for k, v in pair.items()} for side in zip(*pairs, strict=True)]
+        out["cider"] = float(Cider().compute_score(*whole)[0])
+    except ImportError:
+        pass
+    return out
+
+
+def main(settings: Evaluate, chosen: dict[str, str]) -> int:
+    """Writes report.json, report.md and report.html; 0 when every table was asked about, whatever the answers."""
+    exam.check(settings)
+    parts.outside("sim.asked")
+    about = {"suite": chosen["suite"], "weights": settings.weights, "seed": settings.seed}
+    out, answers = exam.answers(settings, about, some)
+    final = report_tests.summary(answers, **about, scenes=settings.scenes, note=NOTE)
+    for test in TEXTS:
+        final["tests"][test] |= texts([a for a in answers if a["test"] == test])
+    return exam.report(out, final, answers)

@@ -1,0 +1,45 @@
+"""embodied evaluate suite=tamp: PaLM-E's tests on tables of cubes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from embodied import report_tests
+from embodied.cli import exam, parts
+from embodied.cli.exam import Job
+from embodied.cli.settings import Evaluate
+
+NOTE = "These are our scenes, not Google's: a figure beside PaLM-E's compares two models on two sets of tables."
+KEYS = ("input", "count", "goals", "unseen", "depth", "physics", "weights")
+
+
+class Worker:
+    """One process's exam."""
+
+    kept: Any = None
+
+
+def exam_of(settings: Evaluate) -> Any:
+    return parts.outside("sim.tamp.exam").Exam(**{key: getattr(settings, key) for key in KEYS})
+
+
+def some(job: Job) -> list[dict[str, Any]]:
+    """Every answer of the job's scenes with its test and seed."""
+    if Worker.kept is None:
+        import torch
+
+        torch.set_num_threads(1)
+        Worker.kept = exam_of(job.settings)
+    seed_of = parts.outside("sim.tamp.exam").seed_of
+    scenes = [Worker.kept.scene(seed_of(job.settings.seed, k)) for k in range(job.first, job.last)]
+    return [{"test": kind, "seed": scene["seed"], **test} for scene in scenes for kind, test in scene["tests"].items()]
+
+
+def main(settings: Evaluate, chosen: dict[str, str]) -> int:
+    """Writes report.json, report.md and report.html; 0 when every scene was asked about, whatever the answers."""
+    exam.check(settings)
+    parts.outside("sim.tamp.exam").seed_of(settings.seed, settings.scenes - 1)
+    exam_of(settings).close()  # mistakes show here, in one process
+    about = {"suite": chosen["suite"], "seed": settings.seed, **{key: getattr(settings, key) for key in KEYS}}
+    out, answers = exam.answers(settings, about, some)
+    return exam.report(out, report_tests.summary(answers, **about, scenes=settings.scenes, note=NOTE), answers)

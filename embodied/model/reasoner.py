@@ -1,0 +1,208 @@
+"""A small language model that reads a set of objects and answers questions about them: PaLM-E's state input, from scratch.
+
+The sentence is `<bos> <obj_3> <obj_7> ... <ask>`, then questions, which see it and themselves only. Wherever an object is named,
+also in a question and in the plan so far, its own vector stands there: what lies on it is read off the word itself. Objects
+are a set: all stand at the same place of the sentence, and questions begin at the same place however many there are, so that
+eight objects are read as three are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import LlamaConfig, LlamaModel
+
+from embodied.errors import UserError
+from embodied.model.attention import NAME, blocks
+from embodied.model.decode import Reader
+from embodied.model.network import Smear, before
+from embodied.model.tokens import ASK, BOS, EOS, PAD, Words
+from embodied.model.weights import find
+from embodied.registry import build
+
+Allowed = Callable[[Sequence[int]], list[int]]
+
+
+@dataclass(frozen=True)
+class ReasonerConfig:
+    """Sizes. facts: what the weights were trained on; shown, never used."""
+
+    kind: str = "reasoner"
+    dim: int = 128
+    layers: int = 3
+    heads: int = 4
+    mlp: int = 256
+    labels: int = 8
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Reasoner(nn.Module):
+    """words: the tokenizer, whose size fixes the embedding table."""
+
+    names: Tensor  # ids of <obj_1> ... , behind one for none
+    label_of: Tensor  # id -> j of <obj_j>, 0 of all other words
+
+    def __init__(self, config: ReasonerConfig, words: Words) -> None:
+        super().__init__()
+        self.config, self.words = config, words
+        self.encoder = build("encoder", "scene", dim=config.dim)
+        self.backbone = LlamaModel(
+            LlamaConfig(
+                vocab_size=len(words), hidden_size=config.dim, intermediate_size=config.mlp,
+                num_hidden_layers=config.layers, num_attention_heads=config.heads, num_key_value_heads=config.heads,
+                max_position_embeddings=1024, tie_word_embeddings=True, attn_implementation=NAME, pad_token_id=0,
+            )
+        )  # fmt: skip
+        self.smear = Smear(config.dim)
+        names = torch.tensor([words[PAD], *(words[f"<obj_{j}>"] for j in range(1, config.labels + 1))])
+        label_of = torch.zeros(len(words), dtype=torch.long).index_put((names[1:],), torch.arange(1, len(names)))
+        self.register_buffer("names", names, persistent=False)
+        self.register_buffer("label_of", label_of, persistent=False)
+        nn.init.normal_(self.backbone.embed_tokens.weight, std=0.05)
+        self._start_alike()
+
+    def _start_alike(self) -> None:
+        """Keys begin as queries do and values go through, so that a word finds, and copies, its like from the first step on
+        (mimetic initialisation, arXiv 2305.09828, section 4); from random ones that alone takes hundreds of steps."""
+        with torch.no_grad():
+            for layer in self.backbone.layers:
+                own: Any = layer.self_attn
+                nn.init.orthogonal_(own.q_proj.weight, 0.8)
+                own.k_proj.weight.copy_(own.q_proj.weight)
+                nn.init.orthogonal_(own.v_proj.weight, 0.5)
+                own.o_proj.weight.copy_(own.v_proj.weight.t())
+
+    def embeds(self, ids: Tensor, vectors: Tensor, labels: Tensor) -> Tensor:
+        """ids (b, n); vectors (b, k, fields) in SI units, labels (b, k): j of <obj_j>, 0 where there is no object -> (b, n, D), not
+        yet smeared."""
+        table = self.backbone.embed_tokens
+        rows = self.encoder(vectors, table(self.names[labels]), labels > 0)
+        bank = rows.new_zeros(len(ids), len(self.names), rows.shape[2])
+        bank = bank.scatter(1, labels[..., None].expand_as(rows), rows)
+        named = self.label_of[ids]
+        objects = bank.gather(1, named[..., None].expand(-1, -1, rows.shape[2]))
+        return torch.where((named > 0)[..., None], objects.to(table.weight.dtype), table(ids))
+
+    def forward(self, ids: Tensor, segment: Tensor, vectors: Tensor, labels: Tensor) -> Tensor:
+        """Last hidden states (b, n, D) of packed sentences (embodied/model/packing.py)."""
+        embeds = self.embeds(ids, vectors, labels)
+        one, two = (
+            nn.functional.pad(embeds, (0, 0, 0, 1)).gather(1, at[..., None].expand_as(embeds)) for at in before(segment)
+        )
+        return self.backbone(
+            inputs_embeds=self.smear(embeds, one, two),
+            blocks=blocks(segment),
+            position_ids=places(segment),
+            use_cache=False,
+        ).last_hidden_state
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(..., D) -> (..., vocabulary), the embedding table read backwards."""
+        return hidden @ self.backbone.embed_tokens.weight.t()
+
+    def sentence(self, labels: Sequence[int]) -> list[int]:
+        """Ids of the sentence about objects with these labels."""
+        return [self.words[BOS], *objects(self.words, labels)]
+
+
+def objects(words: Words, labels: Sequence[int]) -> list[int]:
+    """The sentence without its first token."""
+    return [*(words[f"<obj_{label}>"] for label in labels), words[ASK]]
+
+
+def places(segment: Tensor) -> Tensor:
+    """(b, n) -> position ids: 0 for the objects, 1 for <ask>, which ends the prefix, from 2 on for every segment."""
+    index = torch.arange(segment.shape[1], device=segment.device).expand_as(segment)
+    new = torch.ones_like(segment, dtype=torch.bool)
+    new[:, 1:] = segment[:, 1:] != segment[:, :-1]
+    start = torch.where(new, index, 0).cummax(1).values
+    prefix = (segment == 0).sum(1, keepdim=True)
+    return torch.where(segment == 0, (index == prefix - 1).long(), 2 + index - start)
+
+
+class _SetReader(Reader):
+    """A Reader whose first tokens are a set (see `places`)."""
+
+    def __init__(self, backbone: LlamaModel, prefix: int) -> None:
+        self.prefix = prefix
+        super().__init__(backbone)
+
+    def _turns(self) -> None:
+        super()._turns()
+        n = len(self.cosine)
+        at = torch.tensor([0] * (self.prefix - 1) + [1, *range(2, 2 + n - self.prefix)])
+        self.cosine, self.sine = self.cosine[at], self.sine[at]
+
+
+class Answers:
+    """One scene, many questions: the objects are read once. vectors (n, fields) in SI units; labels: j of <obj_j>, in order."""
+
+    @torch.inference_mode()
+    def __init__(self, model: Reasoner, vectors: Tensor, labels: Sequence[int]) -> None:
+        self.model = model
+        ids = model.sentence(labels)
+        self.table = model.embeds(torch.arange(len(model.words))[None], vectors[None], torch.tensor([list(labels)]))[0]
+        self.reader = _SetReader(model.backbone, len(ids))
+        self.embeds = torch.zeros(2, model.config.dim)
+        self._feed(self.table[ids])
+        self.known = self.reader.length
+
+    def _feed(self, embeds: Tensor) -> Tensor:
+        start, n = self.reader.length, len(embeds)
+        self.embeds = x = torch.cat([self.embeds[: start + 2], embeds])
+        return self.reader.read(self.model.smear(embeds, x[start + 1 : start + 1 + n], x[start : start + n]))
+
+    @torch.inference_mode()
+    def say(self, text: str, allowed: Allowed, most: int = 64) -> str:
+        """The likeliest next words, one after another, within `allowed` (tokens so far -> ids that may follow)."""
+        words, table = self.model.words, self.model.backbone.embed_tokens.weight
+        unread, out = words.encode(text), list[int]()
+        try:
+            for _ in range(most):
+                choices = allowed(out)
+                token = choices[0]
+                if len(choices) > 1:
+                    hidden = self._feed(self.table[unread])[-1]
+                    token, unread = choices[int((table[choices] @ hidden).argmax())], []
+                if token == words[EOS]:
+                    break
+                out.append(token)
+                unread.append(token)
+        finally:
+            self.reader.length = self.known
+        return words.decode(out)
+
+
+def save(model: Reasoner, folder: Path, dtype: torch.dtype = torch.float16) -> None:
+    """Write model.safetensors, config.json and tokenizer.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(
+        {k: v.detach().to(dtype).contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors"
+    )
+    (folder / "config.json").write_text(json.dumps(asdict(model.config), indent=1) + "\n")
+    model.words.save(folder / "tokenizer.json")
+
+
+def load(name: str) -> Reasoner:
+    """A folder or shipped weights, float32, ready to infer. UserError when they are not a reasoner's or damaged."""
+    folder = find(name)
+    try:
+        config = ReasonerConfig(**json.loads((folder / "config.json").read_text()))
+    except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
+        raise UserError(
+            f"weights {name!r} are not a reasoner's ({error}); give a folder of `embodied train tamp`"
+        ) from None
+    model, path = Reasoner(config, Words.load(folder / "tokenizer.json")), folder / "model.safetensors"
+    try:
+        model.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise UserError(f"{path} does not fit ({str(error).splitlines()[0]}); copy the folder again") from None
+    return model.eval()

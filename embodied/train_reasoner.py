@@ -1,0 +1,146 @@
+"""`embodied train tamp`: a reasoner from scratch on lessons that are made as they are needed; resumable at the same step."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from embodied.data.schedule import Schedule
+from embodied.train import _setting as setting
+from embodied.train import rate
+from embodied.trainlog import Log, progress_bar
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from embodied.model.tokens import Words
+
+
+WHOLE = 32  # scenes up to which a batch is not split by length: overhead costs more than padding
+
+
+@dataclass
+class Settings:
+    """Train the model that answers PaLM-E's tests on tables of cubes; `make tamp-weights` is the whole recipe."""
+
+    out: str = setting("runs/tamp", "folder of checkpoints, logs and the finished weights")
+    scenes: int = setting(96_000, "scenes to learn from; the paper has 320 and 96000")
+    input: str = setting("state", "state: object vectors, which also serve input=objects of the evaluation")
+    kinds: str = setting("q1,q2,q3,q4,p1,p2", "what is asked about them, with commas between")
+    augment: bool = setting(True, "labels, colours and sides of a scene exchanged at every visit")
+    steps: int = setting(3000, "optimiser steps")
+    batch: int = setting(32, "scenes a step")
+    lr: float = setting(2e-3, "peak learning rate (Muon and AdamW, linear warm-up, cosine to a tenth)")
+    warmup: int = setting(40, "warm-up steps")
+    decay: float = setting(0.02, "weight decay")
+    average: float = setting(0.99, "decay of the running average of the weights, which is what is saved")
+    seed: int = setting(0, "seed of initial weights, order and augmentation")
+    threads: int = setting(1, "torch threads")
+    precision: str = setting("bf16", "bf16 | no; bf16 doubles the speed on CPUs that have it")
+    save_every_s: float = setting(120.0, "seconds between checkpoints")
+
+
+def shares(segment: Tensor, asked: Tensor) -> Tensor:
+    """Weights (m,) of the m asked tokens of packed sentences (b, n): every question weighs the same, however long its answer
+    is. With all tokens alike, one-word answers drown in plans and are learnt last."""
+    import torch
+
+    rows = torch.arange(len(segment), device=segment.device)[:, None] * (int(segment.max()) + 1)
+    question = (rows + segment)[asked]
+    return 1.0 / torch.bincount(question)[question]
+
+
+class Training:
+    """A run. source: has lesson(row, rng) and a length, as embodied.data.schedule.Schedule takes it."""
+
+    def __init__(self, settings: Settings, source: Any, words: Words) -> None:
+        import torch
+
+        from embodied import checkpoint
+        from embodied.model.reasoner import Reasoner, ReasonerConfig
+        from embodied.optimizers import optimizers
+
+        torch.set_num_threads(settings.threads)
+        torch.manual_seed(settings.seed)
+        self.settings, self.out = settings, Path(settings.out)
+        self.out.mkdir(parents=True, exist_ok=True)
+        facts = {"scenes": settings.scenes, "steps": settings.steps, "batch": settings.batch, "kinds": settings.kinds}
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = Reasoner(ReasonerConfig(facts=facts), words).to(self.device)
+        self.named = dict(self.model.named_parameters())
+        self.average = {name: p.detach().clone() for name, p in self.named.items()}
+        self.optimizers = optimizers(self.named, settings.lr, settings.decay)
+        state = self.out / "state"
+        self.start = 0
+        if state.exists() or state.with_suffix(".old").exists():
+            self.start = checkpoint.load(state, self.named, self.average, self.optimizers)["step"]
+            print(f"resuming at step {self.start}")
+        self.schedule = Schedule([source], [1.0], settings.batch, settings.seed, self.start, settings.steps)
+        self.log = Log(self.out, self.start)
+        (self.out / "settings.json").write_text(json.dumps(dataclasses.asdict(settings), indent=1))
+
+    def run(self) -> None:
+        """All steps that are left, with checkpoints on the way; the finished weights are in out/weights."""
+        import torch
+
+        from embodied import checkpoint
+        from embodied.model.reasoner import save
+
+        saved = began = time.monotonic()
+        with progress_bar(True) as bar:
+            task = bar.add_task("training", total=self.settings.steps, completed=self.start)
+            for step in range(self.start + 1, self.settings.steps + 1):
+                loss = self._learn(step, self.schedule[step - 1 - self.start][0])
+                speed = (step - self.start) * self.settings.batch / (time.monotonic() - began)
+                self.log.add(step, {"text": loss, "samples/s": speed})
+                bar.update(task, completed=step, description=f"loss {loss:.4f}, {speed:.0f} scenes/s")
+                last = step == self.settings.steps
+                if last or time.monotonic() - saved > self.settings.save_every_s:
+                    checkpoint.save(self.out / "state", self.named, self.average, self.optimizers, {"step": step})
+                    self.log.plot()
+                    bar.console.print(f"step {step} loss {loss:.4f} {speed:.0f}/s")
+                    now = {name: p.detach().clone() for name, p in self.named.items()}
+                    with torch.no_grad():
+                        for name, p in self.named.items():
+                            p.copy_(self.average[name])
+                        save(self.model, self.out / "weights")
+                        for name, p in self.named.items():
+                            p.copy_(now[name])
+                    saved = time.monotonic()
+
+    def _learn(self, step: int, lessons: list[Any]) -> float:
+        """One optimiser step over portions of like length; the mean loss of a word of an answer, every question alike."""
+        import torch
+        from torch.nn import functional as F
+
+        from embodied.model.packing import collate, portions
+
+        for group in [group for one in self.optimizers for group in one.param_groups]:
+            group["lr"] = self.settings.lr * rate(step - 1, cast(Any, self.settings))
+        parts = portions(lessons) if len(lessons) > WHOLE else [lessons]
+        batches = [collate(part, [], [], self.model.words, (1, 1)).to(self.device) for part in parts]
+        weights = [shares(batch.segment, batch.target >= 0) for batch in batches]
+        count = sum(float(one.sum()) for one in weights)
+        said = 0.0
+        for batch, weight in zip(batches, weights, strict=True):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
+                labels = batch.states["labels"].long()
+                hidden = self.model(batch.ids, batch.segment, batch.states["objects"], labels)
+                asked = batch.target >= 0
+                logits = self.model.logits(hidden[asked])
+            loss = (F.cross_entropy(logits.float(), batch.target[asked], reduction="none") * weight).sum() / count
+            loss.backward()
+            said += float(loss.detach())
+        torch.nn.utils.clip_grad_norm_(self.named.values(), 1.0)
+        for one in self.optimizers:
+            one.step()
+            one.zero_grad(set_to_none=True)
+        keep = min(self.settings.average, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for name, p in self.named.items():
+                self.average[name].lerp_(p.detach(), 1 - keep)
+        return said

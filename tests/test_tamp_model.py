@@ -1,0 +1,156 @@
+"""The reasoner: cached equals packed, padding changes nothing, it learns, it is saved as it is; and the exam marks what it says."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from embodied import report_tests
+from embodied.cli import evaluate_tamp
+from embodied.cli.exam import Job
+from embodied.cli.settings import Evaluate
+from embodied.errors import UserError
+from embodied.model.packing import collate
+from embodied.model.reasoner import Answers, Reasoner, ReasonerConfig, load, save
+from embodied.registry import build
+from embodied.train_reasoner import Settings, Training, shares
+from sim.tamp.lessons import Scenes, grammar, vocabulary
+from sim.tamp.questions import KINDS, ask, read
+from sim.tamp.scene import scene, vectors
+from sim.task import FIRST_EVALUATION_SEED as TEST
+
+
+@pytest.fixture(scope="module")
+def words():
+    return vocabulary()
+
+
+@pytest.fixture(scope="module")
+def model(words):
+    torch.manual_seed(0)
+    return Reasoner(ReasonerConfig(dim=32, layers=2, heads=2, mlp=64), words).eval()
+
+
+def test_answers_from_the_cache_are_those_of_the_packed_sentence(model, words):
+    lesson = Scenes(words, 10, augment=False).lesson(3, np.random.default_rng(0))
+    batch = collate([lesson], [], [], words, (1, 1))
+    labels = batch.states["labels"].long()
+    with torch.inference_mode():
+        hidden = model(batch.ids, batch.segment, batch.states["objects"], labels)[0]
+    there = labels[0] > 0
+    answers = Answers(model, batch.states["objects"][0][there], labels[0][there].tolist())
+    for k, (prompt, _) in enumerate(lesson.segments, 1):
+        with torch.inference_mode():
+            mine = answers._feed(answers.table[prompt])
+        answers.reader.length = answers.known
+        own = (batch.segment[0] == k).nonzero()[:, 0][: len(prompt)]
+        torch.testing.assert_close(mine, hidden[own], atol=1e-4, rtol=1e-4)
+
+
+def test_rows_without_an_object_change_nothing():
+    torch.manual_seed(0)
+    encoder = build("encoder", "scene", dim=16, hidden=16)
+    given, names = torch.tensor(vectors(scene(TEST, "6")))[None], torch.randn(1, 6, 16)
+    alone = encoder(given, names, torch.ones(1, 6, dtype=torch.bool))
+    padded = encoder(
+        torch.cat([given, torch.randn(1, 2, 11)], 1), torch.cat([names, torch.randn(1, 2, 16)], 1),
+        torch.tensor([[True] * 6 + [False] * 2]),
+    )  # fmt: skip
+    torch.testing.assert_close(padded[:, :6], alone)
+    assert not padded[:, 6:].any()
+    turned = encoder(given.flip(1), names.flip(1), torch.ones(1, 6, dtype=torch.bool))
+    torch.testing.assert_close(turned.flip(1), alone)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(KINDS), st.integers(0, 1000), st.randoms(use_true_random=False))
+def test_whatever_is_said_within_the_grammar_can_be_marked(kind, seed, dice):
+    words = vocabulary()
+    cubes = scene(TEST + seed)
+    asked = ask(kind, cubes, np.random.default_rng(seed))
+    allowed, out = grammar(words, kind, [cube.label for cube in cubes], asked.most), []
+    while (token := dice.choice(allowed(out))) != words["<eos>"]:
+        out.append(token)
+    said = words.decode(out)
+    asked.right(said)
+    if kind in ("p1", "p2"):
+        steps = read(said)
+        assert steps and len(steps) <= 24
+    assert (
+        grammar(words, kind, [cube.label for cube in cubes], asked.most)(words.encode(asked.answer))[-1]
+        == words["<eos>"]
+    )
+
+
+def test_it_learns_and_goes_on_where_it_was_stopped(words, tmp_path):
+    def run(out, steps):
+        made = Training(Settings(out=str(out), scenes=2, kinds="q1", steps=steps, batch=2, warmup=2, augment=False),
+                        Scenes(words, 2, ["q1"], augment=False), words)  # fmt: skip
+        made.run()
+        return made
+
+    lesson = Scenes(words, 2, ["q1"], augment=False)
+    first = Training(Settings(out=str(tmp_path / "a"), steps=1), lesson, words)
+    begin = first._learn(1, [lesson.lesson(0, np.random.default_rng(0))])
+    trained = run(tmp_path / "b", 40)
+    assert trained._learn(41, [lesson.lesson(0, np.random.default_rng(0))]) < begin / 2
+    again = Training(Settings(out=str(tmp_path / "b"), scenes=2, kinds="q1", steps=50, batch=4), lesson, words)
+    assert again.start == 40
+    assert load(str(tmp_path / "b" / "weights")).config.facts["steps"] == 40
+
+
+def test_weights_come_back_as_they_were_and_others_are_refused(model, tmp_path):
+    save(model, tmp_path, torch.float32)
+    back = load(str(tmp_path))
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), back.state_dict().values(), strict=True))
+    with pytest.raises(UserError, match="not a reasoner's"):
+        load("tabletop")
+    (tmp_path / "model.safetensors").write_bytes(b"torn")
+    with pytest.raises(UserError, match="does not fit"):
+        load(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "chosen", [{}, {"count": "8"}, {"goals": "unseen", "count": "6"}, {"goals": "russian"}, {"unseen": True}]
+)
+def test_the_exam_asks_every_kind_and_its_report_holds_them(model, tmp_path, chosen, monkeypatch):
+    save(model, tmp_path / "weights")
+    monkeypatch.setattr(evaluate_tamp.Worker, "kept", None)
+    answers = evaluate_tamp.some(Job("tamp", 0, 4, Evaluate(weights=str(tmp_path / "weights"), **chosen)))
+    assert all(a["seed"] >= TEST for a in answers)
+    final = report_tests.summary(answers, suite="tamp", note=evaluate_tamp.NOTE)
+    report_tests.write(tmp_path, final, answers)
+    rows = json.loads((tmp_path / "report.json").read_text())["tests"]
+    kinds = {"unseen": {"two", "ends"}, "russian": {"p1", "p2"}}.get(chosen.get("goals"), set(KINDS))
+    assert set(rows) <= kinds and (set(rows) == kinds or "goals" in chosen)
+    for row in rows.values():
+        assert 0 <= row["low"] <= row["accuracy"] <= row["high"] <= 1
+    page = (tmp_path / "report.html").read_text()
+    assert "not Google" in page and "data:image/png" in page
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [({"count": "7"}, "unknown count '7'"), ({"input": "smell"}, "unknown input 'smell'"), ({"goals": "x"}, "unknown goals"),
+     ({"weights": "/nowhere"}, "no weights at"), ({"scenes": 0}, "scenes=0"), ({"scenes": 10**6}, "out of range")],
+)  # fmt: skip
+def test_mistakes_are_one_sentence(model, tmp_path, chosen, said):
+    save(model, tmp_path)
+    with pytest.raises(UserError, match=said):
+        evaluate_tamp.main(Evaluate(**{"weights": str(tmp_path), "scenes": 1} | chosen), {"suite": "tamp"})
+
+
+def test_f1_is_of_yes():
+    answers = [{"p": p, "truth": t} for p, t in [(0.9, True), (0.8, False), (0.2, True), (0.1, False), (0.7, True)]]
+    assert report_tests.precision_recall(answers) == pytest.approx({"f1": 2 / 3, "precision": 2 / 3, "recall": 2 / 3})
+
+
+def test_every_question_weighs_the_same():
+    segment = torch.tensor([[0, 1, 1, 1, 2, -1], [0, 1, 2, 2, 2, 2]])
+    asked = torch.tensor([[0, 0, 1, 1, 1, 0], [0, 1, 1, 1, 1, 0]]).bool()
+    assert shares(segment, asked).tolist() == pytest.approx([1 / 2, 1 / 2, 1, 1, 1 / 3, 1 / 3, 1 / 3])
