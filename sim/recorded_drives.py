@@ -46,14 +46,14 @@ def drive(seed: int, late: float = 0.25, size: tuple[int, int] = SIZE, look: boo
     poses = np.array([o.states["pose"][-1] for o in seen], float)
     for k, (one, command) in enumerate(zip(seen, commands, strict=False)):
         truth = one.states["truth"].copy()
-        truth[0, 0] = DECISIONS.index(_decided(poses[k:], float(one.states["ego"][-1, 0])))
+        truth[0, 0] = DECISIONS.index(decided(poses[k:], float(one.states["ego"][-1, 0])))
         danger = REASONS[int(truth[0, 3])] if truth[0, 1] else ""
         said = (("what is the danger?", f"{danger} in {truth[0, 2]:.1f} s"),) if danger else ()
         labelled = replace(one, states={"ego": one.states["ego"], "pose": one.states["pose"], "truth": truth})
         yield Frame(labelled, command, body.goal, DECISIONS[int(truth[0, 0])], danger, said)
 
 
-def _decided(ahead: np.ndarray, speed: float) -> str:
+def decided(ahead: np.ndarray, speed: float) -> str:
     """The decision of a moment, by the rule of embodied.drive.decisions; past the end the car goes on as it did."""
     times = np.arange(len(ahead)) / RATE_HZ
     last = ahead[-1] - ahead[-2] if len(ahead) > 1 else np.array([speed / RATE_HZ, 0.0, 0.0])

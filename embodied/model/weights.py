@@ -20,8 +20,8 @@ EMBEDDINGS = "backbone.embed_tokens.weight"
 SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 
 
-def save_pretrained(model: EmbodiedModel, folder: Path, dtype: torch.dtype = torch.float16) -> None:
-    """Write the four files. Shared tensors are written once; floats as `dtype` (16 bits halve the download)."""
+def write(model: torch.nn.Module, folder: Path, dtype: torch.dtype) -> None:
+    """model.safetensors: shared tensors once, floats as `dtype` (16 bits halve the download)."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, torch.Tensor] = {}
     seen: set[int] = set()
@@ -32,6 +32,30 @@ def save_pretrained(model: EmbodiedModel, folder: Path, dtype: torch.dtype = tor
         saved = tensor.detach().to(dtype) if tensor.is_floating_point() else tensor.detach()
         tensors[name] = saved.contiguous()
     save_file(tensors, folder / "model.safetensors")
+
+
+def fill(model: torch.nn.Module, path: Path) -> None:
+    """Put the tensors of a file into a model of the same shape. UserError when the file is broken or of another model."""
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{path} is missing, truncated or damaged ({error}); copy the weights folder again") from error
+    own = model.state_dict(keep_vars=True)
+    first: dict[int, str] = {}
+    alias = {name: first.setdefault(id(tensor), name) for name, tensor in own.items()}
+    wrong = sorted(set(tensors) ^ set(alias.values()))
+    wrong += [name for name, saved in tensors.items() if name in own and own[name].shape != saved.shape]
+    if wrong:
+        beside = path.parent / "config.json"
+        raise UserError(f"{path} does not fit {beside} (for example {wrong[0]!r}); the files are of different models")
+    with torch.no_grad():
+        for name, saved in tensors.items():
+            own[name].copy_(saved.to(own[name].dtype))
+
+
+def save_pretrained(model: EmbodiedModel, folder: Path, dtype: torch.dtype = torch.float16) -> None:
+    """Write the four files."""
+    write(model, folder, dtype)
     (folder / "config.json").write_text(json.dumps(model.config.as_dict(), indent=1) + "\n")
     model.words.save(folder / "tokenizer.json")
 
@@ -58,23 +82,7 @@ def from_pretrained(name: str) -> EmbodiedModel:
         )
     words = Words.load(folder / "tokenizer.json")
     model = EmbodiedModel(config, words)
-    path = folder / "model.safetensors"
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{path} is missing, truncated or damaged ({error}); copy the weights folder again") from error
-    own = model.state_dict(keep_vars=True)
-    first: dict[int, str] = {}
-    alias = {name: first.setdefault(id(tensor), name) for name, tensor in own.items()}
-    wrong = sorted(set(tensors) ^ set(alias.values()))
-    wrong += [name for name, saved in tensors.items() if name in own and own[name].shape != saved.shape]
-    if wrong:
-        raise UserError(
-            f"{path} does not fit {folder / 'config.json'} (for example {wrong[0]!r}); the files are of different models"
-        )
-    with torch.no_grad():
-        for name, saved in tensors.items():
-            own[name].copy_(saved.to(own[name].dtype))
+    fill(model, folder / "model.safetensors")
     return model.eval()
 
 
