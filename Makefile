@@ -9,13 +9,13 @@ export OMP_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: run test test-all test-ros lint format weights clean help install install-dev
+.PHONY: run test test-all test-ros lint format weights drive-weights clean help install install-dev
 
 help:
 	@echo "make run       install, then the main job: one sentence -> plan -> motion -> video in runs/"
 	@echo "make test      install, then the fast tests; make test-all: the slow ones too"
 	@echo "make lint      ruff, pyright, import-linter"
-	@echo "make weights   train the shipped weights again"
+	@echo "make weights   train the shipped weights again; make drive-weights: those of the road"
 	@echo "make clean     remove what the others made"
 
 $(BIN)/python:
@@ -94,6 +94,20 @@ weights: $(VENV)/.run
 	cd $(WORK)/move/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/tabletop/
 	test -z "$(ENCODER)" || $(BIN)/python -m embodied.model.synonyms corpus=$(WORK)/snapshots/corpus.txt \
 		encoder=$(ENCODER) weights=embodied/weights/tabletop
+
+# The recipe of embodied/weights/road and road-ego: the scripted driver's moments, a network that sees, one that does not. REAL: drives
+# with speed and pose to learn motion from as well, with commas between (Udacity's challenge-2 log was used; docs/driving.md).
+DRIVES ?= 450
+REAL ?=
+ROAD ?= steps=3000
+EGO ?= steps=1500
+drive-weights: $(VENV)/.run
+	$(BIN)/embodied record kind=road episodes=$(DRIVES) seed=0 processes=$(PROCESSES) out=$(WORK)/road
+	$(BIN)/embodied record kind=road episodes=40 seed=900000 processes=$(PROCESSES) out=$(WORK)/road-held
+	$(BIN)/embodied train road moments=$(WORK)/road held=$(WORK)/road-held real=$(REAL) $(ROAD) out=$(WORK)/drive
+	$(BIN)/embodied train road moments=$(WORK)/road held=$(WORK)/road-held real=$(REAL) sees=false $(EGO) out=$(WORK)/drive-ego
+	cd $(WORK)/drive/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/road/
+	cd $(WORK)/drive-ego/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/road-ego/
 
 clean:
 	rm -rf .venv build dist runs *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -43,7 +43,7 @@ def scored(found: Iterable[Drive]) -> tuple[Tally, Signals, int]:
     for drive in found:
         beside = {name: registry.build("driver", name) for name in BASELINES[1:]}
         body = Replay(drive, beside, BASELINES[0], tally, signals)
-        policy = Driving(registry.build("driver", BASELINES[0]), body.spec.states, drive.spec.action.rate_hz)
+        policy = Driving(registry.build("driver", BASELINES[0]), body.spec)
         ended = replay(body, policy)
         assert ended.reason == "finished", f"{drive.name}: {ended.error}"
         count += 1

@@ -93,7 +93,7 @@ def moments(found: tuple[Drive, ...], window_s: float, every: int) -> Kept:
         kept: list[Moment] = []
         driver = Noting(window_s)
         body = Replay(drive, scored=kept.append)
-        replay(body, Driving(driver, body.spec.states, drive.spec.action.rate_hz))
+        replay(body, Driving(driver, body.spec))
         for moment in [m for m in kept if m.stratum][::every]:
             motions.append(astuple(driver.motions[moment.t_s]))
             futures.append(moment.future[:30, :2])

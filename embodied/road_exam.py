@@ -53,7 +53,9 @@ def exam(say: Say, held: RoadLessons) -> dict[str, float]:
         true, found = (np.concatenate([one[k] for one in cells]) for k in (0, 1))
         for name in ("car", "person"):
             k = KINDS.index(name)
-            made[f"{name} cells F1"] = 2 * ((true == k) & (found == k)).sum() / max(1, (true == k).sum() + (found == k).sum())
+            made[f"{name} cells F1"] = (
+                2 * ((true == k) & (found == k)).sum() / max(1, (true == k).sum() + (found == k).sum())
+            )
     return {name: float(value) for name, value in made.items()}
 
 

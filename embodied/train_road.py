@@ -59,7 +59,7 @@ def rate(step: int, settings: Settings) -> float:
     return 0.02 + 0.49 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def main(settings: Settings) -> int:
+def main(settings: Settings, chosen: dict[str, str] | None = None) -> int:
     """Train; returns the exit code. The finished weights are in out/weights."""
     if not settings.moments:
         raise UserError("train road needs moments=FOLDER; make one with `embodied record kind=road out=FOLDER`")
@@ -87,7 +87,11 @@ class Training:
         self.held = RoadLessons(settings.held, settings.sees) if settings.held else None
         real = [one.strip() for one in settings.real.split(",") if one.strip()]
         self.real, self.real_held = RealLessons(real, (0.0, 0.75)), RealLessons(real, (0.75, 1.0))
-        self.model = from_pretrained(settings.init) if settings.init else new(settings.sees, {d.task for d in self.lessons.drives})
+        self.model = (
+            from_pretrained(settings.init)
+            if settings.init
+            else new(settings.sees, {d.task for d in self.lessons.drives})
+        )
         self.model.train()
         self.commands = _Commands(self.model)
         self.named = dict(self.model.named_parameters())
@@ -111,9 +115,12 @@ class Training:
         import torch
         from torch.nn.attention import SDPBackend, sdpa_kernel
 
-        given = ("command", "series", "now", "speed", "yaw_rate", "path", "pictures", "ages", "seen")
+        given = ("command", "series", "now", "speed", "yaw_rate", "path", "pictures", "ages", "seen", "driven")
         # the fused attention's way back is three times as slow on a CPU for so few tokens
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bf16"), sdpa_kernel(SDPBackend.MATH):
+        with (
+            torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bf16"),
+            sdpa_kernel(SDPBackend.MATH),
+        ):
             return self.model(**{name: batch[name] for name in given if name in batch})
 
     def run(self) -> None:
@@ -132,7 +139,9 @@ class Training:
                 if step % settings.validate_every == 0 or last:
                     figures = self.validate()
                     self.log.add(step, {f"held-out {name}": value for name, value in figures.items()})
-                    bar.console.print(f"step {step} {speed:.0f}/s " + ", ".join(f"{n} {v:.3f}" for n, v in figures.items()))
+                    bar.console.print(
+                        f"step {step} {speed:.0f}/s " + ", ".join(f"{n} {v:.3f}" for n, v in figures.items())
+                    )
                     self.log.plot()
                 if last or time.monotonic() - saved > settings.save_every_s:
                     checkpoint.save(self.out / "state", self.named, self.average, self.optimizers, {"step": step})

@@ -11,7 +11,7 @@ from embodied.drive.forecast import Driver, Forecast, pack
 from embodied.drive.paths import MIDDLES, Floats, unroll
 from embodied.drive.state import WINDOW_S, Motion, motion
 from embodied.registry import register
-from embodied.spec import Channels
+from embodied.spec import BodySpec, Channels
 from embodied.types import ActionChunk, Observation, Plan, Step
 
 NOMINAL_MPS = 10.0  # where a recording has no speed: the scale of the picture's path, and nothing that is scored
@@ -25,8 +25,8 @@ class Kinematic:
         self._path_of, self._window_s, self._filtered = path_of, window_s, filtered
         self._states: Mapping[str, Channels] = {}
 
-    def begin(self, states: Mapping[str, Channels]) -> None:
-        self._states = states
+    def begin(self, spec: BodySpec) -> None:
+        self._states = spec.states
 
     def __call__(self, obs: Observation) -> Forecast:
         now = motion(obs, self._states, self._window_s, self._filtered)
@@ -67,19 +67,20 @@ def relaxing() -> Kinematic:
 
 
 BASELINES = ("cv", "ctrv", "ctra", "bicycle", "relaxing")
+LEARNED = ("network", "network-blind", "network-ego")  # policies/drive_network.py
 
 
 class Driving:
     """embodied.protocols.Policy of a driver: its plan is to drive, its motion one forecast a tick, until nothing new comes."""
 
-    def __init__(self, driver: Driver, states: Mapping[str, Channels], rate_hz: float) -> None:
-        self.driver, self._states, self._dt_s = driver, states, 1.0 / rate_hz
+    def __init__(self, driver: Driver, spec: BodySpec) -> None:
+        self.driver, self._spec, self._dt_s = driver, spec, 1.0 / spec.action.rate_hz
         self.reset()
 
     def reset(self) -> None:
         self.said: Forecast | None = None
         self._last_s = -np.inf
-        self.driver.begin(self._states)
+        self.driver.begin(self._spec)
 
     def plan(self, obs: Observation, goal: str, done: tuple[Step, ...] = ()) -> Plan:
         return Plan(goal, done or (Step(goal, "drive"),), len(done))

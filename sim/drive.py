@@ -18,7 +18,7 @@ from embodied.data.sources.lerobot_drive import OWN, own_camera
 from embodied.drive.replay import CLOCK
 from embodied.drive.state import HISTORY_S
 from embodied.errors import UserError
-from embodied.spec import BodySpec, Channels
+from embodied.spec import BodySpec, CameraSpec, Channels
 from embodied.types import Command, Observation
 from sim import car as cars
 from sim import road as roads
@@ -129,6 +129,15 @@ class DriveBody:
     @property
     def now_s(self) -> float:
         return self.tick / RATE_HZ
+
+    @property
+    def progress(self) -> float:
+        """Share of the route, in [0, 1]."""
+        return float(np.clip(self.s / self.road.route.length, 0.0, 1.0))
+
+    @property
+    def ego(self) -> dict[str, float]:
+        return dict(zip(self.spec.states["ego"].names, map(float, self._rows[-1]), strict=True))
 
     def observe(self) -> Observation:
         states: dict[str, Any] = {"ego": np.stack(self._rows)}
@@ -262,6 +271,10 @@ class DriveBody:
     def picture(self, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
         """What the dashcam sees, uint8 H W 3."""
         return self.look_out(size).image
+
+    def film_camera(self, size: tuple[int, int]) -> CameraSpec:
+        """Of `picture(size)`."""
+        return own_camera(*size)
 
     def shown(self) -> dict[int, tuple[str, float, float]]:
         """Body -> (what it is: asphalt, paint, car or person; its speed along the road and to the left, m/s). Labels."""

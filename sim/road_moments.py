@@ -23,7 +23,7 @@ from embodied.trainlog import progress_bar
 from embodied.types import Command
 from policies.drive_expert import NOSE_M, TAIL_M, DriveExpert
 from sim import car as cars
-from sim.drive import RATE_HZ, DriveBody
+from sim.drive import DriveBody
 from sim.recorded_drives import LATE_S, decided
 from sim.task import FIRST_EVALUATION_SEED
 

@@ -44,7 +44,7 @@ def circling(seconds: float, rate_hz: float = 10.0, radius: float = 30.0, speed:
 def run(drive: Drive, driver: str = "ctrv", **settings: object) -> tuple[Replay, list[Moment]]:
     kept: list[Moment] = []
     body = Replay(drive, driver=driver, scored=kept.append, **settings)  # type: ignore[arg-type]
-    result = replay(body, Driving(registry.build("driver", driver), body.spec.states, drive.spec.action.rate_hz))
+    result = replay(body, Driving(registry.build("driver", driver), body.spec))
     assert (result.reason, result.error) == ("finished", "")
     return body, kept
 
@@ -52,7 +52,7 @@ def run(drive: Drive, driver: str = "ctrv", **settings: object) -> tuple[Replay,
 def test_the_seams_fit() -> None:
     body = Replay(circling(8))
     assert isinstance(body, Body)
-    assert isinstance(Driving(registry.build("driver", "cv"), body.spec.states, 10.0), Policy)
+    assert isinstance(Driving(registry.build("driver", "cv"), body.spec), Policy)
     assert set(BASELINES) <= set(registry.choices("driver"))
 
 
@@ -110,7 +110,7 @@ def test_memory_does_not_grow_with_the_drive() -> None:
     for minutes in (1, 6):
         tracemalloc.start()
         body = Replay(circling(60 * minutes), driver="ctrv")
-        replay(body, Driving(registry.build("driver", "ctrv"), body.spec.states, 10.0))
+        replay(body, Driving(registry.build("driver", "ctrv"), body.spec))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] - peaks[0] < 4e5  # bytes for 5 more minutes: sums of each 10 s, and some 30 bytes a moment
@@ -158,7 +158,7 @@ def golden() -> tuple[Replay, float]:
     """The replayed body, and the median time of a frame, ms."""
     drive = drives.read(sample())[0]
     body = Replay(drive, {name: registry.build("driver", name) for name in BASELINES[1:]}, BASELINES[0])
-    policy = Driving(registry.build("driver", BASELINES[0]), body.spec.states, drive.spec.action.rate_hz)
+    policy = Driving(registry.build("driver", BASELINES[0]), body.spec)
     ticks: list[float] = []
     act = policy.act
 

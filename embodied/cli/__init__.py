@@ -1,4 +1,4 @@
-"""The command `embodied`: run, evaluate, ask, record, train, draw, replay, ros run, ros record, weights, tasks.
+"""The command `embodied`: run, evaluate, ask, record, train, train road, draw, replay, ros run, ros record, weights, tasks.
 
 Exit codes: 0 success, 1 the robot or the check failed, 2 bad input (one sentence, no traceback).
 """
@@ -19,6 +19,7 @@ SUMMARIES = {
     "ask": "what the model sees on a table, and its answer to a question",
     "record": "episodes of the scripted experts as a dataset",
     "train": "train the model; `make weights` is the whole recipe",
+    "train road": "train the network that drives; `make drive-weights` is the whole recipe",
     "draw": "a picture -> pen strokes in an SVG, and the simulated arm draws it",
     "replay": "what a driver would have said over a recorded drive, scored",
     "ros run": "the planner on a robot behind ROS 2 topics, or on the simulator behind the same ones",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -156,6 +157,10 @@ def resumed(out: Path, about: dict[str, Any]) -> list[dict[str, Any]]:
 
 def main(settings: Evaluate, chosen: dict[str, str]) -> int:
     """Writes report.json, report.md and report.html; 0 when every episode was run, whatever its result."""
+    if settings.suite["body"] != "table":
+        from embodied.cli import evaluate_road
+
+        return evaluate_road.main(settings, chosen)
     for key, low in (("episodes", 1), ("videos", 0), ("processes", 0), ("seed", 0)):
         if getattr(settings, key) < low:
             raise UserError(f"{key}={getattr(settings, key)} is too small; give {low} or more")
@@ -176,7 +181,7 @@ def main(settings: Evaluate, chosen: dict[str, str]) -> int:
         for k in range(settings.episodes)
         if (task, k) not in have
     ]
-    done += _spread(jobs, settings.processes or len(os.sched_getaffinity(0)), len(done), out)
+    done += spread(jobs, episode, settings.processes or len(os.sched_getaffinity(0)), len(done), out)
     done.sort(key=lambda e: (tasks.index(e["task"]), e["episode"]))
     shown = ("mode", "split", "seed", "disturb", "replan", "weights", "instructions")
     told = {"suite": chosen["suite"], "policy": chosen["policy"], **{k: getattr(settings, k) for k in shown}}
@@ -187,7 +192,9 @@ def main(settings: Evaluate, chosen: dict[str, str]) -> int:
     return 0
 
 
-def _spread(jobs: list[Job], processes: int, already: int, out: Path) -> list[dict[str, Any]]:
+def spread(
+    jobs: Sequence[Any], episode: Callable[[Any], dict[str, Any]], processes: int, already: int, out: Path
+) -> list[dict[str, Any]]:
     """Run the jobs over processes; each result is on disk before the next is waited for."""
     from rich.progress import (
         BarColumn,

@@ -37,7 +37,9 @@ class Settings:
     """Replay a recorded drive: predict, decide, warn at every moment, and score it against what was driven."""
 
     drive: str = key("", "file or folder of the recording, or `sample`; also as the first word, without drive=")
-    policy: str = key("relaxing", "who drives: relaxing (the kinematic prior), cv, ctrv, ctra, bicycle")
+    policy: str = key("network", "who drives: network (learned), network-blind (the same without its pictures), network-ego (taught "
+                      "without any), relaxing (the prior that they correct), cv, ctrv, ctra, bicycle")  # fmt: skip
+    weights: str = key("", "of the policy, where it is a network: a folder or a shipped name; empty: the shipped ones")
     out: str = key("", "folder for the results; empty: runs/replay-<date and time>")
     source: str = key("", "which reader: comma2k19, kitti-raw, kitti-oxts, kitti-frames, udacity, donkeycar, video, rosbag, "
                       "lerobot; empty: the first that knows the layout")  # fmt: skip
@@ -74,8 +76,8 @@ class _Timed:
     def __init__(self, driver: Any) -> None:
         self._driver, self.ms = driver, array("f")
 
-    def begin(self, states: Any) -> None:
-        self._driver.begin(states)
+    def begin(self, spec: Any) -> None:
+        self._driver.begin(spec)
 
     def __call__(self, obs: Observation) -> Any:
         start = time.perf_counter()
@@ -133,8 +135,9 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
     registry.part("driver", settings.policy)
     found = _found(settings)
     out = folder(settings.out, "replay-")
-    beside = [name for name in drivers.BASELINES if name != settings.policy]
-    tally, signals, timed = Tally(), Signals(), _Timed(registry.build("driver", settings.policy))
+    beside = [name for name in (*drivers.BASELINES, *drivers.LEARNED) if name != settings.policy]
+    given = {"weights": settings.weights} if settings.weights else {}
+    tally, signals, timed = Tally(), Signals(), _Timed(registry.build("driver", settings.policy, **given))
     notes, films, seconds, began = list[str](), list[str](), 0.0, time.perf_counter()
     with ExitStack() as closing:
         timeline = closing.enter_context(report_drive.Timeline(out / report_drive.TIMELINE, [settings.policy, *beside]))
@@ -161,7 +164,7 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
                 drive, {name: registry.build("driver", name) for name in beside}, settings.policy, tally, signals, scored,
                 film_drive.shrink if wants else None, 1.0 if settings.speed == "recorded" else 0.0,
             )  # fmt: skip
-            policy = drivers.Driving(timed, body.spec.states, drive.spec.action.rate_hz)
+            policy = drivers.Driving(timed, body.spec)
             body.reason = lambda policy=policy: policy.said.reason if policy.said else ""
             try:
                 ended = replay(body, policy, _Bar(body, bar, task))

@@ -77,5 +77,7 @@ def files(folder: str | Path) -> Sequence[Path]:
     found = sorted(Path(folder).glob("[0-9]*.npz"))
     found = [one for one in found if not one.name.endswith(".part.npz")]
     if not found:
-        raise UserError(f"no recorded moments in {str(folder)!r}; make some with `embodied record kind=road out={folder}`")
+        raise UserError(
+            f"no recorded moments in {str(folder)!r}; make some with `embodied record kind=road out={folder}`"
+        )
     return found

@@ -49,7 +49,9 @@ class Lesson:
     facts: NDArray[np.float32] | None = None
 
 
-def _future(times: NDArray[np.floating], poses: NDArray[np.floating], now_s: float, until_s: float) -> tuple[NDArray, NDArray]:
+def _future(
+    times: NDArray[np.floating], poses: NDArray[np.floating], now_s: float, until_s: float
+) -> tuple[NDArray, NDArray]:
     """(STEPS, 3) padded with its last row, and which of them count."""
     ahead = paths.future(times, poses, now_s, poses[0])
     valid = np.arange(1, STEPS + 1) <= min(len(ahead), until_s * paths.RATE_HZ + 1e-6)
@@ -154,7 +156,9 @@ class RealLessons:
             self._rows.append((rows[past], times[past] - now, names))
             sensed = sense(*self._rows[-1])
             self.moments.append(
-                Lesson(sensed, future[:, :2].astype(np.float32), valid, decided, np.full(3, np.nan, np.float32), stratum)
+                Lesson(
+                    sensed, future[:, :2].astype(np.float32), valid, decided, np.full(3, np.nan, np.float32), stratum
+                )
             )
 
     def draw(self, rng: np.random.Generator, count: int) -> list[Lesson]:
@@ -178,6 +182,10 @@ def gather(lessons: Sequence[Lesson], commands: Mapping[str, NDArray[np.int64]])
     made["command"] = np.stack([commands[one.task] for one in lessons])
     for name in ("future", "valid", "truth"):
         made[name] = np.stack([getattr(one, name) for one in lessons])
+    way = np.diff(made["future"], axis=1, prepend=0.0)
+    made["driven"] = (np.hypot(way[..., 0], way[..., 1]) * paths.RATE_HZ * np.where(way[..., 0] < -0.02, -1, 1)).astype(
+        np.float32
+    )
     made["decided"] = np.array([one.decided for one in lessons])
     made["known"] = np.array([one.facts is not None for one in lessons])
     made["facts"] = np.stack([one.facts if one.facts is not None else np.zeros(8, np.float32) for one in lessons])
@@ -188,5 +196,7 @@ def gather(lessons: Sequence[Lesson], commands: Mapping[str, NDArray[np.int64]])
         ages = [one.ages if one.ages is not None else np.zeros(SHOTS - 1, np.float32) for one in lessons]
         made["ages"] = np.stack(ages)
         cells = next(one.cells for one in lessons if one.cells is not None)
-        made["cells"] = np.stack([one.cells if one.cells is not None else 0 * cells for one in lessons]).astype(np.float32)
+        made["cells"] = np.stack([one.cells if one.cells is not None else 0 * cells for one in lessons]).astype(
+            np.float32
+        )
     return made

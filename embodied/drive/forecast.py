@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from embodied.data.drives import DECISIONS, TTC_MAX_S
 from embodied.drive.paths import STEPS, TIMES, Floats
-from embodied.spec import Channels
+from embodied.spec import BodySpec, Channels
 from embodied.types import Observation
 
 
@@ -31,8 +30,8 @@ class Forecast:
 class Driver(Protocol):
     """Predicts from what has been seen so far. Made for one drive by registry.build("driver", name)."""
 
-    def begin(self, states: Mapping[str, Channels]) -> None:
-        """A drive whose observations have these states begins."""
+    def begin(self, spec: BodySpec) -> None:
+        """A drive begins whose observations have these states and cameras; spec.facts["task"] is its route command, if any."""
         ...
 
     def __call__(self, obs: Observation) -> Forecast: ...

@@ -119,7 +119,7 @@ class Replay:
         self._waiting: deque[Moment] = deque()
         self.ended = False
         for driver in self.beside.values():
-            driver.begin(self.spec.states)
+            driver.begin(self.spec)
         first = next(self._stream, None)
         if first is None:
             raise UserError(

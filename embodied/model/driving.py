@@ -58,7 +58,8 @@ class DrivingConfig:
 @dataclass
 class Said:
     """paths (b, hypotheses, STEPS, 2) and log_p (b, hypotheses).  decisions (b, DECISIONS), reasons (b, REASONS): log-probabilities.
-    ttc (b, TTC_S): logits of a collision within so many seconds.  facts (b, FACTS), cells (b, rows, columns, KINDS + 3): for training."""
+    ttc (b, TTC_S): logits of a collision within so many seconds.  For training: facts (b, FACTS), cells (b, rows, columns, KINDS + 3),
+    and road (b, STEPS, 2), the path along the said road at the speeds that were driven."""
 
     paths: Tensor
     log_p: Tensor
@@ -67,6 +68,7 @@ class Said:
     ttc: Tensor
     facts: Tensor
     cells: Tensor | None
+    road: Tensor | None
 
 
 class DrivingModel(nn.Module):
@@ -126,10 +128,10 @@ class DrivingModel(nn.Module):
 
     def forward(
         self, command: Tensor, series: Tensor, now: Tensor, speed: Tensor, yaw_rate: Tensor, path: Tensor,
-        pictures: Tensor | None = None, ages: Tensor | None = None, seen: Tensor | None = None,
+        pictures: Tensor | None = None, ages: Tensor | None = None, seen: Tensor | None = None, driven: Tensor | None = None,
     ) -> Said:  # fmt: skip
         """command (b, 1 + WORDS); series .. path: embodied.drive.senses.Sensed, batched.  pictures: see `look`; ages (b, SHOTS - 1)
-        s.  seen (b,) bool: rows whose picture counts; None: all that have one."""
+        s.  seen (b,) bool: rows whose picture counts; None: all that have one.  driven: see Corrections."""
         b, table = len(command), self.backbone.embed_tokens
         parts, cells = [table(command), self.ego(series)], None
         if self.config.sees:
@@ -144,14 +146,17 @@ class DrivingModel(nn.Module):
         padded = nn.functional.pad(embeds, (0, 0, 0, 1))
         smeared = self.smear(embeds, *(padded.index_select(1, at) for at in self.before))
         hidden = self.backbone(
-            inputs_embeds=smeared, attention_mask=self.sees.expand(b, -1, -1, -1), position_ids=self.positions, use_cache=False
+            inputs_embeds=smeared,
+            attention_mask=self.sees.expand(b, -1, -1, -1),
+            position_ids=self.positions,
+            use_cache=False,
         ).last_hidden_state
         asked = [hidden[:, a:z] for a, z in self._places]
         n, summary = len(self.decide.segments), hidden[:, self._path]
-        paths, log_p = self.paths(torch.cat([summary, now.to(summary.dtype)], -1), speed, yaw_rate, path)
+        paths, log_p, road = self.paths(torch.cat([summary, now.to(summary.dtype)], -1), speed, yaw_rate, path, driven)
         return Said(
             paths, log_p, self.decide.log_probabilities(asked[:n], table), self.why.log_probabilities(asked[n:], table),
-            self.danger(asked[n][:, 0]).float(), self.facts(summary).float(), cells,
+            self.danger(asked[n][:, 0]).float(), self.facts(summary).float(), cells, road,
         )  # fmt: skip
 
 

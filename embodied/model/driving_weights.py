@@ -28,7 +28,9 @@ def from_pretrained(name: str) -> DrivingModel:
     try:
         config = DrivingConfig(**json.loads((folder / "config.json").read_text()))
     except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
-        raise UserError(f"{folder / 'config.json'} is damaged or of another model ({error}); copy the folder again") from error
+        raise UserError(
+            f"{folder / 'config.json'} is damaged or of another model ({error}); copy the folder again"
+        ) from error
     model = DrivingModel(config, Words.load(folder / "tokenizer.json"))
     fill(model, folder / "model.safetensors")
     return model.eval()

@@ -44,6 +44,7 @@ class Phrases:
     def log_probabilities(self, hidden: Sequence[Tensor], table: nn.Embedding) -> Tensor:
         """hidden: of each segment (b, its length, D) -> (b, sentences)."""
         said = [
-            (hidden[segment][:, place] @ table.weight[ids].t()).float().log_softmax(-1) for segment, place, ids in self.forks
+            (hidden[segment][:, place] @ table.weight[ids].t()).float().log_softmax(-1)
+            for segment, place, ids in self.forks
         ]
         return torch.stack([sum(said[fork][:, word] for fork, word in chosen) for chosen in self._choices], -1)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from embodied.drive.paths import TIMES
 from embodied.model.corrections import PRIORS
 from embodied.model.driving import TTC_S, Said
 
-WEIGHTS = {"path": 1.0, "nearest": 0.3, "chosen": 0.5, "decision": 1.0, "hazard": 1.5, "reason": 0.3, "facts": 0.5, "cells": 1.0,
+WEIGHTS = {"path": 1.0, "road": 2.0, "nearest": 0.3, "chosen": 0.5, "decision": 1.0, "hazard": 1.5, "reason": 0.3, "facts": 0.5, "cells": 1.0,
            "motion": 0.5}  # fmt: skip
 FACT_SCALES = (1.0, 0.2, 20.0, 3.0, 20.0, 5.0, 20.0, 3.0)
 KIND_WEIGHTS = (0.3, 0.3, 1.0, 2.0, 4.0)  # field, asphalt, paint, car, person
@@ -31,6 +31,9 @@ def losses(said: Said, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
     there = (batch["valid"].sum(-1) >= 5).float()
     mean = lambda values, mask: (values * mask).sum() / mask.sum().clamp(min=1)  # noqa: E731
     made["path"] = mean(error[:, PRIORS], there)
+    if said.road is not None:
+        gap = torch.linalg.vector_norm(said.road - batch["future"], dim=-1)
+        made["road"] = mean((gap * weight).sum(-1) / total, there)
     made["nearest"] = mean(error[:, PRIORS:].min(1).values, there)
     made["chosen"] = mean((said.log_p.exp() * error.detach()).sum(1), there)
     known = (batch["decided"] >= 0).float()
@@ -42,7 +45,9 @@ def losses(said: Said, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
     danger = labelled * (ttc <= TTC_S[-1])
     made["reason"] = mean(F.nll_loss(said.reasons, batch["truth"][:, 2].nan_to_num().long(), reduction="none"), danger)
     facts = batch["facts"] / torch.tensor(FACT_SCALES)
-    made["facts"] = mean(F.smooth_l1_loss(said.facts, facts, reduction="none", beta=0.3).mean(-1), batch["known"].float())
+    made["facts"] = mean(
+        F.smooth_l1_loss(said.facts, facts, reduction="none", beta=0.3).mean(-1), batch["known"].float()
+    )
     if said.cells is not None:
         made |= _cells(said.cells.float(), batch["cells"], batch["seen"])
     return made
