@@ -24,7 +24,7 @@ RATE_HZ, DURATION_S = 20.0, 30.0
 ACCEL, STEER = (-6.0, 3.0), 0.5  # m/s^2, rad at the road wheels
 ROWS = round(HISTORY_S * RATE_HZ) + 1
 OTHERS = 5
-KINDS = {"highway": "highway-v0", "racetrack": "racetrack-v0"}
+KINDS = {"highway": "highway-v0", "racetrack": "racetrack-v1"}
 LOOKED_M = (5.0, 10.0, 15.0, 20.0, 30.0, 40.0)
 ACTION = Channels(("accel", "steer"), ("m/s^2", "rad"), (ACCEL[0], -STEER), (ACCEL[1], STEER), RATE_HZ)
 # Of the lane: how far the car is left of its middle, the speed that is allowed, and its middle ahead as seen from the car.
