@@ -75,7 +75,10 @@ def errors(tally: Tally, driver: str) -> float:
 
 
 def table(tally: Tally) -> None:
-    print("| stratum | driver | n | ADE@1 / FDE@1 | ADE@3 / FDE@3 | ADE@5 / FDE@5 | against CTRA @3, % |\n|" + " --- |" * 7)
+    print(
+        "| stratum | driver | n | ADE@1 / FDE@1 | ADE@3 / FDE@3 | ADE@5 / FDE@5 | against CTRA @3, % |\n|"
+        + " --- |" * 7
+    )
     for stratum in (ALL, *STRATA):
         if not (base := tally.summary("ctra", stratum))["n"]:
             continue

@@ -1,7 +1,8 @@
-"""Episodes in closed loop on a road -> a report: rates with 95 % intervals, as JSON, Markdown and one HTML page with films of failures.
+"""Episodes in closed loop on a road -> a report: rates with 95 % intervals, as JSON, Markdown and one HTML page with films of
+failures.
 
-An episode is a dict: task, episode, goal, success, end, progress (share of the route), collision, way_m, off_s, out_s, drive_s and, where
-it was filmed, video.
+An episode is a dict: task, episode, goal, success, end, progress (share of the route), collision, way_m, off_s, out_s, drive_s
+and, where it was filmed, video.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from embodied.trainlog import Log, progress_bar
 if TYPE_CHECKING:
     import torch
 
-    from embodied.data.road_lessons import Lesson
+    from embodied.data.road_lessons import Lesson, RoadLessons
     from embodied.model.driving import DrivingModel, Said
 
 
@@ -70,12 +71,16 @@ def main(settings: Settings, chosen: dict[str, str] | None = None) -> int:
     Path(settings.out).mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
+    if "RANK" in os.environ:  # of torchrun: every process takes a batch of its own
+        torch.distributed.init_process_group("gloo")
     Training(settings).run()
     return 0
 
 
 class Training:
     def __init__(self, settings: Settings) -> None:
+        import torch
+
         from embodied import checkpoint
         from embodied.data.road_lessons import RealLessons, RoadLessons
         from embodied.model.driving import new
@@ -83,6 +88,7 @@ class Training:
         from embodied.optimizers import optimizers
 
         self.settings, self.out = settings, Path(settings.out)
+        self.rank, self.world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
         self.lessons = RoadLessons(settings.moments, settings.sees, settings.most)
         self.held = RoadLessons(settings.held, settings.sees) if settings.held else None
         real = [one.strip() for one in settings.real.split(",") if one.strip()]
@@ -100,8 +106,13 @@ class Training:
         self.start, state = 0, self.out / "state"
         if state.exists() or state.with_suffix(".old").exists():
             self.start = checkpoint.load(state, self.named, self.average, self.optimizers)["step"]
-            print(f"resuming at step {self.start}")
-        self.log = Log(self.out, self.start)
+            if not self.rank:
+                print(f"resuming at step {self.start}")
+        if self.world > 1:  # nobody saves before all have read
+            torch.distributed.barrier()
+        self.log = Log(self.out, self.start) if not self.rank else None
+        if self.log is None:
+            return
         (self.out / "settings.json").write_text(json.dumps(dataclasses.asdict(settings), indent=1))
 
     def _batch(self, lessons: list[Lesson]) -> dict[str, torch.Tensor]:
@@ -128,11 +139,13 @@ class Training:
 
         settings = self.settings
         saved = began = time.monotonic()
-        with progress_bar(True) as bar:
+        with progress_bar(not self.rank) as bar:
             task = bar.add_task("training", total=settings.steps, completed=self.start)
             for step in range(self.start + 1, settings.steps + 1):
                 figures = self._learn(step)
-                speed = (step - self.start) * settings.batch / (time.monotonic() - began)
+                if self.log is None:
+                    continue
+                speed = (step - self.start) * settings.batch * self.world / (time.monotonic() - began)
                 self.log.add(step, figures | {"samples/s": speed})
                 bar.update(task, completed=step, description=f"path {figures['path']:.2f} m, {speed:.0f}/s")
                 last = step == settings.steps
@@ -147,8 +160,25 @@ class Training:
                     checkpoint.save(self.out / "state", self.named, self.average, self.optimizers, {"step": step})
                     self.log.flush()
                     saved = time.monotonic()
-        if self.start >= settings.steps:
+        if not self.rank:
+            self._finish(time.monotonic() - began)
+
+    def _finish(self, took_s: float) -> None:
+        """The averaged weights with what they were taught on and which pictures they know."""
+        from embodied.model.driving_weights import from_pretrained, save_pretrained
+
+        if self.start >= self.settings.steps:
             self.validate()
+        model = from_pretrained(str(self.out / "weights"))
+        acquaint(model, self.lessons, self.settings.seed)
+        told = {
+            "drives": len(self.lessons.drives),
+            "moments": len(self.lessons.index),
+            "real moments": len(self.real.moments),
+        }
+        told |= {name: getattr(self.settings, name) for name in ("steps", "batch", "lr", "real_share", "init")}
+        model.config = dataclasses.replace(model.config, facts=told | {"last stretch, s": round(took_s)})
+        save_pretrained(model, self.out / "weights")
 
     def _learn(self, step: int) -> dict[str, float]:
         """One optimiser step, the step-th (from 1)."""
@@ -156,14 +186,14 @@ class Training:
 
         from embodied.model.road_losses import losses, total
 
-        settings, rng = self.settings, np.random.default_rng([self.settings.seed, step])
-        torch.manual_seed(settings.seed * 1_000_003 + step)
+        settings, rng = self.settings, np.random.default_rng([self.settings.seed, step, self.rank])
         real = round(settings.real_share * settings.batch) if self.real.moments else 0
         batch = self._batch([*self.lessons.draw(rng, settings.batch - real), *self.real.draw(rng, real)])
         for group in [group for one in self.optimizers for group in one.param_groups]:
             group["lr"] = settings.lr * rate(step - 1, settings)
         parts = losses(self._say(batch), batch)
         total(parts).backward()
+        self._agree()
         torch.nn.utils.clip_grad_norm_(self.named.values(), 1.0)
         for one in self.optimizers:
             one.step()
@@ -173,6 +203,18 @@ class Training:
             for name, p in self.named.items():
                 self.average[name].lerp_(p, 1 - share)
         return {name: float(value.detach()) for name, value in parts.items()}
+
+    def _agree(self) -> None:
+        """The mean of all processes' gradients."""
+        import torch
+
+        if self.world == 1:
+            return
+        found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.named.values()]
+        flat = torch.cat([one.flatten() for one in found])
+        torch.distributed.all_reduce(flat)
+        for p, part in zip(self.named.values(), flat.split([one.numel() for one in found]), strict=True):
+            p.grad = (part / self.world).view_as(p)
 
     def validate(self) -> dict[str, float]:
         """Figures of the averaged weights on held-out moments, which are saved."""
@@ -196,6 +238,22 @@ class Training:
             for name, p in self.named.items():
                 p.copy_(now[name])
         return figures
+
+
+def acquaint(model: DrivingModel, lessons: RoadLessons, seed: int = 0, count: int = 1200) -> None:
+    """Measure what the pictures of training look like to the network (embodied.model.familiar) and note it in its config."""
+    import torch
+
+    from embodied.model.familiar import Familiar, measure
+
+    if not model.config.sees:
+        return
+    rng = np.random.default_rng([seed, 1])
+    pictures = [one.picture for one in lessons.draw(rng, count) if one.picture is not None]
+    with torch.inference_mode():
+        tokens = [model.look(torch.from_numpy(np.stack(pictures[k : k + 60])))[1] for k in range(0, len(pictures), 60)]
+    model.config = dataclasses.replace(model.config, familiar=measure(tokens))
+    model.familiar = Familiar(model.config.familiar)
 
 
 class _Commands(dict[str, Any]):

@@ -47,6 +47,7 @@ class Network:
         self._model = from_pretrained(weights)
         self._looks = looks and self._model.config.sees
         self._names: tuple[str, ...] = ()
+        self.shown, self.strange = 0, 0  # pictures, and those of them that were unlike training's and not used
 
     def begin(self, spec: BodySpec) -> None:
         names = spec.states["ego"].names if "ego" in spec.states else ()
@@ -65,7 +66,11 @@ class Network:
         if "speed" not in self._names:
             return Forecast(unroll(np.full_like(MIDDLES, NOMINAL_MPS), np.zeros_like(MIDDLES)))
         sensed = sense(obs.states["ego"], np.asarray(obs.states["clock"])[:, 0], self._names)
-        return _forecast(self._ask(sensed, *self._look(obs)))
+        pictures, ages = self._look(obs)
+        said = self._ask(sensed, pictures, ages)
+        if pictures is not None:
+            self.shown, self.strange = self.shown + 1, self.strange + (not bool(said.used[0]))
+        return _forecast(said)
 
     def _look(self, obs: Observation) -> tuple[Any, Any]:
         """Pictures (1, H, W, 3 SHOTS), newest first, and how old the older ones are (1, SHOTS - 1); None without one."""

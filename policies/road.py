@@ -1,7 +1,8 @@
-"""The network in the driver's seat: its path for the wheel, its speed, decision and hazard for the pedals. No fact of the simulator.
+"""The network in the driver's seat: its path for the wheel, its speed, decision and hazard for the pedals. No fact of the
+simulator.
 
-The wheel follows the path by pure pursuit (policies/drive_expert.py), the pedals its speed. Where the network says that it stops, the
-car is not let roll on; where it says that a collision comes, the car brakes at least as hard as that time to it asks for.
+The wheel follows the path by pure pursuit (policies/drive_expert.py), the pedals its speed. Where the network says that it stops,
+the car is not let roll on; where it says that a collision comes, the car brakes at least as hard as that time to it asks for.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""highway-env's roads as a Body: a car that was not written here, through the same loop (Leurent 2018, github.com/Farama-Foundation/
-HighwayEnv). Needs the extra `highway`.
+"""highway-env's roads as a Body: a car that was not written here, through the same loop (Leurent 2018,
+github.com/Farama-Foundation/ HighwayEnv). Needs the extra `highway`.
 
 highway-env's y points right and its headings turn clockwise; here left is positive, as everywhere.
 """

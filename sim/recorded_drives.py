@@ -69,7 +69,7 @@ def decided(ahead: np.ndarray, speed: float) -> str:
 
 
 def unrecorded(seed: int, late: float = 0.25, every: int = 2) -> Drive:
-    """The episode as a drive that was never written down: its pictures are the simulator's, not a film's. EpisodeFailed as `drive`."""
+    """The episode as a drive that was never written down: its pictures are the simulator's, not a film's."""
     frames = list(drive(seed, late, every=every))
     spec = replace(_body(SIZE, True).spec, facts={"source": "sim", "steer": "road", "task": frames[0].task})
     spec = replace(spec, action=replace(spec.action, rate_hz=RATE_HZ / every))

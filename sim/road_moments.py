@@ -1,8 +1,8 @@
 """The scripted driver's drives as moments for a network to learn from: views, labels, and recoveries from disturbances.
 
-A driver that never errs shows nobody how to come back. In a part of the drives the wheel or the pedals are pushed for a moment (noise in
-the teacher's actions: DART, Laskey et al. 2017, arXiv 1703.09327) and the teacher recovers; labels say for how long the future
-is the teacher's own.
+A driver that never errs shows nobody how to come back. In a part of the drives the wheel or the pedals are pushed for a moment
+(noise in the teacher's actions: DART, Laskey et al. 2017, arXiv 1703.09327) and the teacher recovers; labels say for how long the
+future is the teacher's own.
 """
 
 from __future__ import annotations
@@ -40,24 +40,24 @@ def _body() -> DriveBody:
 
 
 class Pushes:
-    """What is added to the command of a tick, and the seconds until the next push."""
+    """What is added to the command of a tick, and the seconds until the next push. size: how hard and how often; 0: never."""
 
-    def __init__(self, rng: np.random.Generator, some: bool) -> None:
+    def __init__(self, rng: np.random.Generator, size: float) -> None:
         self._pushes: list[tuple[float, float, float, float]] = []  # from s, to s, rad/s of turning, m/s^2
         at = rng.uniform(0.3, 4.0)
-        while some and at < 80.0:
+        while size and at < 80.0:
             turns = rng.random() < 0.6
             lasts = rng.uniform(0.4, 0.9) if turns else rng.uniform(0.6, 1.5)
-            size = float(rng.choice([-1, 1]))
-            turn, pedal = (size * rng.uniform(0.10, 0.35), 0.0) if turns else (0.0, size * rng.uniform(0.8, 2.5))
+            way = size * float(rng.choice([-1, 1]))
+            turn, pedal = (way * rng.uniform(0.10, 0.35), 0.0) if turns else (0.0, way * rng.uniform(0.8, 2.5))
             self._pushes.append((at, at + lasts, turn, pedal))
-            at += lasts + rng.uniform(4.0, 9.0)
+            at += lasts + rng.uniform(4.0, 9.0) / size
 
     def at(self, now_s: float, speed: float) -> np.ndarray:
         """(accel, steer)."""
         for start, end, turn, pedal in self._pushes:
             if start <= now_s < end:
-                return np.array([pedal, np.clip(np.arctan(turn * cars.WHEELBASE_M / max(speed, 3.0)), -0.25, 0.25)])
+                return np.array([pedal, np.clip(np.arctan(turn * cars.WHEELBASE_M / max(speed, 3.0)), -0.4, 0.4)])
         return np.zeros(2)
 
     def clear(self, now_s: float) -> float:
@@ -100,15 +100,15 @@ def _facts(body: DriveBody) -> list[float]:
     return [body.left, heading, least(junction), body.cruise, least(gap), theirs, least(person), left]
 
 
-def drive(seed: int) -> Moments:
-    """One drive. EpisodeFailed when it does not arrive."""
+def drive(seed: int, shake: float = 1.0) -> Moments:
+    """One drive. shake: see Pushes; from 1 on, more of the drives too. EpisodeFailed when it does not arrive."""
     if not 0 <= seed < FIRST_EVALUATION_SEED:
         raise UserError(f"seed {seed} is no training seed; they lie from 0 to {FIRST_EVALUATION_SEED - 1}")
     body, rng = _body(), np.random.default_rng([seed, 21])
     body.reset(seed)
     left, top, right, bottom = window(body.camera)
     expert = DriveExpert(body, LATE_S if rng.random() < LATE else np.inf)
-    pushes, phase = Pushes(rng, rng.random() < PUSHED), int(rng.integers(EVERY))
+    pushes, phase = Pushes(rng, shake * (rng.random() < PUSHED * shake)), int(rng.integers(EVERY))
     ego, pose, at, truth, clear, pictures, cells, facts = ([] for _ in range(8))
     while not body.ended:
         ego.append(body.car.sensed)
@@ -136,16 +136,16 @@ def drive(seed: int) -> Moments:
     )  # fmt: skip
 
 
-def _write(seed: int, out: Path) -> None:
+def _write(seed: int, out: Path, shake: float) -> None:
     """The drive of this seed, or an empty file that says that it failed."""
     try:
-        drive(seed).save(out / f"{seed:07d}.npz")
+        drive(seed, shake).save(out / f"{seed:07d}.npz")
     except EpisodeFailed:
         (out / f"{seed:07d}.failed").touch()
 
 
-def moments(out: Path, count: int, processes: int = 1, seed: int = 0) -> None:
-    """Drives of the seeds from `seed` on, `count` of them; those that an earlier start finished are kept."""
+def moments(out: Path, count: int, processes: int = 1, seed: int = 0, shake: float = 1.0) -> None:
+    """Drives of the seeds from `seed` on, `count` of them; those that an earlier start finished are kept. shake: see `drive`."""
     if not 0 <= seed <= FIRST_EVALUATION_SEED - count:
         raise UserError(f"seed={seed} and {count} drives leave the training seeds, 0 to {FIRST_EVALUATION_SEED - 1}")
     out.mkdir(parents=True, exist_ok=True)
@@ -153,6 +153,6 @@ def moments(out: Path, count: int, processes: int = 1, seed: int = 0) -> None:
     todo = [one for one in range(seed, seed + count) if one not in done]
     with progress_bar(True) as bar, ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         row = bar.add_task("drives", total=count, completed=count - len(todo))
-        for future in as_completed([pool.submit(_write, one, out) for one in todo]):
+        for future in as_completed([pool.submit(_write, one, out, shake) for one in todo]):
             future.result()
             bar.advance(row)

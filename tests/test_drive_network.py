@@ -24,6 +24,7 @@ from embodied.geometry import project
 from embodied.model.corrections import KNOTS_M, KNOTS_S, Corrections, shares
 from embodied.model.driving import TTC_S, new
 from embodied.model.driving_weights import from_pretrained, save_pretrained
+from embodied.model.familiar import Familiar, measure
 from embodied.model.road_losses import losses, total
 from embodied.optimizers import optimizers
 from sim.road_moments import Pushes, drive, moments
@@ -178,12 +179,12 @@ def test_the_future_counts_until_the_next_push(recorded) -> None:
     lesson = recorded.lesson(0, 10)
     recorded.drives[0] = one
     assert lesson.valid.sum() == 12 and lesson.decided == -1 and lesson.stratum == ""
-    pushes = Pushes(np.random.default_rng(0), True)
+    pushes = Pushes(np.random.default_rng(0), 1.0)
     times = np.arange(0, 60, 0.05)
     pushed = np.array([np.any(pushes.at(t, 8.0)) for t in times])
     clear = np.array([pushes.clear(t) for t in times])
     assert pushed.any() and np.all((clear == 0) == pushed)
-    assert not np.any(Pushes(np.random.default_rng(0), False).at(5.0, 8.0))
+    assert not np.any(Pushes(np.random.default_rng(0), 0.0).at(5.0, 8.0))
 
 
 def test_eight_moments_are_learnt(recorded) -> None:
@@ -210,8 +211,18 @@ def test_real_telemetry_is_cut_where_it_is_held_out(tmp_path) -> None:
     table = tmp_path / "drive.csv"
     t = np.arange(0, 30, 0.05)
     rows = np.column_stack([t, 10 + np.sin(t), 0 * t, 10 * t - np.cos(t) + 1, 0 * t])
-    np.savetxt(table, rows, delimiter=",", header="t_s,speed [m/s],yaw_rate [rad/s],x [m],y [m]", comments="", fmt="%.6f")
+    np.savetxt(
+        table, rows, delimiter=",", header="t_s,speed [m/s],yaw_rate [rad/s],x [m],y [m]", comments="", fmt="%.6f"
+    )
     early, late = RealLessons([table], (0.0, 0.75)), RealLessons([table], (0.75, 1.0))
     assert len(early.moments) > len(late.moments) > 0
     assert all(one.picture is None and np.isnan(one.truth).all() for one in late.moments)
     assert len(early.moments) + len(late.moments) < len(RealLessons([table]).moments)  # none sees beyond its cut
+
+
+def test_strange_pictures_shut_the_eyes(model) -> None:
+    tokens = [torch.randn(200, 10, model.config.dim) for _ in range(2)]
+    known = Familiar(measure(tokens))
+    assert known(torch.cat(tokens)).float().mean() >= 0.99
+    assert not known(torch.cat(tokens)[:20] + 3.0).any()
+    assert Familiar({})(tokens[0]).all()

@@ -64,7 +64,15 @@ def test_the_report_counts_what_happened(tmp_path) -> None:
 
 
 def test_the_expert_is_evaluated_over_processes_and_resumed(tmp_path, capsys) -> None:
-    words = ["evaluate", "suite=drive", "policy=road-expert", "task=follow", "processes=1", "videos=0", f"out={tmp_path}"]
+    words = [
+        "evaluate",
+        "suite=drive",
+        "policy=road-expert",
+        "task=follow",
+        "processes=1",
+        "videos=0",
+        f"out={tmp_path}",
+    ]
     assert main([*words, "episodes=1"]) == 0
     first = (tmp_path / "episodes.jsonl").read_text()
     assert main([*words, "episodes=1"]) == 0 and (tmp_path / "episodes.jsonl").read_text() == first
@@ -107,5 +115,7 @@ def test_left_is_left_and_a_seed_is_a_rollout(track) -> None:
 def test_the_lane_keeper_goes_round_the_track(track) -> None:
     obs = track.reset(10_000_000)
     guard = Safety(track.spec, speeds=dict.fromkeys(track.spec.action.names, np.inf), stale_s=np.inf)
-    ended = run(track, LaneKeeper(track), "drive on", obs=obs, safety=guard, seam=Blend(rows=0), max_ticks=250, confirm=False)
+    ended = run(
+        track, LaneKeeper(track), "drive on", obs=obs, safety=guard, seam=Blend(rows=0), max_ticks=250, confirm=False
+    )
     assert ended.reason == "budget" and not track.ended and track.way_m > 40

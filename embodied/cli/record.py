@@ -32,7 +32,9 @@ class Settings:
     episodes: int = key(100, "how many episodes (demonstrations) or moments (snapshots, words) the dataset shall hold")
     disturb: float = key(0.0, "probability that an episode is disturbed (demonstrations)")
     shake: float = key(
-        0.0, "size of random pushes that the hand recovers from, m (demonstrations); 0.02 teaches recovery"
+        0.0,
+        "size of random pushes that are recovered from: of the hand, m (demonstrations; 0.02 teaches recovery), or of wheel and "
+        "pedals (road; 1 pushes three of five drives gently, 1.6 all of them hard)",
     )
     cameras: str = key(
         "front,wrist", "whose pictures are kept (demonstrations); none: states and actions only, much faster"
@@ -90,7 +92,9 @@ def _drives(settings: Settings) -> int:
     folder(settings.out)
     processes = settings.processes or len(os.sched_getaffinity(0))
     if settings.kind == "road":
-        parts.outside("sim.road_moments").moments(Path(settings.out), settings.episodes, processes, settings.seed)
+        parts.outside("sim.road_moments").moments(
+            Path(settings.out), settings.episodes, processes, settings.seed, settings.shake
+        )
         print(
             f"{settings.out} holds the moments of the seeds {settings.seed} to {settings.seed + settings.episodes - 1}"
         )

@@ -37,8 +37,8 @@ class Settings:
     """Replay a recorded drive: predict, decide, warn at every moment, and score it against what was driven."""
 
     drive: str = key("", "file or folder of the recording, or `sample`; also as the first word, without drive=")
-    policy: str = key("network", "who drives: network (learned), network-blind (the same without its pictures), network-ego (taught "
-                      "without any), relaxing (the prior that they correct), cv, ctrv, ctra, bicycle")  # fmt: skip
+    policy: str = key("network", "who drives: network (learned), network-blind (the same without its pictures), "
+                      "network-ego (taught without any), relaxing (the prior that they correct), cv, ctrv, ctra, bicycle")  # fmt: skip
     weights: str = key("", "of the policy, where it is a network: a folder or a shipped name; empty: the shipped ones")
     out: str = key("", "folder for the results; empty: runs/replay-<date and time>")
     source: str = key("", "which reader: comma2k19, kitti-raw, kitti-oxts, kitti-frames, udacity, donkeycar, video, rosbag, "
@@ -74,14 +74,14 @@ class _Timed:
     """A driver whose answers are timed, ms."""
 
     def __init__(self, driver: Any) -> None:
-        self._driver, self.ms = driver, array("f")
+        self.driver, self.ms = driver, array("f")
 
     def begin(self, spec: Any) -> None:
-        self._driver.begin(spec)
+        self.driver.begin(spec)
 
     def __call__(self, obs: Observation) -> Any:
         start = time.perf_counter()
-        said = self._driver(obs)
+        said = self.driver(obs)
         self.ms.append(1000 * (time.perf_counter() - start))
         return said
 
@@ -175,6 +175,11 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
                 raise UserError(f"the replay of {drive.name} stopped ({ended.reason}): {ended.error}")
             seconds += body.last_s
             notes += _notes(drive, body)
+            if strange := getattr(timed.driver, "strange", 0):
+                shown = timed.driver.shown
+                notes.append(
+                    f"{strange} of {shown} pictures are unlike those that {settings.policy} was taught with and were not used"
+                )
             bar.update(task, advance=1)
         if rerun is not None:
             rerun.close()

@@ -1,7 +1,7 @@
 """Moments of simulated drives on disk, a file a drive: what the network that drives is taught from.
 
-A moment's picture is the network's view (embodied.drive.view), deflated one by one, so that an epoch in any order costs neither the memory
-of all pictures nor the decoding of a film.
+A moment's picture is the network's view (embodied.drive.view), deflated one by one, so that an epoch in any order costs neither
+the memory of all pictures nor the decoding of a film.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ RATE_HZ = 20.0  # of ego and pose
 class Moments:
     """One drive. ego (n, 4) speed accel yaw_rate steer and pose (n, 3) at RATE_HZ; at (m,): the moments' rows in them.
 
-    truth (m, 4) as embodied.data.drives.TRUTH; clear (m,): s until the driver is next disturbed, after which the future says nothing
-    of what should be done now; pictures: m deflated views; cells (m, rows, columns, len(CELLS)); facts (m, len(FACTS)), exact."""
+    truth (m, 4) as embodied.data.drives.TRUTH; clear (m,): s until the driver is next disturbed, after which the future says
+    nothing of what should be done now; pictures: m deflated views; cells (m, rows, columns, len(CELLS)); facts (m, len(FACTS)),
+    exact."""
 
     seed: int
     task: str

@@ -1,5 +1,5 @@
-"""Lessons for the network that drives: moments of simulated drives with what may differ on a real car (noise, missing channels, light),
-and moments of real telemetry, which have no picture."""
+"""Lessons for the network that drives: moments of simulated drives with what may differ on a real car (noise, missing channels,
+light), and moments of real telemetry, which have no picture."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from embodied.drive.view import HEIGHT, WIDTH
 from embodied.types import Image
 
 SHOTS, STEP = 3, 2  # pictures in a look, moments between them
-# Standard deviations of speed, acceleration, yaw rate and steering on a real road: wheel sensors, and what an inertial unit feels of it.
+# Standard deviations of speed, acceleration, yaw rate and steering on a real road: wheel sensors, and what an inertial unit
+# feels of it.
 NOISE = np.array([0.03, 0.15, 0.004, 0.003])
 SETS = (CHANNELS, CHANNELS[:3], ("speed", "yaw_rate", "steer"), ("speed", "yaw_rate"), ("speed", "steer"), ("speed",))
 SET_SHARES = (0.58, 0.10, 0.08, 0.08, 0.06, 0.10)

@@ -65,7 +65,8 @@ def relaxed(
     now: Motion, accel_fades_s: float = ACCEL_FADES_S, brake_fades_s: float = BRAKE_FADES_S,
     jerk_fades_s: float = JERK_FADES_S, turn_fades_s: float = TURN_FADES_S, turning_fades_m: float = TURNING_FADES_M,
 ) -> tuple[Floats, Floats]:  # fmt: skip
-    """Speed and yaw rate at MIDDLES of a CTRA that knows that drivers do not hold: acceleration and yaw rate first go on changing as they do, then fade.
+    """Speed and yaw rate at MIDDLES of a CTRA that knows that drivers do not hold: acceleration and yaw rate first go on
+    changing as they do, then fade.
 
     A Singer model (Singer 1970, "Estimating optimal tracking filter performance for manned maneuvering targets") of second
     order in both. Braking has its own constant, since who brakes mostly brakes to a stop; and the wheel is turned into a bend

@@ -1,4 +1,4 @@
-"""What a network is told of the car's own motion: a window of the last 1.5 s on a fixed clock, and the priors that follow from it."""
+"""What a network is told of the car's own motion: a window of the last 1.5 s on a fixed clock, and the priors from it."""
 
 from __future__ import annotations
 

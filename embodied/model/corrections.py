@@ -1,7 +1,8 @@
 """Paths as corrections to a kinematic prior: a network says how acceleration and curvature will differ from what physics expects.
 
-One road, several speeds: the curvature is said once, over the way ahead, and each hypothesis drives along it with an acceleration of its
-own over time. Nothing said is the prior itself, exactly, and the priors stay among the hypotheses with a probability of their own.
+One road, several speeds: the curvature is said once, over the way ahead, and each hypothesis drives along it with an acceleration
+of its own over time. Nothing said is the prior itself, exactly, and the priors stay among the hypotheses with a probability of
+their own.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ class Corrections(nn.Module):
         self, x: Tensor, speed: Tensor, yaw_rate: Tensor, path: Tensor, driven: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """speed, yaw_rate (b, PRIORS, STEPS), path (b, PRIORS, STEPS, 2): the priors, the first of which is corrected.
-        driven (b, STEPS): the speeds that were driven; then also the path (b, STEPS, 2) along the said road with these, for training."""
+        driven (b, STEPS): the speeds that were driven; then also the path (b, STEPS, 2) along the said road with these, for
+        training."""
         trunk = self.trunk(x)
         accel = ACCEL_MPS2 * (self.accel(trunk).float().view(len(x), self.count, len(KNOTS_S)) @ self.basis)
         bend = CURVATURE_1PM * self.bend(trunk).float()

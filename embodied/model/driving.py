@@ -22,6 +22,7 @@ from embodied.data.road_lessons import SHOTS
 from embodied.drive.senses import CHANNELS, NOW, ROW_S, ROWS
 from embodied.drive.view import HEIGHT, WIDTH
 from embodied.model.corrections import Corrections
+from embodied.model.familiar import Familiar
 from embodied.model.network import Smear, before, positions
 from embodied.model.phrases import Phrases
 from embodied.model.tokens import BOS, PAD, Words, train_vocabulary
@@ -57,9 +58,10 @@ class DrivingConfig:
 
 @dataclass
 class Said:
-    """paths (b, hypotheses, STEPS, 2) and log_p (b, hypotheses).  decisions (b, DECISIONS), reasons (b, REASONS): log-probabilities.
-    ttc (b, TTC_S): logits of a collision within so many seconds.  For training: facts (b, FACTS), cells (b, rows, columns, KINDS + 3),
-    and road (b, STEPS, 2), the path along the said road at the speeds that were driven."""
+    """paths (b, hypotheses, STEPS, 2) and log_p (b, hypotheses).  decisions (b, DECISIONS), reasons (b, REASONS):
+    log-probabilities. ttc (b, TTC_S): logits of a collision within so many seconds.  For training: facts (b, FACTS), cells (b,
+    rows, columns, KINDS + 3), and road (b, STEPS, 2), the path along the said road at the speeds that were driven.  used (b,):
+    whether a picture was."""
 
     paths: Tensor
     log_p: Tensor
@@ -69,6 +71,7 @@ class Said:
     facts: Tensor
     cells: Tensor | None
     road: Tensor | None
+    used: Tensor
 
 
 class DrivingModel(nn.Module):
@@ -85,6 +88,7 @@ class DrivingModel(nn.Module):
             self.cells = nn.Linear(config.channels // 2, len(KINDS) + 3)
             self.age = nn.Linear(16, dim)
             self.blind = nn.Parameter(torch.zeros(dim))
+            self.familiar = Familiar(config.familiar)
         self.backbone = LlamaModel(
             LlamaConfig(
                 vocab_size=len(words), hidden_size=dim, intermediate_size=config.mlp, num_hidden_layers=config.layers,
@@ -133,14 +137,17 @@ class DrivingModel(nn.Module):
         """command (b, 1 + WORDS); series .. path: embodied.drive.senses.Sensed, batched.  pictures: see `look`; ages (b, SHOTS - 1)
         s.  seen (b,) bool: rows whose picture counts; None: all that have one.  driven: see Corrections."""
         b, table = len(command), self.backbone.embed_tokens
-        parts, cells = [table(command), self.ego(series)], None
+        parts, cells, used = [table(command), self.ego(series)], None, torch.zeros(b, dtype=torch.bool)
         if self.config.sees:
             tokens = self.blind.expand(b, self.front.tokens, -1)
             if pictures is not None:
                 features, looked = self.look(pictures)
-                tokens = looked if seen is None else torch.where(seen[:, None, None], looked, tokens)
+                used = self.familiar(looked)  # all of them, while it is still being taught
+                used = used if seen is None else used & seen
+                tokens = torch.where(used[:, None, None], looked, tokens)
                 cells = self.cells(self.front.cells(features).permute(0, 2, 3, 1))
-            waves = (torch.zeros(b, SHOTS - 1) if ages is None else ages)[..., None] * torch.logspace(-0.3, 1.5, 8)
+            old = torch.zeros(b, SHOTS - 1) if ages is None else ages * used[:, None]
+            waves = old[..., None] * torch.logspace(-0.3, 1.5, 8)
             parts += [tokens, self.age(torch.cat([waves.sin(), waves.cos()], -1))]
         embeds = torch.cat([*parts, table(self.tail).expand(b, -1, -1)], 1)
         padded = nn.functional.pad(embeds, (0, 0, 0, 1))
@@ -156,7 +163,7 @@ class DrivingModel(nn.Module):
         paths, log_p, road = self.paths(torch.cat([summary, now.to(summary.dtype)], -1), speed, yaw_rate, path, driven)
         return Said(
             paths, log_p, self.decide.log_probabilities(asked[:n], table), self.why.log_probabilities(asked[n:], table),
-            self.danger(asked[n][:, 0]).float(), self.facts(summary).float(), cells, road,
+            self.danger(asked[n][:, 0]).float(), self.facts(summary).float(), cells, road, used,
         )  # fmt: skip
 
 

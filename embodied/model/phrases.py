@@ -1,4 +1,5 @@
-"""A small language asked in one look: the probability of every sentence of a finite list, as a language model says them word by word.
+"""A small language asked in one look: the probability of every sentence of a finite list, as a language model says them word by
+word.
 
 Only where the sentences part is there anything to ask. Each prefix that continues in more than one way is put behind the scene as a
 segment of its own (embodied.model.network), so that one pass gives what decoding bound to the grammar would give word after word.

@@ -14,8 +14,8 @@ from embodied.drive.paths import TIMES
 from embodied.model.corrections import PRIORS
 from embodied.model.driving import TTC_S, Said
 
-WEIGHTS = {"path": 1.0, "road": 2.0, "nearest": 0.3, "chosen": 0.5, "decision": 1.0, "hazard": 1.5, "reason": 0.3, "facts": 0.5, "cells": 1.0,
-           "motion": 0.5}  # fmt: skip
+WEIGHTS = {"path": 1.0, "road": 6.0, "nearest": 0.3, "chosen": 0.5, "decision": 1.0, "hazard": 1.5, "reason": 0.3, "facts": 0.5,
+           "cells": 1.0, "motion": 0.5}  # fmt: skip
 FACT_SCALES = (1.0, 0.2, 20.0, 3.0, 20.0, 5.0, 20.0, 3.0)
 KIND_WEIGHTS = (0.3, 0.3, 1.0, 2.0, 4.0)  # field, asphalt, paint, car, person
 
@@ -32,8 +32,10 @@ def losses(said: Said, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
     mean = lambda values, mask: (values * mask).sum() / mask.sum().clamp(min=1)  # noqa: E731
     made["path"] = mean(error[:, PRIORS], there)
     if said.road is not None:
+        # the next second is where the wheel aims: a hand's breadth there is what a metre is later
+        near = batch["valid"] / (0.3 + torch.tensor(TIMES, dtype=torch.float32)) ** 2
         gap = torch.linalg.vector_norm(said.road - batch["future"], dim=-1)
-        made["road"] = mean((gap * weight).sum(-1) / total, there)
+        made["road"] = mean((gap * near).sum(-1) / near.sum(-1).clamp(min=1e-3), there)
     made["nearest"] = mean(error[:, PRIORS:].min(1).values, there)
     made["chosen"] = mean((said.log_p.exp() * error.detach()).sum(1), there)
     known = (batch["decided"] >= 0).float()
