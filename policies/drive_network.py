@@ -41,10 +41,10 @@ class Network:
         import torch
 
         from embodied.model import driving
-        from embodied.model.driving_weights import from_pretrained
+        from embodied.model.driving_weights import shared
 
         self._torch, self._driving = torch, driving
-        self._model = from_pretrained(weights)
+        self._model = shared(weights)
         self._looks = looks and self._model.config.sees
         self._names: tuple[str, ...] = ()
         self.shown, self.strange = 0, 0  # pictures, and those of them that were unlike training's and not used

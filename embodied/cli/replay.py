@@ -38,7 +38,7 @@ class Settings:
 
     drive: str = key("", "file or folder of the recording, or `sample`; also as the first word, without drive=")
     policy: str = key("network", "who drives: network (learned), network-blind (the same without its pictures), "
-                      "network-ego (taught without any), relaxing (the prior that they correct), cv, ctrv, ctra, bicycle")  # fmt: skip
+                      "network-ego (taught without any), relaxing (the prior they correct), cv, ctrv, ctra, bicycle")  # fmt: skip
     weights: str = key("", "of the policy, where it is a network: a folder or a shipped name; empty: the shipped ones")
     out: str = key("", "folder for the results; empty: runs/replay-<date and time>")
     source: str = key("", "which reader: comma2k19, kitti-raw, kitti-oxts, kitti-frames, udacity, donkeycar, video, rosbag, "

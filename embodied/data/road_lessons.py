@@ -27,6 +27,7 @@ SHOTS, STEP = 3, 2  # pictures in a look, moments between them
 NOISE = np.array([0.03, 0.15, 0.004, 0.003])
 SETS = (CHANNELS, CHANNELS[:3], ("speed", "yaw_rate", "steer"), ("speed", "yaw_rate"), ("speed", "steer"), ("speed",))
 SET_SHARES = (0.58, 0.10, 0.08, 0.08, 0.06, 0.10)
+SENSORS = 0.9  # how far sensors differ in their noise: sigma of its logarithm
 BLIND, PLAIN = 0.15, 0.4  # shares of moments without a picture, without noise
 ROWS = round(HISTORY_S * RATE_HZ) + 1
 Batch = dict[str, NDArray[np.generic]]
@@ -101,7 +102,7 @@ class RoadLessons:
         if rng is not None:
             names = SETS[rng.choice(len(SETS), p=SET_SHARES)]
             if rng.random() > PLAIN:
-                rows = rows + NOISE * rng.lognormal(0, 0.5) * rng.standard_normal(rows.shape)
+                rows = rows + NOISE * rng.lognormal(0, SENSORS) * rng.standard_normal(rows.shape)
             if rng.random() < 0.3:
                 rows, clock = rows[::2], clock[::2]
             rows = rows[:, [CHANNELS.index(name) for name in names]]
@@ -170,7 +171,7 @@ class RealLessons:
             if rng.random() < 0.5:
                 rows, clock, names = self._rows[i]
                 scale = np.array([NOISE[CHANNELS.index(n)] if n in CHANNELS else 0.0 for n in names])
-                rows = rows + 0.5 * rng.lognormal(0, 0.5) * scale * rng.standard_normal(rows.shape)
+                rows = rows + 0.5 * rng.lognormal(0, SENSORS) * scale * rng.standard_normal(rows.shape)
                 one = Lesson(sense(rows, clock, names), one.future, one.valid, one.decided, one.truth, one.stratum)
             made.append(one)
         return made

@@ -21,7 +21,6 @@ def save_pretrained(model: DrivingModel, folder: Path, dtype: torch.dtype = torc
     model.words.save(folder / "tokenizer.json")
 
 
-@lru_cache(maxsize=4)
 def from_pretrained(name: str) -> DrivingModel:
     """Load a folder or shipped weights, float32, ready to infer. UserError when files are broken or do not match."""
     folder = find(name)
@@ -34,3 +33,9 @@ def from_pretrained(name: str) -> DrivingModel:
     model = DrivingModel(config, Words.load(folder / "tokenizer.json"))
     fill(model, folder / "model.safetensors")
     return model.eval()
+
+
+@lru_cache(maxsize=4)
+def shared(name: str) -> DrivingModel:
+    """The same for several drivers that only ask it."""
+    return from_pretrained(name)
