@@ -22,7 +22,7 @@ from embodied.drive.scores import ALL
 from embodied.drive.session import replay
 from embodied.protocols import Body, Policy
 from embodied.types import Command, Observation
-from policies.drivers import BASELINES, Driving
+from policies.drivers import BASELINES, LEARNED, Driving
 from tests.test_drive_data import sample as real
 
 GOLDEN = Path(__file__).with_name("golden_replay.json")
@@ -186,9 +186,9 @@ def test_the_command_writes_everything(tmp_path: Path, capsys: pytest.CaptureFix
     assert {p.name for p in tmp_path.iterdir()} == {
         "report.json", "report.md", "report.html", "timeline.csv", "replay.mp4", "replay.rrd"}  # fmt: skip
     report = json.loads((tmp_path / "report.json").read_text())
-    assert set(report["drivers"]) == set(BASELINES)
+    assert set(report["drivers"]) == {*BASELINES, *LEARNED}
     counts = {row["strata"]["all"]["n"] for row in report["drivers"].values()}
-    assert len(counts) == 1 and report["about"]["policy"] == "relaxing"
+    assert len(counts) == 1 and report["about"]["policy"] == "network"
     page = (tmp_path / "report.html").read_text()
     assert page.count("data:image/png;base64") == 2 and "http" not in page
     assert len((tmp_path / "timeline.csv").read_text().splitlines()) == report["about"]["moments"] + 1 + 30
