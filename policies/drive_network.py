@@ -19,7 +19,7 @@ from embodied.drive.view import view
 from embodied.registry import register
 from embodied.spec import BodySpec
 from embodied.types import Image, Observation
-from policies.drivers import NOMINAL_MPS
+from policies.drivers import NOMINAL_MPS, measured
 
 if TYPE_CHECKING:
     from embodied.model.driving import Said
@@ -50,9 +50,8 @@ class Network:
         self.shown, self.strange = 0, 0  # pictures, and those of them that were unlike training's and not used
 
     def begin(self, spec: BodySpec) -> None:
-        names = spec.states["ego"].names if "ego" in spec.states else ()
-        # an angle of the steering wheel says nothing without its ratio
-        self._names = tuple("" if n == "steer" and spec.facts.get("steer") == "wheel" else n for n in names)
+        states = measured(spec)
+        self._names = states["ego"].names if "ego" in states else ()
         self._camera = next(iter(spec.cameras), "") if self._looks else ""
         self._spec = spec.cameras.get(self._camera)
         self.say(spec.facts.get("task", ""))

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from embodied.protocols import Body
     from policies.drive_network import Network
 
-AHEAD_S = (0.3, 0.9)  # of the path whose speeds tell the acceleration that is wanted; the pedals answer after 0.2 s
+AHEAD_S, HALF = 0.9, 2  # where on the path the wanted speed is read; rows before and after it that make a mean
+TICKS = 2  # for which a look serves: 10 looks a second, as in the training's drives
 STAND_MPS = 0.3
 ALARM, CLOSE_S = 0.6, 2.0  # hazard and time to collision that brake
 
@@ -42,11 +43,10 @@ def aim(path: Floats, reach_m: float) -> Floats:
 
 def pedals(said: Forecast, speed: float) -> float:
     """Acceleration, m/s^2."""
-    way = np.append(0.0, np.cumsum(np.hypot(*np.diff(np.vstack([[0.0, 0.0], said.path]), axis=0).T)))
-    first, last = (round(s * RATE_HZ) for s in AHEAD_S)
-    half = 2  # speeds are means over 0.4 s
-    speeds = [(way[k + half] - way[max(k - half, 0)]) * RATE_HZ / (k + half - max(k - half, 0)) for k in (first, last)]
-    accel = (speeds[1] - speed) / AHEAD_S[1] if speeds[1] > STAND_MPS else -max(1.0, speed / AHEAD_S[1])
+    way = np.cumsum(np.hypot(*np.diff(np.vstack([[0.0, 0.0], said.path]), axis=0).T))
+    k = round(AHEAD_S * RATE_HZ) - 1
+    wanted = (way[k + HALF] - way[k - HALF]) * RATE_HZ / (2 * HALF)
+    accel = (wanted - speed) / AHEAD_S if wanted > STAND_MPS else -max(1.0, speed / AHEAD_S)
     if said.decision == "stop" and speed < 1.0:
         accel = min(accel, -1.0)
     if said.hazard >= ALARM and said.ttc_s < CLOSE_S:
@@ -78,7 +78,7 @@ class RoadPolicy:
         names = self._body.spec.states["ego"].names
         speed = float(obs.states["ego"][-1, names.index("speed")])
         wheel = pursue(aim(said.path, float(np.clip(LOOK_S * speed, *LOOK_M))))
-        rows = np.array([[pedals(said, speed), wheel]], np.float32)
+        rows = np.tile(np.array([pedals(said, speed), wheel], np.float32), (TICKS, 1))
         return ActionChunk(obs.t_s, 1 / self._body.spec.action.rate_hz, rows)
 
     def check(self, obs: Observation, step: Step) -> float:

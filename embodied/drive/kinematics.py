@@ -78,6 +78,6 @@ def relaxed(
     return speed, fading(now.yaw_rate, now.yaw_accel, turn_fades_s, turning_fades_s, HELD_RADPS)
 
 
-def relaxing(now: Motion, **constants: float) -> Floats:
-    """The path of `relaxed`; constants: its."""
-    return unroll(*relaxed(now, **constants))
+def relaxing(now: Motion, *constants: float, **named: float) -> Floats:
+    """The path of `relaxed`, whose constants it takes."""
+    return unroll(*relaxed(now, *constants, **named))
