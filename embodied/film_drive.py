@@ -128,7 +128,8 @@ def _above(draw: Any, moment: Moment, driver: str) -> None:
     if driver in moment.said:
         for p, path in moment.said[driver].others:
             if p >= SHOWN:
-                show(path, tuple(round(PAPER[c] + (NOW[c] - PAPER[c]) * (0.25 + p / 2)) for c in range(3)), 1)
+                r, g, b = (round(a + (z - a) * (0.25 + p / 2)) for a, z in zip(PAPER, NOW, strict=True))
+                show(path, (r, g, b), 1)
         show(moment.said[driver].path, NOW, 3)
     draw.polygon([(middle, bottom - 9), (middle - 5, bottom + 3), (middle + 5, bottom + 3)], fill=INK)
 

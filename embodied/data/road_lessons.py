@@ -52,7 +52,7 @@ class Lesson:
 
 
 def _future(
-    times: NDArray[np.floating], poses: NDArray[np.floating], now_s: float, until_s: float
+    times: NDArray[np.float64], poses: NDArray[np.float64], now_s: float, until_s: float
 ) -> tuple[NDArray, NDArray]:
     """(STEPS, 3) padded with its last row, and which of them count."""
     ahead = paths.future(times, poses, now_s, poses[0])
@@ -91,7 +91,8 @@ class RoadLessons:
         self.shares = weight / weight.sum()
 
     def draw(self, rng: np.random.Generator, count: int) -> list[Lesson]:
-        return [self.lesson(*self.index[i], rng) for i in rng.choice(len(self.index), count, p=self.shares)]
+        chosen = (self.index[int(i)] for i in rng.choice(len(self.index), count, p=self.shares))
+        return [self.lesson(d, k, rng) for d, k in chosen]
 
     def lesson(self, d: int, k: int, rng: np.random.Generator | None = None) -> Lesson:
         """Moment k of drive d. rng: for noise, missing channels and light; None: as it is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,6 @@ SCALES = np.array([10.0, 2.0, 0.3, 0.2], np.float32)
 NOW = ("speed", "accel", "yaw_rate", "jerk", "yaw_accel", "plain accel", "plain yaw_rate")
 NOW_SCALES = np.array([10.0, 2.0, 0.3, 3.0, 0.5, 2.0, 0.3], np.float32)
 _AGES = np.arange(1 - ROWS, 1) * ROW_S
-_FIXED = {name: Channels(tuple(name), ("1",) * len(name), (-1e9,) * len(name), (1e9,) * len(name), 10.0)
-          for name in (CHANNELS, CHANNELS[:3], ("speed", "yaw_rate"), ("speed", "steer"))}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,17 @@ def sense(rows: NDArray[np.floating], clock: NDArray[np.floating], names: Sequen
         to = CHANNELS.index(name)
         series[:, to] = np.interp(_AGES, clock, rows[:, k]) / SCALES[to]
         series[:, len(CHANNELS) + to] = 1.0
-    spec = _FIXED.get(kept) or Channels(kept, ("1",) * len(kept), (-1e9,) * len(kept), (1e9,) * len(kept), 10.0)
     obs = Observation(0.0, {}, {"ego": rows, "clock": np.asarray(clock)[:, None]})
+    spec = _spec(kept)
     drawn = motion(obs, {"ego": spec}, kinematics.SLOPES_S, filtered=True)
     plain = motion(obs, {"ego": spec}, WINDOW_S)
     told = (drawn.speed, drawn.accel, drawn.yaw_rate, drawn.jerk, drawn.yaw_accel, plain.accel, plain.yaw_rate)
     return Sensed(series, np.array(told, np.float32) / NOW_SCALES, *_priors(drawn, plain))
+
+
+@lru_cache(maxsize=32)
+def _spec(names: tuple[str, ...]) -> Channels:
+    return Channels(names, ("1",) * len(names), (-1e9,) * len(names), (1e9,) * len(names), 1 / ROW_S)
 
 
 def _priors(drawn: Motion, plain: Motion) -> tuple[NDArray[np.float32], ...]:

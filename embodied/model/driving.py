@@ -21,7 +21,7 @@ from embodied.data.moments import FACTS, KINDS
 from embodied.data.road_lessons import SHOTS
 from embodied.drive.senses import CHANNELS, NOW, ROW_S, ROWS
 from embodied.drive.view import HEIGHT, WIDTH
-from embodied.model.corrections import Corrections
+from embodied.model.corrections import PRIORS, Corrections
 from embodied.model.familiar import Familiar
 from embodied.model.network import Smear, before, positions
 from embodied.model.phrases import Phrases
@@ -160,7 +160,13 @@ class DrivingModel(nn.Module):
         ).last_hidden_state
         asked = [hidden[:, a:z] for a, z in self._places]
         n, summary = len(self.decide.segments), hidden[:, self._path]
-        paths, log_p, road = self.paths(torch.cat([summary, now.to(summary.dtype)], -1), speed, yaw_rate, path, driven)
+        told = driven if self.training else speed[:, 1]
+        paths, log_p, road = self.paths(torch.cat([summary, now.to(summary.dtype)], -1), speed, yaw_rate, path, told)
+        if not self.training:
+            # Who drives blind cannot know why people brake. The mean with CTRA's speeds on the said road costs nothing on the
+            # simulator's drives and is what holds on other people's (combination of forecasts: Bates & Granger 1969).
+            blind = torch.cat([paths[:, :PRIORS], (paths[:, PRIORS:] + road[:, None]) / 2], 1)
+            paths = torch.where(used[:, None, None, None], paths, blind)
         return Said(
             paths, log_p, self.decide.log_probabilities(asked[:n], table), self.why.log_probabilities(asked[n:], table),
             self.danger(asked[n][:, 0]).float(), self.facts(summary).float(), cells, road, used,
