@@ -35,9 +35,10 @@ class _Shot:
 
 
 class Network:
-    """embodied.drive.forecast.Driver. looks: False takes the picture away."""
+    """embodied.drive.forecast.Driver. looks: False takes the picture away.  follows: False tells it the speed of now and nothing
+    of how the car has moved: who drives by its own past goes on as before (de Haan et al. 2019, arXiv 1905.11979)."""
 
-    def __init__(self, weights: str, looks: bool = True) -> None:
+    def __init__(self, weights: str, looks: bool = True, follows: bool = True) -> None:
         import torch
 
         from embodied.model import driving
@@ -45,7 +46,7 @@ class Network:
 
         self._torch, self._driving = torch, driving
         self._model = shared(weights)
-        self._looks = looks and self._model.config.sees
+        self._looks, self._follows = looks and self._model.config.sees, follows
         self._names: tuple[str, ...] = ()
         self.shown, self.strange = 0, 0  # pictures, and those of them that were unlike training's and not used
 
@@ -64,7 +65,10 @@ class Network:
     def __call__(self, obs: Observation) -> Forecast:
         if "speed" not in self._names:
             return Forecast(unroll(np.full_like(MIDDLES, NOMINAL_MPS), np.zeros_like(MIDDLES)))
-        sensed = sense(obs.states["ego"], np.asarray(obs.states["clock"])[:, 0], self._names)
+        rows, names = obs.states["ego"], self._names
+        if not self._follows:
+            rows, names = np.full((len(rows), 1), rows[-1, names.index("speed")]), ("speed",)
+        sensed = sense(rows, np.asarray(obs.states["clock"])[:, 0], names)
         pictures, ages = self._look(obs)
         said = self._ask(sensed, pictures, ages)
         if pictures is not None:

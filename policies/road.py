@@ -90,7 +90,7 @@ def network(body: Body, weights: str = "road") -> RoadPolicy:
     """Drives by pictures, motion and words."""
     from policies.drive_network import Network
 
-    return RoadPolicy(Network(weights), body)
+    return RoadPolicy(Network(weights, follows=False), body)
 
 
 @register("policy", "network-blind")
@@ -98,4 +98,4 @@ def network_blind(body: Body, weights: str = "road") -> RoadPolicy:
     """The same with its eyes shut: what the picture is worth."""
     from policies.drive_network import Network
 
-    return RoadPolicy(Network(weights, looks=False), body)
+    return RoadPolicy(Network(weights, looks=False, follows=False), body)
