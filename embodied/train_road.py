@@ -241,19 +241,16 @@ class Training:
 
 
 def acquaint(model: DrivingModel, lessons: RoadLessons, seed: int = 0, count: int = 1200) -> None:
-    """Measure what the pictures of training look like to the network (embodied.model.familiar) and note it in its config."""
+    """Measure what the pictures of training look like to the network (embodied.model.familiar)."""
     import torch
-
-    from embodied.model.familiar import Familiar, measure
 
     if not model.config.sees:
         return
     rng = np.random.default_rng([seed, 1])
     pictures = [one.picture for one in lessons.draw(rng, count) if one.picture is not None]
     with torch.inference_mode():
-        tokens = [model.look(torch.from_numpy(np.stack(pictures[k : k + 60])))[1] for k in range(0, len(pictures), 60)]
-    model.config = dataclasses.replace(model.config, familiar=measure(tokens))
-    model.familiar = Familiar(model.config.familiar)
+        batches = [torch.from_numpy(np.stack(pictures[k : k + 60])) for k in range(0, len(pictures), 60)]
+        model.familiar.measure(model.look(one)[0][0] for one in batches)
 
 
 class _Commands(dict[str, Any]):

@@ -24,7 +24,7 @@ from embodied.geometry import project
 from embodied.model.corrections import KNOTS_M, KNOTS_S, Corrections, shares
 from embodied.model.driving import TTC_S, new
 from embodied.model.driving_weights import from_pretrained, save_pretrained
-from embodied.model.familiar import Familiar, measure
+from embodied.model.familiar import Familiar, summary
 from embodied.model.road_losses import losses, total
 from embodied.optimizers import optimizers
 from sim.road_moments import Pushes, drive, moments
@@ -220,8 +220,11 @@ def test_real_telemetry_is_cut_where_it_is_held_out(tmp_path) -> None:
 
 
 def test_strange_pictures_shut_the_eyes(model) -> None:
-    tokens = [torch.randn(200, 10, model.config.dim) for _ in range(2)]
-    known = Familiar(measure(tokens))
-    assert known(torch.cat(tokens)).float().mean() >= 0.99
-    assert not known(torch.cat(tokens)[:20] + 3.0).any()
-    assert Familiar({})(tokens[0]).all()
+    torch.manual_seed(0)
+    seen = [torch.randn(200, 6, 8, 20) for _ in range(3)]
+    known = Familiar(6)
+    assert known(seen[0]).all()  # nothing has been measured
+    known.measure(seen)
+    assert known(torch.cat(seen)).float().mean() >= 0.99
+    assert known.distance(summary(torch.randn(400, 6, 8, 20))).mean().item() == pytest.approx(1.0, abs=0.15)
+    assert not known(seen[0] + 0.5).any() and not known(1.5 * seen[0]).any()

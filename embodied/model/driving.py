@@ -38,8 +38,8 @@ NO_REASON = "nothing"
 
 @dataclass(frozen=True)
 class DrivingConfig:
-    """sees: whether there is a picture encoder; without one it is the ego-only ablation.  familiar: what pictures like those of the
-    training look like to the network (embodied.model.familiar)."""
+    """sees: whether there is a picture encoder; without one it is the ego-only ablation.  facts: what it was taught on; shown, never
+    used."""
 
     dim: int = 128
     layers: int = 3
@@ -49,7 +49,6 @@ class DrivingConfig:
     patch: int = 32
     sees: bool = True
     hypotheses: int = 3
-    familiar: Mapping[str, Any] = field(default_factory=dict[str, Any])
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def as_dict(self) -> dict[str, Any]:
@@ -88,7 +87,7 @@ class DrivingModel(nn.Module):
             self.cells = nn.Linear(config.channels // 2, len(KINDS) + 3)
             self.age = nn.Linear(16, dim)
             self.blind = nn.Parameter(torch.zeros(dim))
-            self.familiar = Familiar(config.familiar)
+            self.familiar = Familiar(config.channels // 2)
         self.backbone = LlamaModel(
             LlamaConfig(
                 vocab_size=len(words), hidden_size=dim, intermediate_size=config.mlp, num_hidden_layers=config.layers,
@@ -142,7 +141,7 @@ class DrivingModel(nn.Module):
             tokens = self.blind.expand(b, self.front.tokens, -1)
             if pictures is not None:
                 features, looked = self.look(pictures)
-                used = self.familiar(looked)  # all of them, while it is still being taught
+                used = self.familiar(features[0])  # all of them, while it is still being taught
                 used = used if seen is None else used & seen
                 tokens = torch.where(used[:, None, None], looked, tokens)
                 cells = self.cells(self.front.cells(features).permute(0, 2, 3, 1))

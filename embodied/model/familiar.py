@@ -1,52 +1,46 @@
 """Whether a picture is like those that a network was taught with: elsewhere its eyes are shut rather than trusted.
 
-The picture's tokens, their mean and spread over the picture, are compared with those of the training pictures channel by channel:
-a Gaussian with a diagonal covariance per network (Lee et al. 2018, arXiv 1807.03888, with one class). What is farther off than
-all but one in a thousand of the training's own is strange."""
+What the first convolutions say of a picture, its mean and spread per channel, is compared with what they said of the training pictures: the
+Mahalanobis distance to one Gaussian (Lee et al. 2018, arXiv 1807.03888). What is farther off than all but one in a thousand of the
+training's own is strange. Behind the attention layers it would not show: their norms make everything alike.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-SHARE = 0.999
-
-
-def summary(tokens: Tensor) -> Tensor:
-    """(b, n, D) -> (b, 2 D)."""
-    return torch.cat([tokens.mean(1), tokens.std(1)], -1).float()
+SHARE, LEAST = 0.999, 1e-6
 
 
-def measure(batches: Iterable[Tensor]) -> dict[str, Any]:
-    """What `Familiar` needs, from the tokens (b, n, D) of training pictures."""
-    seen = torch.cat([summary(tokens) for tokens in batches])
-    mean, std = seen.mean(0), seen.std(0).clamp(min=1e-4)
-    far = ((seen - mean) / std).square().mean(-1)
-    most = float(far.quantile(SHARE))
-    return {
-        "mean": [round(x, 5) for x in mean.tolist()],
-        "std": [round(x, 5) for x in std.tolist()],
-        "most": round(most, 4),
-    }
+def summary(features: Tensor) -> Tensor:
+    """(b, C, H, W) -> (b, 2 C)."""
+    return torch.cat([features.mean((2, 3)), features.std((2, 3))], -1).float()
 
 
-class Familiar(torch.nn.Module):
-    """tokens (b, n, D) -> (b,) bool. Without anything measured all is familiar."""
+class Familiar(nn.Module):
+    """features (b, channels, H, W) -> (b,) bool. All is familiar until something has been measured."""
 
-    def __init__(self, measured: Mapping[str, Any]) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.most = float(measured.get("most", float("inf")))
-        for name in ("mean", "std"):
-            self.register_buffer(name, torch.tensor(measured.get(name, [])), persistent=False)
+        self.register_buffer("mean", torch.zeros(2 * channels))
+        self.register_buffer("whiten", torch.zeros(2 * channels, 2 * channels))
+        self.register_buffer("most", torch.tensor(float("inf")))
 
-    def distance(self, tokens: Tensor) -> Tensor:
-        """(b,): mean squared deviation in training's standard deviations; about 1 for what it knows."""
-        return ((summary(tokens) - self.mean) / self.std).square().mean(-1)
+    def measure(self, batches: Iterable[Tensor]) -> None:
+        """From the features of training pictures."""
+        seen = torch.cat([summary(features) for features in batches])
+        spread = torch.cov(seen.t())
+        spread = spread + LEAST * spread.diagonal().mean() * torch.eye(len(spread))
+        self.mean.copy_(seen.mean(0))
+        self.whiten.copy_(torch.linalg.inv(torch.linalg.cholesky(spread)))
+        self.most.fill_(float(self.distance(seen).quantile(SHARE)))
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        if not len(self.mean):
-            return torch.ones(len(tokens), dtype=torch.bool)
-        return self.distance(tokens) <= self.most
+    def distance(self, found: Tensor) -> Tensor:
+        """(b,) of summaries (b, 2 C): squared, over the number of channels; about 1 for what it knows."""
+        return ((found - self.mean) @ self.whiten.t()).square().mean(-1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.distance(summary(features)) <= self.most

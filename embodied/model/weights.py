@@ -21,7 +21,7 @@ SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 
 
 def write(model: torch.nn.Module, folder: Path, dtype: torch.dtype) -> None:
-    """model.safetensors: shared tensors once, floats as `dtype` (16 bits halve the download)."""
+    """model.safetensors: shared tensors once, weights as `dtype` (16 bits halve the download), buffers as they are."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, torch.Tensor] = {}
     seen: set[int] = set()
@@ -29,7 +29,7 @@ def write(model: torch.nn.Module, folder: Path, dtype: torch.dtype) -> None:
         if id(tensor) in seen:
             continue
         seen.add(id(tensor))
-        saved = tensor.detach().to(dtype) if tensor.is_floating_point() else tensor.detach()
+        saved = tensor.detach().to(dtype) if isinstance(tensor, torch.nn.Parameter) else tensor.detach()
         tensors[name] = saved.contiguous()
     save_file(tensors, folder / "model.safetensors")
 
