@@ -95,17 +95,22 @@ weights: $(VENV)/.run
 	test -z "$(ENCODER)" || $(BIN)/python -m embodied.model.synonyms corpus=$(WORK)/snapshots/corpus.txt \
 		encoder=$(ENCODER) weights=embodied/weights/tabletop
 
-# The recipe of embodied/weights/road and road-ego: the scripted driver's moments, a network that sees, one that does not. REAL: drives
-# with speed and pose to learn motion from as well, with commas between (Udacity's challenge-2 log was used; docs/driving.md).
+# The recipe of embodied/weights/road and road-ego: the scripted driver's moments, with gentle and with hard pushes, a network that
+# sees, one that does not. REAL: drives with speed and pose to learn motion from as well, with commas between (Udacity's challenge-2
+# log was used; docs/driving.md). About an hour and a half on two idle cores (estimated).
 DRIVES ?= 450
+PUSHED ?= 180
 REAL ?=
-ROAD ?= steps=3000
-EGO ?= steps=1500
+ROAD ?= steps=3000 batch=48
+EGO ?= steps=1600 batch=32
+ROADS := $(BIN)/torchrun --standalone --nproc_per_node $(PROCESSES) -m embodied train road moments=$(WORK)/road \
+	held=$(WORK)/road-held real=$(REAL)
 drive-weights: $(VENV)/.run
-	$(BIN)/embodied record kind=road episodes=$(DRIVES) seed=0 processes=$(PROCESSES) out=$(WORK)/road
-	$(BIN)/embodied record kind=road episodes=40 seed=900000 processes=$(PROCESSES) out=$(WORK)/road-held
-	$(BIN)/embodied train road moments=$(WORK)/road held=$(WORK)/road-held real=$(REAL) $(ROAD) out=$(WORK)/drive
-	$(BIN)/embodied train road moments=$(WORK)/road held=$(WORK)/road-held real=$(REAL) sees=false $(EGO) out=$(WORK)/drive-ego
+	$(BIN)/embodied record kind=road shake=1 episodes=$(DRIVES) seed=0 processes=$(PROCESSES) out=$(WORK)/road
+	$(BIN)/embodied record kind=road shake=1.6 episodes=$(PUSHED) seed=500000 processes=$(PROCESSES) out=$(WORK)/road
+	$(BIN)/embodied record kind=road shake=1 episodes=40 seed=900000 processes=$(PROCESSES) out=$(WORK)/road-held
+	$(ROADS) $(ROAD) out=$(WORK)/drive
+	$(ROADS) sees=false $(EGO) out=$(WORK)/drive-ego
 	cd $(WORK)/drive/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/road/
 	cd $(WORK)/drive-ego/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/road-ego/
 

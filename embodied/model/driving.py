@@ -38,8 +38,8 @@ NO_REASON = "nothing"
 
 @dataclass(frozen=True)
 class DrivingConfig:
-    """sees: whether there is a picture encoder; without one it is the ego-only ablation.  facts: what it was taught on; shown, never
-    used."""
+    """sees: whether there is a picture encoder; without one it is the ego-only ablation.  facts: what it was taught on; shown,
+    never used."""
 
     dim: int = 128
     layers: int = 3

@@ -1,8 +1,8 @@
 """Whether a picture is like those that a network was taught with: elsewhere its eyes are shut rather than trusted.
 
-What the first convolutions say of a picture, its mean and spread per channel, is compared with what they said of the training pictures: the
-Mahalanobis distance to one Gaussian (Lee et al. 2018, arXiv 1807.03888). What is farther off than all but one in a thousand of the
-training's own is strange. Behind the attention layers it would not show: their norms make everything alike.
+What the first convolutions say of a picture, its mean and spread per channel, is compared with what they said of the training
+pictures: the Mahalanobis distance to one Gaussian (Lee et al. 2018, arXiv 1807.03888). What is farther off than all but one in
+a thousand of the training's own is strange. Behind the attention layers it would not show: their norms make everything alike.
 """
 
 from __future__ import annotations
