@@ -82,6 +82,24 @@ def test_the_expert_is_evaluated_over_processes_and_resumed(tmp_path, capsys) ->
     assert "does not drive" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_the_shipped_network_drives_and_a_seed_is_a_rollout() -> None:
+    from policies.drive_network import Network
+    from policies.road import RoadPolicy
+    from sim.drive import DriveBody
+
+    body, ends = DriveBody("straight"), []
+    policy = RoadPolicy(Network("road", follows=False), body)
+    for _ in range(2):
+        obs = body.reset(950_002)  # a training seed: nothing is measured here
+        policy.reset()
+        guard = Safety(body.spec, speeds=dict.fromkeys(body.spec.action.names, np.inf), stale_s=np.inf)
+        run(body, policy, body.goal, obs=obs, safety=guard, seam=Blend(rows=0), max_ticks=10**4, confirm=False)
+        ends.append((body.ended, body.tick, body.car.x, body.car.y))
+    assert ends[0] == ends[1] and ends[0][0] == "arrived"
+    body.close()
+
+
 # --- highway-env
 
 
