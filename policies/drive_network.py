@@ -22,7 +22,7 @@ from embodied.types import Image, Observation
 from policies.drivers import NOMINAL_MPS, measured
 
 if TYPE_CHECKING:
-    from embodied.model.driving import Said
+    from embodied.model.driving import DrivingModel, Said
 
 DANGER = 0.5  # of the hazard, from which on a reason is told
 KEPT_S = 3.0  # of the pictures
@@ -36,9 +36,10 @@ class _Shot:
 
 class Network:
     """embodied.drive.forecast.Driver. looks: False takes the picture away.  follows: False tells it the speed of now and nothing
-    of how the car has moved: who drives by its own past goes on as before (de Haan et al. 2019, arXiv 1905.11979)."""
+    of how the car has moved: who drives by its own past goes on as before (de Haan et al. 2019, arXiv 1905.11979).
+    unseeing: weights of a network that was taught without pictures and answers where there is none, or a strange one."""
 
-    def __init__(self, weights: str, looks: bool = True, follows: bool = True) -> None:
+    def __init__(self, weights: str, looks: bool = True, follows: bool = True, unseeing: str = "") -> None:
         import torch
 
         from embodied.model import driving
@@ -46,6 +47,7 @@ class Network:
 
         self._torch, self._driving = torch, driving
         self._model = shared(weights)
+        self._blind = shared(unseeing) if unseeing else self._model
         self._looks, self._follows = looks and self._model.config.sees, follows
         self._names: tuple[str, ...] = ()
         self.shown, self.strange = 0, 0  # pictures, and those of them that were unlike training's and not used
@@ -60,7 +62,7 @@ class Network:
 
     def say(self, command: str) -> None:
         """The route command from here on; "" drives on."""
-        self._command = self._model.command(command or "drive on")[None]
+        self._commands = {id(m): m.command(command or "drive on")[None] for m in (self._model, self._blind)}
 
     def __call__(self, obs: Observation) -> Forecast:
         if "speed" not in self._names:
@@ -70,10 +72,12 @@ class Network:
             rows, names = np.full((len(rows), 1), rows[-1, names.index("speed")]), ("speed",)
         sensed = sense(rows, np.asarray(obs.states["clock"])[:, 0], names)
         pictures, ages = self._look(obs)
-        said = self._ask(sensed, pictures, ages)
-        if pictures is not None:
-            self.shown, self.strange = self.shown + 1, self.strange + (not bool(said.used[0]))
-        return _forecast(said)
+        if pictures is None:
+            return _forecast(self._ask(self._blind, sensed))
+        said = self._ask(self._model, sensed, pictures, ages)
+        used = bool(said.used[0])
+        self.shown, self.strange = self.shown + 1, self.strange + (not used)
+        return _forecast(said if used or self._blind is self._model else self._ask(self._blind, sensed))
 
     def _look(self, obs: Observation) -> tuple[Any, Any]:
         """Pictures (1, H, W, 3 SHOTS), newest first, and how old the older ones are (1, SHOTS - 1); None without one."""
@@ -88,12 +92,12 @@ class Network:
         ages = np.array([[obs.t_s - shot.t_s for shot in chosen[1:]]], np.float32)
         return np.concatenate([shot.view for shot in chosen], -1)[None], ages
 
-    def _ask(self, sensed: Sensed, pictures: Any, ages: Any) -> Said:
+    def _ask(self, model: DrivingModel, sensed: Sensed, pictures: Any = None, ages: Any = None) -> Said:
         tensor = self._torch.from_numpy
         rows = {name: tensor(getattr(sensed, name)[None]) for name in ("series", "now", "speed", "yaw_rate", "path")}
         seen = {} if pictures is None else {"pictures": tensor(pictures), "ages": tensor(ages)}
         with self._torch.inference_mode():
-            return self._model(self._command, **rows, **seen)
+            return model(self._commands[id(model)], **rows, **seen)
 
 
 def _forecast(said: Said) -> Forecast:
@@ -118,8 +122,8 @@ def _forecast(said: Said) -> Forecast:
 
 @register("driver", "network")
 def network(weights: str = "road") -> Network:
-    """The learned driver: command, motion and pictures."""
-    return Network(weights)
+    """The learned driver: command, motion and pictures; by motion alone where there are none that it knows."""
+    return Network(weights, unseeing="road-ego")
 
 
 @register("driver", "network-blind")
