@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from array import array
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -70,19 +71,19 @@ class _Bar(Watch):
             self._bar.update(self._task, description=told)
 
 
-class _Timed:
+class Timed:
     """A driver whose answers are timed, ms."""
 
-    def __init__(self, driver: Any) -> None:
-        self.driver, self.ms = driver, array("f")
+    def __init__(self, driver: Any, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.driver, self.ms, self._clock = driver, array("f"), clock
 
     def begin(self, spec: Any) -> None:
         self.driver.begin(spec)
 
     def __call__(self, obs: Observation) -> Any:
-        start = time.perf_counter()
+        start = self._clock()
         said = self.driver(obs)
-        self.ms.append(1000 * (time.perf_counter() - start))
+        self.ms.append(1000 * (self._clock() - start))
         return said
 
 
@@ -137,7 +138,7 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
     out = folder(settings.out, "replay-")
     beside = [name for name in (*drivers.BASELINES, *drivers.LEARNED) if name != settings.policy]
     given = {"weights": settings.weights} if settings.weights else {}
-    tally, signals, timed = Tally(), Signals(), _Timed(registry.build("driver", settings.policy, **given))
+    tally, signals, timed = Tally(), Signals(), Timed(registry.build("driver", settings.policy, **given))
     notes, films, seconds, began = list[str](), list[str](), 0.0, time.perf_counter()
     with ExitStack() as closing:
         timeline = closing.enter_context(report_drive.Timeline(out / report_drive.TIMELINE, [settings.policy, *beside]))
