@@ -2,7 +2,7 @@
 simulator.
 
 The wheel follows the path by pure pursuit (policies/drive_expert.py), the pedals its speed. Where the network says that it stops,
-the car is not let roll on; where it says that a collision comes, the car brakes at least as hard as that time to it asks for.
+the car is not let roll on; where it says that a collision comes, the car brakes so that it stands before it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 AHEAD_S, HALF = 0.9, 2  # where on the path the wanted speed is read; rows before and after it that make a mean
 TICKS = 2  # for which a look serves: 10 looks a second, as in the training's drives
 STAND_MPS = 0.3
-ALARM, CLOSE_S = 0.6, 2.0  # hazard and time to collision that brake
+# The hazard that brakes; how much sooner than said and how far before it the car shall stand; how much harder than just enough.
+# Seen in closed loop on training seeds: the time to collision is said half a second too long on average.
+ALARM, EARLY_S, CLEAR_M, FIRM = 0.5, 0.7, 2.0, 1.3
 
 
 def aim(path: Floats, reach_m: float) -> Floats:
@@ -49,8 +51,9 @@ def pedals(said: Forecast, speed: float) -> float:
     accel = (wanted - speed) / AHEAD_S if wanted > STAND_MPS else -max(1.0, speed / AHEAD_S)
     if said.decision == "stop" and speed < 1.0:
         accel = min(accel, -1.0)
-    if said.hazard >= ALARM and said.ttc_s < CLOSE_S:
-        accel = min(accel, -min(HARD_MPS2, speed / max(said.ttc_s, 0.3)))
+    if said.hazard >= ALARM:
+        room = max(speed * (said.ttc_s - EARLY_S) - CLEAR_M, 1.0)
+        accel = min(accel, -min(HARD_MPS2, FIRM * speed**2 / 2 / room))
     return float(accel)
 
 
