@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 AHEAD_S, HALF = 0.9, 2  # where on the path the wanted speed is read; rows before and after it that make a mean
 TICKS = 2  # for which a look serves: 10 looks a second, as in the training's drives
 STAND_MPS = 0.3
+CRAWL_MPS = (
+    2.5  # up to which no hazard brakes: who crawls follows the path, or he would stand for ever behind what stands
+)
 # The hazard that brakes; how much sooner than said and how far before it the car shall stand; how much harder than just enough.
 # In the collisions looked at (training seeds 950007, 950008) the time to collision was said 0.5 to 1.5 s too long.
-# Who crawls follows the path, or he would stand for ever behind what stands.
-CRAWL_MPS = 2.5
 ALARM, EARLY_S, CLEAR_M, FIRM = 0.5, 0.7, 2.0, 1.3
 
 
