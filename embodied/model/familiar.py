@@ -23,6 +23,10 @@ def summary(features: Tensor) -> Tensor:
 class Familiar(nn.Module):
     """features (b, channels, H, W) -> (b,) bool. All is familiar until something has been measured."""
 
+    mean: Tensor
+    whiten: Tensor
+    most: Tensor
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(2 * channels))
