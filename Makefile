@@ -9,7 +9,7 @@ export OMP_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: run test test-all test-ros lint format weights tamp-weights clean help install install-dev
+.PHONY: run test test-all test-ros lint format weights tamp-weights drive-weights clean help install install-dev
 
 help:
 	@echo "make run       install, then the main job: one sentence -> plan -> motion -> video in runs/"
@@ -17,6 +17,7 @@ help:
 	@echo "make lint      ruff, pyright, import-linter"
 	@echo "make weights   train the shipped weights again"
 	@echo "make tamp-weights  train the weights of PaLM-E's tests again (docs/tamp.md)"
+	@echo "make drive-weights train the weights of the road again (docs/driving.md)"
 	@echo "make clean     remove what the others made"
 
 $(BIN)/python:
@@ -102,6 +103,25 @@ SCENES ?= 96000
 tamp-weights: $(VENV)/.run
 	$(BIN)/embodied train tamp scenes=$(SCENES) out=$(WORK)/tamp-$(SCENES)
 	cp $(WORK)/tamp-$(SCENES)/weights/* embodied/weights/tamp/
+
+# The recipe of embodied/weights/road and road-ego: the scripted driver's moments, with gentle and with hard pushes, a network that
+# sees, one that does not. REAL: drives with speed and pose to learn motion from as well, with commas between (Udacity's challenge-2
+# log was used; docs/driving.md). About an hour and a half on two idle cores (estimated).
+DRIVES ?= 450
+PUSHED ?= 180
+REAL ?=
+ROAD ?= steps=3000 batch=48
+EGO ?= steps=1600 batch=32
+ROADS := $(BIN)/torchrun --standalone --nproc_per_node $(PROCESSES) -m embodied train road moments=$(WORK)/road \
+	held=$(WORK)/road-held real=$(REAL)
+drive-weights: $(VENV)/.run
+	$(BIN)/embodied record kind=road shake=1 episodes=$(DRIVES) seed=0 processes=$(PROCESSES) out=$(WORK)/road
+	$(BIN)/embodied record kind=road shake=1.6 episodes=$(PUSHED) seed=500000 processes=$(PROCESSES) out=$(WORK)/road
+	$(BIN)/embodied record kind=road shake=1 episodes=40 seed=900000 processes=$(PROCESSES) out=$(WORK)/road-held
+	$(ROADS) $(ROAD) out=$(WORK)/drive
+	$(ROADS) sees=false $(EGO) out=$(WORK)/drive-ego
+	cd $(WORK)/drive/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/road/
+	cd $(WORK)/drive-ego/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/road-ego/
 
 clean:
 	rm -rf .venv build dist runs *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis

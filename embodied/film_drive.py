@@ -1,6 +1,7 @@
 """Frames of a replayed drive for people: the dashcam's picture with paths on the road, and beside it the view from above.
 
-Green is where the car went, orange what the driver predicted, grey CTRA. Without a camera the picture's place stays empty.
+Green is where the car went, orange what the driver predicted (its other hypotheses thinner, seen from above), grey CTRA. Without
+a camera the picture's place stays empty.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from embodied.data.drives import TTC_MAX_S
 from embodied.drive.forecast import Forecast
 from embodied.drive.replay import Moment
 from embodied.film import BAD, DIM, GOOD, INK, NOW, PANEL, PAPER, font
@@ -20,6 +22,7 @@ from embodied.types import Image
 WIDTH, HEIGHT = 640, 360  # px, the picture
 FPS = 10
 GREY = (150, 156, 168)
+SHOWN = 0.1  # probability from which on a further hypothesis is drawn
 ABOVE_M = 42.0  # of the road ahead that the view from above shows
 
 
@@ -69,13 +72,13 @@ def frame(moment: Moment, camera: CameraSpec | None, driver: str, note: str = ""
     road = Pictures.new("RGB", (WIDTH, HEIGHT), PAPER)
     if moment.picture is not None:
         road = Pictures.fromarray(moment.picture)
-    said, beside = moment.said[driver], moment.said.get("ctra")
+    said, beside = moment.said.get(driver), moment.said.get("ctra")
     draw: Any = ImageDraw.Draw(road)
     if camera is not None and moment.picture is not None:
         if beside is not None and driver != "ctra":
             _line(draw, _on_picture(beside.path, camera), GREY, 2)
         _line(draw, _on_picture(moment.future, camera) if len(moment.future) else [], GOOD, 4)
-        _line(draw, _on_picture(said.path, camera), NOW, 3)
+        _line(draw, _on_picture(said.path, camera) if said else [], NOW, 3)
         wide, high = _size(camera.width, camera.height)
         for bar in ((0, 0, WIDTH, (HEIGHT - high) // 2 - 1), (0, (HEIGHT + high) // 2, WIDTH, HEIGHT),
                     (0, 0, (WIDTH - wide) // 2 - 1, HEIGHT), ((WIDTH + wide) // 2, 0, WIDTH, HEIGHT)):  # fmt: skip
@@ -83,12 +86,22 @@ def frame(moment: Moment, camera: CameraSpec | None, driver: str, note: str = ""
                 draw.rectangle(bar, fill=PAPER)
     else:
         draw.text((WIDTH / 2 - 90, HEIGHT / 2 - 10), "no pictures in this drive", DIM, font(15))
+    if said and said.reason:
+        _warn(draw, said)
     sheet = Pictures.new("RGB", (WIDTH + PANEL, HEIGHT), PAPER)
     sheet.paste(road, (0, 0))
     draw = ImageDraw.Draw(sheet)
     _above(draw, moment, driver)
     _text(draw, moment, said, driver, note)
     return np.asarray(sheet)
+
+
+def _warn(draw: Any, said: Forecast) -> None:
+    """Why there is danger and how soon, on the picture's lower edge."""
+    words = f"{said.reason}, {said.ttc_s:.1f} s" if said.ttc_s < TTC_MAX_S else said.reason
+    _, _, right, bottom = draw.textbbox((12, HEIGHT - 28), words, font(17))
+    draw.rectangle([4, HEIGHT - 34, right + 8, bottom + 6], fill=PAPER)
+    draw.text((12, HEIGHT - 28), words, BAD, font(17))
 
 
 def _above(draw: Any, moment: Moment, driver: str) -> None:
@@ -112,22 +125,26 @@ def _above(draw: Any, moment: Moment, driver: str) -> None:
         show(moment.said["ctra"].path, GREY, 2)
     if len(moment.future):
         show(moment.future, GOOD, 4)
-    show(moment.said[driver].path, NOW, 3)
+    if driver in moment.said:
+        for p, path in moment.said[driver].others:
+            if p >= SHOWN:
+                r, g, b = (round(a + (z - a) * (0.25 + p / 2)) for a, z in zip(PAPER, NOW, strict=True))
+                show(path, (r, g, b), 1)
+        show(moment.said[driver].path, NOW, 3)
     draw.polygon([(middle, bottom - 9), (middle - 5, bottom + 3), (middle + 5, bottom + 3)], fill=INK)
 
 
-def _text(draw: Any, moment: Moment, said: Forecast, driver: str, note: str) -> None:
+def _text(draw: Any, moment: Moment, said: Forecast | None, driver: str, note: str) -> None:
     x, small, large = WIDTH + 14, font(13), font(15)
-    draw.text((x, 10), f"{said.decision}", NOW, large)
+    draw.text((x, 10), said.decision if said else "", NOW, large)
     if moment.decision:
         draw.text((x + 120, 11), f"went on to: {moment.decision}", GOOD, small)
     pace = f"{3.6 * moment.speed:5.1f} km/h" if "speed" in moment.ego else "speed unknown"
     draw.text((x, 34), f"{moment.t_s:6.1f} s   {pace}   {driver}", INK, small)
+    hazard, wide = float(np.clip(said.hazard, 0, 1)) if said else 0.0, PANEL - 86
     draw.text((x, 56), "hazard", DIM, small)
-    wide = PANEL - 86
     draw.rectangle([x + 56, 59, x + 56 + wide, 69], outline=DIM)
-    hot = BAD if said.hazard >= 0.5 else NOW
-    draw.rectangle([x + 56, 59, x + 56 + wide * float(np.clip(said.hazard, 0, 1)), 69], fill=hot)
+    draw.rectangle([x + 56, 59, x + 56 + wide * hazard, 69], fill=BAD if hazard >= 0.5 else NOW)
     if np.isfinite(moment.hazard) and moment.hazard > 0.5:
         draw.text((x, 76), f"true: collision in {moment.ttc_s:.1f} s if nobody acts", BAD, small)
     elif note:

@@ -24,7 +24,8 @@ from embodied.drive.scores import ALL, HORIZONS_S, METRICS
 from embodied.report import STYLE, strict
 
 TIMELINE = "timeline.csv"
-COLOURS = {"cv": "#9aa0ab", "ctrv": "#7d8fb8", "ctra": "#4a6fa5", "bicycle": "#8fae8b", "relaxing": "#d9822b"}
+COLOURS = {"cv": "#9aa0ab", "ctrv": "#7d8fb8", "ctra": "#4a6fa5", "bicycle": "#8fae8b", "relaxing": "#c9a227",
+           "network": "#d9822b", "network-blind": "#b36a8c", "network-ego": "#7a5ca8"}  # fmt: skip
 DRAWN = 2000  # points of a curve; more are thinned out
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from embodied.registry import register
 from embodied.types import ActionChunk, Observation, Plan, Step
 
 LOOK_S, LOOK_M = 0.75, (4.0, 14.0)  # how far ahead the wheel aims, by speed, within bounds
@@ -29,6 +31,11 @@ def idm(speed: float, wanted: float, gap_m: float = np.inf, their_speed: float =
     return float(np.clip(GAS_MPS2 * (free - (desired / max(gap_m, 0.1)) ** 2), -HARD_MPS2, GAS_MPS2))
 
 
+def pursue(point: NDArray[np.floating]) -> float:
+    """Pure pursuit: the angle of the road wheels (rad) whose circle goes through a point (2,) of the vehicle frame."""
+    return float(np.arctan2(2 * WHEELBASE_M * point[1] / np.hypot(*point), np.hypot(*point)))
+
+
 class DriveExpert:
     """embodied.protocols.Policy on a body with road, traffic, car and s (sim.drive.DriveBody).
 
@@ -37,6 +44,8 @@ class DriveExpert:
     def __init__(self, body: Any, late_s: float = np.inf) -> None:
         self.body, self.late_s = body, late_s
         self.reset()
+
+    drives = True
 
     def reset(self) -> None:
         self._alert_s = -np.inf  # until when a late driver is awake
@@ -59,9 +68,8 @@ class DriveExpert:
         car, route = self.body.car, self.body.road.route
         reach = float(np.clip(LOOK_S * car.speed, *LOOK_M))
         x, y, _ = route.at(self.body.s + reach)
-        dx, dy = x - car.x, y - car.y
-        off = np.arctan2(dy, dx) - car.yaw
-        return float(np.arctan2(2 * WHEELBASE_M * np.sin(off), np.hypot(dx, dy)))
+        c, s = np.cos(car.yaw), np.sin(car.yaw)
+        return pursue(np.array([[c, s], [-s, c]]) @ (x - car.x, y - car.y))
 
     def _pedals(self) -> float:
         car, route, traffic, s = self.body.car, self.body.road.route, self.body.traffic, self.body.s
@@ -100,3 +108,9 @@ class DriveExpert:
         enters_s = max(0.0, (to_go - LANE_HALF_M) / person.pace)
         passed_s = (away_m + NOSE_M + TAIL_M + 1.0) / max(speed, 1.0)
         return enters_s < passed_s + 0.8
+
+
+@register("policy", "road-expert")
+def road_expert(world: Any) -> DriveExpert:
+    """The scripted driver, which sees the simulator's facts; on the simulator's road only."""
+    return DriveExpert(world)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +19,14 @@ NOMINAL_MPS = 10.0  # where a recording has no speed: the scale of the picture's
 HARD_MPS2 = 4.0
 
 
+def measured(spec: BodySpec) -> Mapping[str, Channels]:
+    """The states of a car. An angle of the steering wheel says nothing without its ratio and goes by the name of `wheel`."""
+    ego = spec.states.get("ego")
+    if ego is None or spec.facts.get("steer") != "wheel":
+        return spec.states
+    return {**spec.states, "ego": replace(ego, names=tuple("wheel" if n == "steer" else n for n in ego.names))}
+
+
 class Kinematic:
     """A path from how the car moves now. Its hazard is that it brakes: what an ego-only signal can know."""
 
@@ -26,7 +35,7 @@ class Kinematic:
         self._states: Mapping[str, Channels] = {}
 
     def begin(self, spec: BodySpec) -> None:
-        self._states = spec.states
+        self._states = measured(spec)
 
     def __call__(self, obs: Observation) -> Forecast:
         now = motion(obs, self._states, self._window_s, self._filtered)
@@ -67,6 +76,7 @@ def relaxing() -> Kinematic:
 
 
 BASELINES = ("cv", "ctrv", "ctra", "bicycle", "relaxing")
+LEARNED = ("network", "network-blind", "network-ego")  # policies/drive_network.py
 
 
 class Driving:

@@ -7,7 +7,7 @@ collisions and draws the pictures.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,13 @@ from embodied.data.sources.lerobot_drive import OWN, own_camera
 from embodied.drive.replay import CLOCK
 from embodied.drive.state import HISTORY_S
 from embodied.errors import UserError
-from embodied.spec import BodySpec, Channels
+from embodied.spec import BodySpec, CameraSpec, Channels
 from embodied.types import Command, Observation
 from sim import car as cars
 from sim import road as roads
 from sim import traffic as others
 from sim.shapes import Mesh, box_mesh, cylinder_mesh
-from sim.world import FAR_AWAY, Light, World
+from sim.world import FAR_AWAY, Frame, Light, World
 
 RATE_HZ = 20.0
 SIZE = (160, 96)  # px
@@ -129,6 +129,15 @@ class DriveBody:
     @property
     def now_s(self) -> float:
         return self.tick / RATE_HZ
+
+    @property
+    def progress(self) -> float:
+        """Share of the route, in [0, 1]."""
+        return float(np.clip(self.s / self.road.route.length, 0.0, 1.0))
+
+    @property
+    def ego(self) -> dict[str, float]:
+        return dict(zip(self.spec.states["ego"].names, map(float, self._rows[-1]), strict=True))
 
     def observe(self) -> Observation:
         states: dict[str, Any] = {"ego": np.stack(self._rows)}
@@ -248,15 +257,35 @@ class DriveBody:
             self.world.place(body, (where[0], where[1], 0.0), _turned(where[2] + np.pi / 2 * -person.side))
             self._movers.append((f"person {k}", body, True))
 
-    def picture(self, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
-        """What the dashcam sees, uint8 H W 3, through the air of this day."""
+    def look_out(self, size: tuple[int, int] | None = None) -> Frame:
+        """The dashcam's picture through the air of this day, with the depth and the bodies that it shows: labels, not senses."""
         spec = self.camera if size is None else own_camera(*size)
         base = np.eye(4)
         c, s = np.cos(self.car.yaw), np.sin(self.car.yaw)
         base[:2, :2], base[:2, 3] = [[c, -s], [s, c]], (self.car.x, self.car.y)
         frame = self.world.look(spec, base @ spec.parent_from_cam, self.sky.light)
         clear = np.where(frame.bodies < 0, 0.0, np.exp(-self.sky.fog * frame.depth))[..., None]
-        return np.round(frame.image * clear + np.array(self.sky.air) * (1 - clear)).astype(np.uint8)
+        seen = np.round(frame.image * clear + np.array(self.sky.air) * (1 - clear)).astype(np.uint8)
+        return replace(frame, image=seen)
+
+    def picture(self, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+        """What the dashcam sees, uint8 H W 3."""
+        return self.look_out(size).image
+
+    def film_camera(self, size: tuple[int, int]) -> CameraSpec:
+        """Of `picture(size)`."""
+        return own_camera(*size)
+
+    def shown(self) -> dict[int, tuple[str, float, float]]:
+        """Body -> (what it is: asphalt, paint, car or person; its speed along the road and to the left, m/s). Labels."""
+        made = {self._bodies[k]: (name, 0.0, 0.0) for k, name in enumerate(("asphalt", "paint"))}
+        for name, body in self._cars.items():
+            lead = self.traffic.lead if name == "lead" else None
+            made[body] = ("car", lead.speed if lead else 0.0, 0.0)
+        for person, body in zip(self.traffic.people, self._people, strict=True):
+            walks = person.walking and not person.over
+            made[body] = ("person", 0.0, -person.side * person.pace if walks else 0.0)
+        return made
 
 
 def _turned(yaw: float) -> tuple[float, float, float, float]:

@@ -67,8 +67,7 @@ class DriveEnv(gymnasium.Env[Any, Any]):
 
     def _info(self) -> dict[str, Any]:
         body = self.body
-        progress = float(np.clip(body.s / body.road.route.length, 0.0, 1.0))
-        made = {"task": body.goal, "success": body.success(), "ended": body.ended, "progress": progress}
+        made = {"task": body.goal, "success": body.success(), "ended": body.ended, "progress": body.progress}
         return made | {"nearest_m": float(body.nearest_m), "way_m": float(body.way_m)}
 
     @staticmethod

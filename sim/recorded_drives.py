@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from embodied.data.drives import DECISIONS, REASONS
+from embodied.data.drives import DECISIONS, REASONS, Drive
 from embodied.data.record import EpisodeFailed, Frame, record
 from embodied.drive import decisions, paths
-from embodied.types import Command
+from embodied.types import Command, Observation
 from policies.drive_expert import DriveExpert
 from sim.drive import RATE_HZ, SIZE, DriveBody
 
@@ -29,31 +29,36 @@ def _body(size: tuple[int, int], look: bool) -> DriveBody:
     return DriveBody(size=size, labels=True, look=look)
 
 
-def drive(seed: int, late: float = 0.25, size: tuple[int, int] = SIZE, look: bool = True) -> Iterator[Frame]:
-    """Frames of one episode, 20 a second. EpisodeFailed when it does not arrive. late: share of episodes with a late driver."""
+def drive(
+    seed: int, late: float = 0.25, size: tuple[int, int] = SIZE, look: bool = True, every: int = 1
+) -> Iterator[Frame]:
+    """Frames of one episode, one every n-th tick of 20 a second. EpisodeFailed when it does not arrive. late: share of episodes
+    with a late driver."""
     body = _body(size, look)
     rng = np.random.default_rng([seed, 8])
     obs = body.reset(seed)
     expert = DriveExpert(body, LATE_S if rng.random() < late else np.inf)
-    seen, commands = [obs], []
+    pose = lambda: (body.car.x, body.car.y, body.car.yaw)  # noqa: E731
+    seen, commands, poses = [obs], [], [pose()]
     while not body.ended:
         sent = body.apply(Command(body.now_s, expert.command().astype(np.float32)))
-        commands.append(sent.values)
-        obs = body.observe()
-        seen.append(obs)
+        poses.append(pose())
+        if body.tick % every == 0:
+            commands.append(sent.values)
+            seen.append(body.observe())
     if not body.success():
         raise EpisodeFailed(f"seed {seed}: {body.ended} {body.collided}".strip())
-    poses = np.array([o.states["pose"][-1] for o in seen], float)
     for k, (one, command) in enumerate(zip(seen, commands, strict=False)):
         truth = one.states["truth"].copy()
-        truth[0, 0] = DECISIONS.index(_decided(poses[k:], float(one.states["ego"][-1, 0])))
+        ahead = np.array(poses[k * every :])
+        truth[0, 0] = DECISIONS.index(decided(ahead, float(one.states["ego"][-1, 0])))
         danger = REASONS[int(truth[0, 3])] if truth[0, 1] else ""
         said = (("what is the danger?", f"{danger} in {truth[0, 2]:.1f} s"),) if danger else ()
         labelled = replace(one, states={"ego": one.states["ego"], "pose": one.states["pose"], "truth": truth})
         yield Frame(labelled, command, body.goal, DECISIONS[int(truth[0, 0])], danger, said)
 
 
-def _decided(ahead: np.ndarray, speed: float) -> str:
+def decided(ahead: np.ndarray, speed: float) -> str:
     """The decision of a moment, by the rule of embodied.drive.decisions; past the end the car goes on as it did."""
     times = np.arange(len(ahead)) / RATE_HZ
     last = ahead[-1] - ahead[-2] if len(ahead) > 1 else np.array([speed / RATE_HZ, 0.0, 0.0])
@@ -61,6 +66,20 @@ def _decided(ahead: np.ndarray, speed: float) -> str:
     longer = np.vstack([ahead, ahead[-1] + more[:, None] * last])
     times = np.append(times, times[-1] + more / RATE_HZ)
     return decisions.decision(paths.future(times, longer, 0.0, ahead[0]), speed)
+
+
+def unrecorded(seed: int, late: float = 0.25, every: int = 2) -> Drive:
+    """The episode as a drive that was never written down: its pictures are the simulator's, not a film's."""
+    frames = list(drive(seed, late, every=every))
+    spec = replace(_body(SIZE, True).spec, facts={"source": "sim", "steer": "road", "task": frames[0].task})
+    spec = replace(spec, action=replace(spec.action, rate_hz=RATE_HZ / every))
+
+    def stream() -> Iterator[Observation]:
+        for frame in frames:
+            one = frame.observation
+            yield replace(one, states={name: rows[-1:] for name, rows in one.states.items()})
+
+    return Drive(f"seed {seed}", spec, stream)
 
 
 def drives(

@@ -260,3 +260,16 @@ def test_a_trend_follows_a_line_and_averages_noise(level: float, rate: float) ->
 def test_a_trend_is_never_steeper_than_the_line(values: list[float]) -> None:
     times = np.linspace(-0.5, 0, len(values))
     assert abs(trend(times, np.array(values), 0.6)[1]) <= abs(slope(times, np.array(values), 0.6)) + 1e-12
+
+
+def test_a_hazard_ends_where_its_drive_ends() -> None:
+    """Two drives, the first ends in a hazard and the second begins in one: two hazards, two alarms, two onsets."""
+    times = np.concatenate([np.arange(20) / 10, 1e6 + np.arange(20) / 10])
+    labels = np.zeros(40, bool)
+    labels[15:25] = True
+    ttc = np.where(labels, 2.0, 10.0)
+    made = hazard.score(times, labels.astype(float), labels, ttc)
+    assert made.hazards == 2 and made.ap == 1.0 and made.mtta_s == pytest.approx(2.0)
+    assert hazard.stretches(labels, times) == [(15, 20), (20, 25)] and hazard.stretches(labels) == [(15, 25)]
+    told = ["keep"] * 20 + ["brake"] * 20
+    assert decisions.onset_delays(times, told, told) == ([], 0)  # nobody saw it begin

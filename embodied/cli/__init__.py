@@ -1,4 +1,4 @@
-"""The command `embodied`: run, evaluate, ask, record, train, draw, replay, ros run, ros replay, ros record, weights, tasks.
+"""The command `embodied`: run, evaluate, ask, record, train (tamp, road), draw, replay, ros (run, replay, record), weights, tasks.
 
 Exit codes: 0 success, 1 the robot or the check failed, 2 bad input (one sentence, no traceback).
 """
@@ -20,6 +20,7 @@ SUMMARIES = {
     "record": "episodes of the scripted experts as a dataset",
     "train": "train the model; `make weights` is the whole recipe",
     "train tamp": "train the model that answers PaLM-E's tests on tables of cubes",
+    "train road": "train the network that drives; `make drive-weights` is the whole recipe",
     "draw": "a picture -> pen strokes in an SVG, and the simulated arm draws it",
     "replay": "what a driver would have said over a recorded drive, scored",
     "ros run": "the planner on a robot behind ROS 2 topics, or on the simulator behind the same ones",

@@ -166,6 +166,10 @@ OTHERS = {  # suites that are no episodes of tasks
 
 def main(settings: Evaluate, chosen: dict[str, str]) -> int:
     """Writes report.json, report.md and report.html; 0 when every episode was run, whatever its result."""
+    if settings.suite.get("body", "table") != "table":
+        from embodied.cli import evaluate_road
+
+        return evaluate_road.main(settings, chosen)
     settings = dataclasses.replace(settings, weights=settings.weights or str(settings.suite.get("weights", "tabletop")))
     if chosen["suite"] in OTHERS:
         return importlib.import_module(OTHERS[chosen["suite"]]).main(settings, chosen)
@@ -189,7 +193,7 @@ def main(settings: Evaluate, chosen: dict[str, str]) -> int:
         for k in range(settings.episodes)
         if (task, k) not in have
     ]
-    done += spread(episode, jobs, settings.processes, len(done), out, _won)
+    done += spread(episode, jobs, settings.processes, len(done), out, won)
     done.sort(key=lambda e: (tasks.index(e["task"]), e["episode"]))
     shown = ("mode", "split", "seed", "disturb", "replan", "weights", "instructions")
     told = {"suite": chosen["suite"], "policy": chosen["policy"], **{k: getattr(settings, k) for k in shown}}
@@ -200,7 +204,7 @@ def main(settings: Evaluate, chosen: dict[str, str]) -> int:
     return 0
 
 
-def _won(results: Sequence[dict[str, Any]]) -> str:
+def won(results: Sequence[dict[str, Any]]) -> str:
     won = sum(bool(e["success"]) for e in results)
     return f"{results[-1]['task']}: {won} of {len(results)} succeeded"
 

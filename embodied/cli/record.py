@@ -15,7 +15,7 @@ from embodied.cli.run import folder
 from embodied.cli.settings import key
 from embodied.errors import UserError
 
-KINDS = ("demonstrations", "snapshots", "words", "drives")
+KINDS = ("demonstrations", "snapshots", "words", "drives", "road")
 
 
 @dataclass
@@ -26,13 +26,15 @@ class Settings:
     kind: str = key(
         "demonstrations",
         "demonstrations (20 Hz, LeRobotDataset v3), snapshots (moments between steps), words (the same without pictures) "
-        "or drives (the scripted driver on the road, labelled; LeRobotDataset v3)",
+        "drives (the scripted driver on the road, labelled; LeRobotDataset v3) or road (its moments for `embodied train road`)",
     )
     task: str = key("", "tasks to take in turn, separated by commas; empty: all (not for words)")
     episodes: int = key(100, "how many episodes (demonstrations) or moments (snapshots, words) the dataset shall hold")
     disturb: float = key(0.0, "probability that an episode is disturbed (demonstrations)")
     shake: float = key(
-        0.0, "size of random pushes that the hand recovers from, m (demonstrations); 0.02 teaches recovery"
+        0.0,
+        "size of random pushes that are recovered from: of the hand, m (demonstrations; 0.02 teaches recovery), or of wheel and "
+        "pedals (road; 1 pushes three of five drives gently, 1.6 all of them hard)",
     )
     cameras: str = key(
         "front,wrist", "whose pictures are kept (demonstrations); none: states and actions only, much faster"
@@ -49,7 +51,7 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
         raise UserError(
             f"episodes={settings.episodes}, processes={settings.processes}: give 1 or more episodes, 0 or more processes"
         )
-    if settings.kind == "drives":
+    if settings.kind in ("drives", "road"):
         return _drives(settings)
     tasks = [name.strip() for name in settings.task.split(",")] if settings.task else registry.choices("task")
     for name in tasks:
@@ -84,9 +86,19 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
 
 def _drives(settings: Settings) -> int:
     if settings.task:
-        raise UserError(f"task={settings.task!r} cannot be chosen for kind=drives, whose seeds choose; leave it out")
+        raise UserError(
+            f"task={settings.task!r} cannot be chosen for kind={settings.kind}, whose seeds choose; leave it out"
+        )
     folder(settings.out)
     processes = settings.processes or len(os.sched_getaffinity(0))
+    if settings.kind == "road":
+        parts.outside("sim.road_moments").moments(
+            Path(settings.out), settings.episodes, processes, settings.seed, settings.shake
+        )
+        print(
+            f"{settings.out} holds the moments of the seeds {settings.seed} to {settings.seed + settings.episodes - 1}"
+        )
+        return 0
     cameras = () if settings.cameras == "none" else ("front",)
     make = parts.outside("sim.recorded_drives").drives
     made = make(settings.episodes, settings.out, processes=processes, first_seed=settings.seed, cameras=cameras)

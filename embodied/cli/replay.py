@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from array import array
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,7 +38,9 @@ class Settings:
     """Replay a recorded drive: predict, decide, warn at every moment, and score it against what was driven."""
 
     drive: str = key("", "file or folder of the recording, or `sample`; also as the first word, without drive=")
-    policy: str = key("relaxing", "who drives: relaxing (the kinematic prior), cv, ctrv, ctra, bicycle")
+    policy: str = key("network", "who drives: network (learned), network-blind (the same without its pictures), "
+                      "network-ego (taught without any), relaxing (the prior they correct), cv, ctrv, ctra, bicycle")  # fmt: skip
+    weights: str = key("", "of the policy, where it is a network: a folder or a shipped name; empty: the shipped ones")
     out: str = key("", "folder for the results; empty: runs/replay-<date and time>")
     source: str = key("", "which reader: comma2k19, kitti-raw, kitti-oxts, kitti-frames, udacity, donkeycar, video, rosbag, "
                       "lerobot; empty: the first that knows the layout")  # fmt: skip
@@ -68,19 +71,19 @@ class _Bar(Watch):
             self._bar.update(self._task, description=told)
 
 
-class _Timed:
+class Timed:
     """A driver whose answers are timed, ms."""
 
-    def __init__(self, driver: Any) -> None:
-        self._driver, self.ms = driver, array("f")
+    def __init__(self, driver: Any, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.driver, self.ms, self._clock = driver, array("f"), clock
 
     def begin(self, spec: Any) -> None:
-        self._driver.begin(spec)
+        self.driver.begin(spec)
 
     def __call__(self, obs: Observation) -> Any:
-        start = time.perf_counter()
-        said = self._driver(obs)
-        self.ms.append(1000 * (time.perf_counter() - start))
+        start = self._clock()
+        said = self.driver(obs)
+        self.ms.append(1000 * (self._clock() - start))
         return said
 
 
@@ -128,8 +131,9 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
     registry.part("driver", settings.policy)
     found = _found(settings)
     out = folder(settings.out, "replay-")
-    beside = [name for name in drivers.BASELINES if name != settings.policy]
-    tally, signals, timed = Tally(), Signals(), _Timed(registry.build("driver", settings.policy))
+    beside = [name for name in (*drivers.BASELINES, *drivers.LEARNED) if name != settings.policy]
+    given = {"weights": settings.weights} if settings.weights else {}
+    tally, signals, timed = Tally(), Signals(), Timed(registry.build("driver", settings.policy, **given))
     notes, films, seconds, began = list[str](), list[str](), 0.0, time.perf_counter()
     with ExitStack() as closing:
         timeline = closing.enter_context(report_drive.Timeline(out / report_drive.TIMELINE, [settings.policy, *beside]))
@@ -167,6 +171,11 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
                 raise UserError(f"the replay of {drive.name} stopped ({ended.reason}): {ended.error}")
             seconds += body.last_s
             notes += _notes(drive, body)
+            if strange := getattr(timed.driver, "strange", 0):
+                shown = timed.driver.shown
+                notes.append(
+                    f"{strange} of {shown} pictures are unlike those that {settings.policy} was taught with and were not used"
+                )
             bar.update(task, advance=1)
         if rerun is not None:
             rerun.close()

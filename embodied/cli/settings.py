@@ -55,7 +55,7 @@ class Run:
 
 @dataclass
 class Evaluate:
-    """Run many episodes of every task and report success with intervals; resumable."""
+    """Run many episodes of every task and report success with intervals; resumable. suite=drive, suite=highway: on the road."""
 
     episodes: int = key(100, "episodes of each task")
     seed: int = key(0, "which episodes; training never uses them, whatever the number")
@@ -85,9 +85,12 @@ class Evaluate:
 
 @dataclass
 class Suite:
-    """A named list of tasks, and the weights that are for it."""
+    """A named list of tasks, and the weights that are for it. body: table, or one of embodied.cli.evaluate_road.BODIES, whose
+    policy stands here too."""
 
     tasks: list[str] = field(default_factory=list)
+    body: str = "table"
+    policy: str = "planner"
     weights: str = "tabletop"
 
 
@@ -221,6 +224,7 @@ COMMANDS = {
     "record": Command(_outside("embodied.cli.record"), "embodied.cli.record"),
     "train": Command(_outside("embodied.train"), "embodied.cli.train"),
     "train tamp": Command(_outside("embodied.train_reasoner"), "embodied.cli.train_tamp"),
+    "train road": Command(_outside("embodied.train_road"), "embodied.train_road"),
     "ask": Command(lambda: Ask, "embodied.cli.ask"),
     "draw": Command(lambda: Draw, "embodied.cli.draw", first="image"),
     "replay": Command(_outside("embodied.cli.replay"), "embodied.cli.replay", first="drive"),

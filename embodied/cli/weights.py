@@ -29,17 +29,19 @@ def _describe(name: str) -> int:
         raise UserError(
             f"no weights at {name!r}; give a folder with config.json, or a name that `embodied weights` lists"
         )
-    from embodied.model import reasoner, weights
+    from embodied.model import driving_weights, reasoner, weights
 
     folder = weights.find(name)
-    reasons = '"kind": "reasoner"' in (folder / "config.json").read_text(encoding="utf-8", errors="replace")
-    model = reasoner.load(name) if reasons else weights.from_pretrained(name)
-    count = sum(p.numel() for p in model.parameters())
-    print(f"{folder}: {count / 1e6:.2f} million parameters")
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except OSError as fault:
         raise UserError(f"cannot read {folder / 'config.json'} ({fault.strerror})") from None
+    except ValueError:
+        config = {}  # the loader says what is wrong with it
+    others = {"reasoner": reasoner.load}.get(str(config.get("kind")), weights.from_pretrained)
+    model = (driving_weights.from_pretrained if "sees" in config else others)(name)
+    count = sum(p.numel() for p in model.parameters())
+    print(f"{folder}: {count / 1e6:.2f} million parameters")
     for key, value in config.items():
         if isinstance(value, (int, float, str, bool)):
             print(f"  {key}: {value}")

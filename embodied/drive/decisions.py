@@ -70,7 +70,9 @@ def onset_delays(times: Floats, truth: list[str], said: list[str], within_s: flo
     same decision is said, 0 when it is said already; missed when not within within_s or before the true one has ended."""
     delays, missed = [], 0
     for k in range(1, len(truth)):
-        if truth[k] == truth[k - 1] or truth[k] == DECISIONS[0]:
+        if (
+            truth[k] == truth[k - 1] or truth[k] == DECISIONS[0] or times[k] - times[k - 1] > within_s
+        ):  # of another drive
             continue
         for j in range(k, len(truth)):
             if times[j] - times[k] > within_s or truth[j] != truth[k]:

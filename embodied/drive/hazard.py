@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FPR = 0.1
+GAP_S = 5.0  # between moments, that no drive has
 Floats = NDArray[np.float64]
 
 
@@ -50,10 +51,15 @@ def threshold_at(scores: Floats, labels: NDArray[np.bool_], fpr: float = FPR) ->
     return float(np.nextafter(calm[allowed], np.inf))
 
 
-def stretches(labels: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """[start, stop) of each run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], labels, [False]]).astype(int)))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+def stretches(labels: NDArray[np.bool_], times: Floats | None = None) -> list[tuple[int, int]]:
+    """[start, stop) of each run of True. times (n,): none goes on over a gap of GAP_S, where another drive begins."""
+    on = np.concatenate([[False], labels, [False]])
+    changed = on[1:] != on[:-1]
+    cut = np.zeros(len(on) - 1, bool)
+    if times is not None and len(times) > 1:
+        cut[1:-1] = (np.diff(times) > GAP_S) & labels[1:] & labels[:-1]
+    starts = np.flatnonzero((changed & on[1:]) | cut)
+    return list(zip(starts.tolist(), np.flatnonzero((changed & on[:-1]) | cut).tolist(), strict=True))
 
 
 def score(times: Floats, scores: Floats, labels: NDArray[np.bool_], ttc: Floats) -> HazardScores:
@@ -62,14 +68,14 @@ def score(times: Floats, scores: Floats, labels: NDArray[np.bool_], ttc: Floats)
     if not len(times):
         return HazardScores(0, 0, np.nan, np.nan, np.nan, np.nan)
     at = threshold_at(scores, labels)
-    events = stretches(labels)
+    events = stretches(labels, times)
     early = []
     for a, b in events:
         worst = a + int(np.argmin(ttc[a:b]))
         alarms = np.flatnonzero(scores[a:b] >= at)
         warned = times[worst] + ttc[worst] - times[a + alarms[0]] if len(alarms) else 0.0
         early.append(max(0.0, float(warned)))
-    begun = [a for a, _ in stretches(scores >= 0.5) if not labels[a]]
+    begun = [a for a, _ in stretches(scores >= 0.5, times) if not labels[a]]
     step = float(np.median(np.diff(times))) if len(times) > 1 else 0.1
     hours = len(times) * step / 3600
     mtta = float(np.mean(early)) if early else float("nan")

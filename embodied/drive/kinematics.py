@@ -35,9 +35,14 @@ def _speed(now: Motion, gained: Floats) -> Floats:
     return np.where(np.asarray(now.speed) >= 0, np.maximum(later, 0.0), np.minimum(later, 0.0))
 
 
+def held(now: Motion) -> tuple[Floats, Floats]:
+    """Speed and yaw rate of CTRA at MIDDLES."""
+    return _speed(now, now.accel * MIDDLES), now.yaw_rate + 0 * MIDDLES
+
+
 def constant_turn_and_acceleration(now: Motion) -> Floats:
     """CTRA: this yaw rate and acceleration."""
-    return unroll(_speed(now, now.accel * MIDDLES), now.yaw_rate + 0 * MIDDLES)
+    return unroll(*held(now))
 
 
 def bicycle(now: Motion) -> Floats:
@@ -56,11 +61,12 @@ def fading(level: float, rate: float, fades_s: float | Floats, rate_fades_s: flo
     return np.where(np.abs(level) > held, kept, grown) * np.exp(-MIDDLES / fades_s)
 
 
-def relaxing(
+def relaxed(
     now: Motion, accel_fades_s: float = ACCEL_FADES_S, brake_fades_s: float = BRAKE_FADES_S,
     jerk_fades_s: float = JERK_FADES_S, turn_fades_s: float = TURN_FADES_S, turning_fades_m: float = TURNING_FADES_M,
-) -> Floats:  # fmt: skip
-    """CTRA that knows that drivers do not hold: acceleration and yaw rate first go on changing as they do, then fade.
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """Speed and yaw rate at MIDDLES of a CTRA that knows that drivers do not hold: acceleration and yaw rate first go on
+    changing as they do, then fade.
 
     A Singer model (Singer 1970, "Estimating optimal tracking filter performance for manned maneuvering targets") of second
     order in both. Braking has its own constant, since who brakes mostly brakes to a stop; and the wheel is turned into a bend
@@ -69,4 +75,9 @@ def relaxing(
     accel = fading(now.accel, now.jerk, np.where(gains, accel_fades_s, brake_fades_s), jerk_fades_s, HELD_MPS2)
     speed = _speed(now, (np.cumsum(accel, axis=-1) - accel / 2) * (MIDDLES[1] - MIDDLES[0]))
     turning_fades_s = turning_fades_m / np.maximum(np.abs(now.speed), 1.0)
-    return unroll(speed, fading(now.yaw_rate, now.yaw_accel, turn_fades_s, turning_fades_s, HELD_RADPS))
+    return speed, fading(now.yaw_rate, now.yaw_accel, turn_fades_s, turning_fades_s, HELD_RADPS)
+
+
+def relaxing(now: Motion, *constants: float, **named: float) -> Floats:
+    """The path of `relaxed`, whose constants it takes."""
+    return unroll(*relaxed(now, *constants, **named))

@@ -56,9 +56,14 @@ class Signals:
         self.times, self.labels, self.ttc, self.true = array("d"), array("f"), array("f"), array("b")
         self.scores: dict[str, array[float]] = {}
         self.said: dict[str, array[int]] = {}
+        self._drives = 0
 
-    def add(self, moment: Moment, t_s: float) -> None:
-        self.times.append(t_s)
+    def begin(self) -> None:
+        """Another drive: its moments lie far behind the last one's, so that nothing reaches across."""
+        self._drives += 1
+
+    def add(self, moment: Moment) -> None:
+        self.times.append(moment.t_s + 1e6 * self._drives)
         self.labels.append(moment.hazard)
         self.ttc.append(moment.ttc_s)
         self.true.append(DECISIONS.index(moment.decision))
@@ -117,6 +122,7 @@ class Replay:
         self._poses: deque[Floats] = deque()  # t x y yaw, from the oldest waiting moment on
         self._waiting: deque[Moment] = deque()
         self.ended = False
+        self.signals.begin()
         for driver in self.beside.values():
             driver.begin(self.spec)
         first = next(self._stream, None)
@@ -195,6 +201,5 @@ class Replay:
         for name, said in moment.said.items():
             args = (name, self.drive.name, moment.t_s, said, moment.future, moment.speed, moment.decision)
             moment.errors[name] = self.tally.add(*args)
-        # drives one after the other on one axis, far enough apart that no hazard reaches across
-        self.signals.add(moment, moment.t_s + 1e6 * len({key[2][0] for key in self.tally.sums}))
+        self.signals.add(moment)
         self.moments += 1

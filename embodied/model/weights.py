@@ -4,7 +4,7 @@ pickle."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,19 +22,48 @@ EMBEDDINGS = "backbone.embed_tokens.weight"
 SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 
 
-def save_pretrained(model: EmbodiedModel, folder: Path, dtype: torch.dtype = torch.float16) -> None:
-    """Write the four files. Shared tensors are written once; floats as `dtype` (16 bits halve the download). What others trained
-    and we left as it was is named in config.json and not written."""
+def _ours(name: str) -> bool:
+    return True
+
+
+def write(model: torch.nn.Module, folder: Path, dtype: torch.dtype, ours: Callable[[str], bool] = _ours) -> None:
+    """model.safetensors: shared tensors once, weights as `dtype` (16 bits halve the download), buffers as they are. ours: which
+    tensors belong in the file, by name."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, torch.Tensor] = {}
     seen: set[int] = set()
     for name, tensor in model.state_dict(keep_vars=True).items():
-        if id(tensor) in seen or model.theirs(name):
+        if id(tensor) in seen or not ours(name):
             continue
         seen.add(id(tensor))
-        saved = tensor.detach().to(dtype) if tensor.is_floating_point() else tensor.detach()
+        saved = tensor.detach().to(dtype) if isinstance(tensor, torch.nn.Parameter) else tensor.detach()
         tensors[name] = saved.contiguous()
     save_file(tensors, folder / "model.safetensors")
+
+
+def fill(model: torch.nn.Module, path: Path, ours: Callable[[str], bool] = _ours) -> None:
+    """Put the tensors of a file into a model of the same shape; ours: as in `write`. UserError when the file is broken or of
+    another model."""
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{path} is missing, truncated or damaged ({error}); copy the weights folder again") from error
+    own = model.state_dict(keep_vars=True)
+    first: dict[int, str] = {}
+    alias = {name: first.setdefault(id(tensor), name) for name, tensor in own.items() if ours(name)}
+    wrong = sorted(set(tensors) ^ set(alias.values()))
+    wrong += [name for name, saved in tensors.items() if name in own and own[name].shape != saved.shape]
+    if wrong:
+        beside = path.parent / "config.json"
+        raise UserError(f"{path} does not fit {beside} (for example {wrong[0]!r}); the files are of different models")
+    with torch.no_grad():
+        for name, saved in tensors.items():
+            own[name].copy_(saved.to(own[name].dtype))
+
+
+def save_pretrained(model: EmbodiedModel, folder: Path, dtype: torch.dtype = torch.float16) -> None:
+    """Write the four files. What others trained and we left as it was is named in config.json and not written."""
+    write(model, folder, dtype, lambda name: not model.theirs(name))
     (folder / "config.json").write_text(json.dumps(model.config.as_dict(), indent=1) + "\n")
     model.words.save(folder / "tokenizer.json")
 
@@ -61,23 +90,7 @@ def from_pretrained(name: str) -> EmbodiedModel:
         )
     words = Words.load(folder / "tokenizer.json")
     model = EmbodiedModel(config, words)  # which loads what others trained
-    path = folder / "model.safetensors"
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{path} is missing, truncated or damaged ({error}); copy the weights folder again") from error
-    own = model.state_dict(keep_vars=True)
-    first: dict[int, str] = {}
-    alias = {name: first.setdefault(id(tensor), name) for name, tensor in own.items() if not model.theirs(name)}
-    wrong = sorted(set(tensors) ^ set(alias.values()))
-    wrong += [name for name, saved in tensors.items() if name in own and own[name].shape != saved.shape]
-    if wrong:
-        raise UserError(
-            f"{path} does not fit {folder / 'config.json'} (for example {wrong[0]!r}); the files are of different models"
-        )
-    with torch.no_grad():
-        for name, saved in tensors.items():
-            own[name].copy_(saved.to(own[name].dtype))
+    fill(model, folder / "model.safetensors", lambda name: not model.theirs(name))
     return model.eval()
 
 

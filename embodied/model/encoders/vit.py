@@ -18,7 +18,7 @@ CELL = 8  # pixels
 
 
 def _scaled(images: Tensor) -> Tensor:
-    """uint8 (b, H, W, 3) -> (b, 3, H, W) in [-1, 1]."""
+    """uint8 (b, H, W, C) -> (b, C, H, W) in [-1, 1]."""
     return images.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
@@ -32,8 +32,11 @@ def vit(
     heads: int = 3,
     patch: int = 32,
     out: int = 0,
+    shots: int = 1,
 ):
-    """A module: uint8 (b, H, W, 3) -> features (for `cells`) and tokens (b, H/patch * W/patch, out or dim)."""
+    """A module: uint8 (b, H, W, 3 shots) -> features (for `cells`) and tokens (b, H/patch * W/patch, out or dim).
+
+    shots: pictures of one camera from several times, on top of each other, so that what moves shows in a few pixels."""
     import torch
     from torch import nn
 
@@ -44,7 +47,7 @@ def vit(
             super().__init__()
             half = channels // 2
             self.fine = nn.Sequential(
-                nn.Conv2d(3, half, 8, 4, 2), nn.GELU(), nn.Conv2d(half, half, 4, 2, 1), residual(half)
+                nn.Conv2d(3 * shots, half, 8, 4, 2), nn.GELU(), nn.Conv2d(half, half, 4, 2, 1), residual(half)
             )
             self.coarse = nn.Sequential(nn.Conv2d(half, channels, 4, 2, 1), residual(channels))
             self.back = nn.ConvTranspose2d(channels, half, 2, 2)

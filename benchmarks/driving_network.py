@@ -1,0 +1,154 @@
+"""What the network that drives is worth: beside its ablations and the kinematic drivers, on the same moments.
+
+    python benchmarks/driving_network.py drives=40 [folder=FOLDER] [weights=road] [ego=road-ego] [only=simulator|real|speed]
+
+simulator: drives of evaluation's seeds, each replayed as it is driven, pictures as the simulator draws them (no film in between).
+real: the public sets below FOLDER (benchmarks/driving.py), against CTRA. speed: `sample` as it lies on disk, with the network
+alone.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embodied import registry
+from embodied.data import drives
+from embodied.data.drives import DECISIONS, Drive
+from embodied.data.record import EpisodeFailed
+from embodied.drive.decisions import STRATA
+from embodied.drive.replay import Replay, Signals
+from embodied.drive.scores import ALL, Tally
+from embodied.drive.session import replay
+from embodied.errors import UserError
+from policies.drivers import Driving
+from sim.recorded_drives import unrecorded
+from sim.task import FIRST_EVALUATION_SEED
+
+SETS = ("kitti_odo00_first200_gray", "kitti_odo06_first51_gray", "comma2k19_example1", "kitti_raw_oxts_all/csv")
+BESIDE = ("network-blind", "network-ego", "relaxing", "ctra")
+
+
+def made(words: dict[str, str]) -> dict[str, Any]:
+    """The drivers by name, the network first."""
+    weights = {"network": words.get("weights", "road"), "network-ego": words.get("ego", "road-ego")}
+    weights["network-blind"] = weights["network"]
+    return {
+        name: registry.build("driver", name, **({"weights": weights[name]} if name in weights else {}))
+        for name in ("network", *BESIDE)
+    }
+
+
+def scored(found: Iterable[Drive], drivers: dict[str, Any]) -> tuple[Tally, Signals, int]:
+    tally, signals, count = Tally(), Signals(), 0
+    first = next(iter(drivers))
+    for drive in found:
+        body = Replay(drive, {name: one for name, one in drivers.items() if name != first}, first, tally, signals)
+        ended = replay(body, Driving(drivers[first], body.spec))
+        if ended.reason != "finished":
+            raise UserError(f"{drive.name}: {ended.error}")
+        count += 1
+    return tally, signals, count
+
+
+def held_out(count: int) -> Iterable[Drive]:
+    """Drives of the first evaluation seeds that arrive."""
+    seed = FIRST_EVALUATION_SEED
+    while count:
+        try:
+            yield unrecorded(seed)
+            count -= 1
+        except EpisodeFailed:
+            pass
+        seed += 1
+
+
+def errors(tally: Tally, driver: str) -> float:
+    """Share of moments whose decision is wrong."""
+    confusion = sum(one.decided for key, one in tally.sums.items() if key[:2] == (driver, ALL))
+    return 1 - float(np.trace(confusion) / np.sum(confusion))
+
+
+def table(tally: Tally) -> None:
+    print(
+        "| stratum | driver | n | ADE@1 / FDE@1 | ADE@3 / FDE@3 | ADE@5 / FDE@5 | against CTRA @3, % |\n|"
+        + " --- |" * 7
+    )
+    for stratum in (ALL, *STRATA):
+        if not (base := tally.summary("ctra", stratum))["n"]:
+            continue
+        for driver in ("network", *BESIDE):
+            row = tally.summary(driver, stratum)
+            pairs = [f"{row[f'ade@{h}']['mean']:.2f} / {row[f'fde@{h}']['mean']:.2f}" for h in (1, 3, 5)]
+            less = [100 * (row[key]["mean"] / max(base[key]["mean"], 1e-9) - 1) for key in ("ade@3", "fde@3")]
+            print(f"| {stratum} | {driver} | {row['n']} | {' | '.join(pairs)} | {less[0]:+.1f} / {less[1]:+.1f} |")
+
+
+def simulator(count: int, drivers: dict[str, Any]) -> None:
+    start = time.perf_counter()
+    tally, signals, count = scored(held_out(count), drivers)
+    print(f"\n## simulator: {count} drives from seed {FIRST_EVALUATION_SEED}, {time.perf_counter() - start:.0f} s\n")
+    table(tally)
+    print("\n| driver | decision macro F1 | decision errors | hazards | hazard AP | false alarms / h | mean time to accident, s "
+          "(FPR <= 0.1) |\n|" + " --- |" * 7)  # fmt: skip
+    for driver in ("network", *BESIDE):
+        h, f1 = signals.hazard(driver), tally.summary(driver, ALL)["decision_f1"]
+        danger = f"{h.hazards} | {h.ap:.3f} | {h.false_alarms_per_h:.0f} | {h.mtta_s:.2f}"
+        print(f"| {driver} | {f1:.3f} | {100 * errors(tally, driver):.1f} % | {danger} |")
+    fde = {d: tally.summary(d, "turning")["fde@3"]["mean"] for d in ("network", "network-ego")}
+    wrong = {d: errors(tally, d) for d in fde}
+    print(f"\nthe picture against the ego-only network: FDE@3 on turning {100 * (fde['network'] / fde['network-ego'] - 1):+.0f} %, "
+          f"decision errors {100 * (wrong['network'] / wrong['network-ego'] - 1):+.0f} %")  # fmt: skip
+    confusion = sum(one.decided for key, one in tally.sums.items() if key[:2] == ("network", ALL))
+    print(f"\ndecisions of the network, rows true, columns said ({', '.join(DECISIONS)}):\n{confusion}")
+
+
+def real(folder: Path, drivers: dict[str, Any]) -> None:
+    for name in SETS:
+        try:
+            tally, _, count = scored(drives.read(folder / name), drivers)
+        except UserError as fault:
+            print(f"\n## {name}\n\nleft out: {fault}")
+            continue
+        print(f"\n## {name}: {count} drives\n")
+        table(tally)
+
+
+def speed(drivers: dict[str, Any]) -> None:
+    """By the wall clock with two threads, and by processor time with one, which says more on a machine that others use."""
+    import torch
+
+    from embodied.cli.replay import Timed, sample
+
+    (drive,) = drives.read(sample())
+    print("\n## speed: `sample` (160 px, 20 Hz, decoding included), best of 2\n")
+    print("| threads | clock | x real time | a step of the network, ms (median) |\n|" + " --- |" * 4)
+    for threads, name, clock in ((1, "processor", time.process_time), (2, "wall", time.perf_counter)):
+        torch.set_num_threads(threads)
+        found = []
+        for _ in range(2):
+            timed = Timed(drivers["network"], clock)
+            start, body = clock(), Replay(drive)
+            replay(body, Driving(timed, body.spec))
+            found.append((body.last_s / (clock() - start), float(np.median(timed.ms))))
+        print(f"| {threads} | {name} | {max(found)[0]:.1f} | {min(one[1] for one in found):.1f} |", flush=True)
+
+
+def main() -> None:
+    words = dict(word.partition("=")[::2] for word in sys.argv[1:])
+    only, drivers = words.get("only", ""), made(words)
+    if only in ("", "simulator"):
+        simulator(int(words.get("drives", "40")), drivers)
+    if only in ("", "real") and words.get("folder"):
+        real(Path(words["folder"]), drivers)
+    if only in ("", "speed"):
+        speed(drivers)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""The network that drives: it reads a command, how the car has moved and the last pictures as one sentence, and says where the car
+will go, what is decided, and what is dangerous.
+
+    <bos> turn left at the junction <pad>.. <ego x2> <front x10> <age x2> <path>   then   <decide> turn     <why> pedestrian ...
+
+The same parts as the arm's model (vit, series, Llama); an order of magnitude smaller, because it answers 20 times a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import LlamaConfig, LlamaModel
+
+from embodied.data.drives import DECISIONS, REASONS
+from embodied.data.moments import FACTS, KINDS
+from embodied.data.road_lessons import SHOTS
+from embodied.drive.senses import CHANNELS, NOW, ROW_S, ROWS
+from embodied.drive.view import HEIGHT, WIDTH
+from embodied.model.corrections import PRIORS, Corrections
+from embodied.model.familiar import Familiar
+from embodied.model.network import Smear, before, positions
+from embodied.model.phrases import Phrases
+from embodied.model.tokens import BOS, PAD, Words, train_vocabulary
+from embodied.registry import build
+
+QUERIES = ("path", "decide", "why")  # tokens beside words
+AGE_S = 0.4  # between the pictures of a look
+TTC_S = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)  # steps of the time to collision
+HAZARD = TTC_S.index(3.0)
+WORDS = 12  # places for the command
+NO_REASON = "nothing"
+
+
+@dataclass(frozen=True)
+class DrivingConfig:
+    """sees: whether there is a picture encoder; without one it is the ego-only ablation.  facts: what it was taught on; shown,
+    never used."""
+
+    dim: int = 128
+    layers: int = 3
+    heads: int = 4
+    mlp: int = 320
+    channels: int = 64
+    patch: int = 32
+    sees: bool = True
+    hypotheses: int = 3
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass
+class Said:
+    """paths (b, hypotheses, STEPS, 2) and log_p (b, hypotheses).  decisions (b, DECISIONS), reasons (b, REASONS):
+    log-probabilities. ttc (b, TTC_S): logits of a collision within so many seconds.  For training: facts (b, FACTS), cells (b,
+    rows, columns, KINDS + 3), and road (b, STEPS, 2), the path along the said road at the speeds that were driven.  used (b,):
+    whether a picture was."""
+
+    paths: Tensor
+    log_p: Tensor
+    decisions: Tensor
+    reasons: Tensor
+    ttc: Tensor
+    facts: Tensor
+    cells: Tensor | None
+    road: Tensor | None
+    used: Tensor
+
+
+class DrivingModel(nn.Module):
+    def __init__(self, config: DrivingConfig, words: Words) -> None:
+        super().__init__()
+        self.config, self.words = config, words
+        dim = config.dim
+        self.ego = build("encoder", "series", channels=2 * len(CHANNELS), length=ROWS, dim=dim, rate_hz=1 / ROW_S)
+        if config.sees:
+            self.front = build(
+                "encoder", "vit", height=HEIGHT, width=WIDTH, patch=config.patch, dim=dim, depth=1, channels=config.channels,
+                heads=config.heads, shots=SHOTS,
+            )  # fmt: skip
+            self.cells = nn.Linear(config.channels // 2, len(KINDS) + 3)
+            self.age = nn.Linear(16, dim)
+            self.blind = nn.Parameter(torch.zeros(dim))
+            self.familiar = Familiar(config.channels // 2)
+        self.backbone = LlamaModel(
+            LlamaConfig(
+                vocab_size=len(words), hidden_size=dim, intermediate_size=config.mlp, num_hidden_layers=config.layers,
+                num_attention_heads=config.heads, num_key_value_heads=config.heads, max_position_embeddings=256,
+                tie_word_embeddings=True, attn_implementation="sdpa", pad_token_id=0,
+            )
+        )  # fmt: skip
+        self.backbone.embed_tokens.weight.data.normal_(0, 0.04)
+        self.smear = Smear(dim)
+        self.paths = Corrections(dim + len(NOW), config.hypotheses)
+        self.danger = nn.Linear(dim, len(TTC_S))
+        self.facts = nn.Linear(dim, len(FACTS))
+        self.decide = Phrases(words, "<decide>", DECISIONS)
+        self.why = Phrases(words, "<why>", [one or NO_REASON for one in REASONS])
+        self._layout()
+
+    def _layout(self) -> None:
+        """The sentence behind the inputs, and what sees what in it; both are the same for every moment."""
+        inputs = self.ego.tokens + (self.front.tokens + SHOTS - 1 if self.config.sees else 0)
+        ids, segment = [self.words["<path>"]], [0] * (1 + WORDS + inputs + 1)
+        self._path, self._places = len(segment) - 1, list[tuple[int, int]]()
+        for k, one in enumerate([*self.decide.segments, *self.why.segments], 1):
+            self._places.append((len(segment), len(segment) + len(one)))
+            ids += one
+            segment += [k] * len(one)
+        of = torch.tensor(segment)
+        sees = ((of == 0) | (of == of[:, None])).tril()
+        self.register_buffer("tail", torch.tensor(ids), persistent=False)
+        self.register_buffer("sees", sees[None, None], persistent=False)
+        self.register_buffer("positions", positions(of[None]), persistent=False)
+        self.register_buffer("before", torch.cat(before(of[None])), persistent=False)
+
+    def command(self, text: str) -> Tensor:
+        """Ids (1 + WORDS,) of a command; what is longer is cut."""
+        ids = self.words.encode(self.words.familiar(text))[:WORDS]
+        return torch.tensor([self.words[BOS], *ids, *[self.words[PAD]] * (WORDS - len(ids))])
+
+    def look(self, pictures: Tensor) -> tuple[Any, Tensor]:
+        """uint8 (b, HEIGHT, WIDTH, 3 SHOTS), newest first -> features and tokens (b, n, D)."""
+        return self.front(pictures)
+
+    def forward(
+        self, command: Tensor, series: Tensor, now: Tensor, speed: Tensor, yaw_rate: Tensor, path: Tensor,
+        pictures: Tensor | None = None, ages: Tensor | None = None, seen: Tensor | None = None, driven: Tensor | None = None,
+    ) -> Said:  # fmt: skip
+        """command (b, 1 + WORDS); series .. path: embodied.drive.senses.Sensed, batched.  pictures: see `look`; ages (b, SHOTS - 1)
+        s.  seen (b,) bool: rows whose picture counts; None: all that have one.  driven: see Corrections."""
+        b, table = len(command), self.backbone.embed_tokens
+        parts, cells, used = [table(command), self.ego(series)], None, torch.zeros(b, dtype=torch.bool)
+        if self.config.sees:
+            tokens = self.blind.expand(b, self.front.tokens, -1)
+            if pictures is not None:
+                features, looked = self.look(pictures)
+                used = self.familiar(features[0])  # all of them, while it is still being taught
+                used = used if seen is None else used & seen
+                tokens = torch.where(used[:, None, None], looked, tokens)
+                cells = self.cells(self.front.cells(features).permute(0, 2, 3, 1))
+            old = torch.zeros(b, SHOTS - 1) if ages is None else ages * used[:, None]
+            waves = old[..., None] * torch.logspace(-0.3, 1.5, 8)
+            parts += [tokens, self.age(torch.cat([waves.sin(), waves.cos()], -1))]
+        embeds = torch.cat([*parts, table(self.tail).expand(b, -1, -1)], 1)
+        padded = nn.functional.pad(embeds, (0, 0, 0, 1))
+        smeared = self.smear(embeds, *(padded.index_select(1, at) for at in self.before))
+        hidden = self.backbone(
+            inputs_embeds=smeared,
+            attention_mask=self.sees.expand(b, -1, -1, -1),
+            position_ids=self.positions,
+            use_cache=False,
+        ).last_hidden_state
+        asked = [hidden[:, a:z] for a, z in self._places]
+        n, summary = len(self.decide.segments), hidden[:, self._path]
+        told = driven if self.training else speed[:, 1]
+        paths, log_p, road = self.paths(torch.cat([summary, now.to(summary.dtype)], -1), speed, yaw_rate, path, told)
+        if not self.training:
+            # Who drives blind cannot know why people brake. The mean with CTRA's speeds on the said road costs nothing on the
+            # simulator's drives and is what holds on other people's (combination of forecasts: Bates & Granger 1969).
+            blind = torch.cat([paths[:, :PRIORS], (paths[:, PRIORS:] + road[:, None]) / 2], 1)
+            paths = torch.where(used[:, None, None, None], paths, blind)
+        return Said(
+            paths, log_p, self.decide.log_probabilities(asked[:n], table), self.why.log_probabilities(asked[n:], table),
+            self.danger(asked[n][:, 0]).float(), self.facts(summary).float(), cells, road, used,
+        )  # fmt: skip
+
+
+def new(sees: bool, commands: Iterable[str]) -> DrivingModel:
+    """A network that has learnt nothing, with a vocabulary of these commands and of what it can say."""
+    corpus = [*commands, *DECISIONS, *REASONS, NO_REASON]
+    words = Words(train_vocabulary(sorted(set(corpus)), QUERIES, least=1))
+    return DrivingModel(DrivingConfig(sees=sees), words)

@@ -1,0 +1,265 @@
+"""`embodied train road`: the network that drives, from recorded moments; resumable, with a log, a plot and held-out figures."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embodied.errors import UserError
+from embodied.trainlog import Log, progress_bar
+
+if TYPE_CHECKING:
+    import torch
+
+    from embodied.data.road_lessons import Lesson, RoadLessons
+    from embodied.model.driving import DrivingModel, Said
+
+
+def _setting(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass
+class Settings:
+    """Teach the network that drives (docs/driving.md)."""
+
+    out: str = _setting("runs/road", "folder of checkpoints, logs and the finished weights; an unfinished run goes on")
+    moments: str = _setting("", "folder of moments (embodied record kind=road)")
+    held: str = _setting("", "folder of moments of other seeds, for the figures on the way")
+    real: str = _setting("", "recorded drives with speed and pose, with commas between; their last quarter is held out")
+    real_share: float = _setting(0.12, "share of a batch that is real telemetry")
+    sees: bool = _setting(True, "false: the ego-only ablation, no pictures at all")
+    init: str = _setting("", "weights to start from: a folder or a shipped name")
+    steps: int = _setting(4000, "optimiser steps")
+    batch: int = _setting(64, "moments a step")
+    lr: float = _setting(2e-3, "peak learning rate (linear warm-up, cosine to a fiftieth)")
+    warmup: int = _setting(100, "warm-up steps")
+    decay: float = _setting(0.02, "weight decay")
+    average: float = _setting(0.998, "decay of the running average of the weights, which is what is saved")
+    seed: int = _setting(0, "of initial weights, order and noise")
+    threads: int = _setting(1, "torch threads")
+    precision: str = _setting("bf16", "bf16 | no")
+    validate_every: int = _setting(500, "steps between held-out figures")
+    save_every_s: float = _setting(120.0, "seconds between checkpoints")
+    most: int = _setting(0, "drives to use; 0: all")
+
+
+def rate(step: int, settings: Settings) -> float:
+    """Learning rate factor."""
+    if step < settings.warmup:
+        return (step + 1) / settings.warmup
+    done = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
+    return 0.02 + 0.49 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def main(settings: Settings, chosen: dict[str, str] | None = None) -> int:
+    """Train; returns the exit code. The finished weights are in out/weights."""
+    if not settings.moments:
+        raise UserError("train road needs moments=FOLDER; make one with `embodied record kind=road out=FOLDER`")
+    if settings.precision not in ("bf16", "no"):
+        raise UserError(f"unknown precision {settings.precision!r}; choose from bf16, no")
+    import torch
+
+    Path(settings.out).mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
+    if "RANK" in os.environ:  # of torchrun: every process takes a batch of its own
+        torch.distributed.init_process_group("gloo")
+    Training(settings).run()
+    return 0
+
+
+class Training:
+    def __init__(self, settings: Settings) -> None:
+        import torch
+
+        from embodied import checkpoint
+        from embodied.data.road_lessons import RealLessons, RoadLessons
+        from embodied.model.driving import new
+        from embodied.model.driving_weights import from_pretrained
+        from embodied.optimizers import optimizers
+
+        self.settings, self.out = settings, Path(settings.out)
+        self.rank, self.world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+        self.lessons = RoadLessons(settings.moments, settings.sees, settings.most)
+        self.held = RoadLessons(settings.held, settings.sees) if settings.held else None
+        real = [one.strip() for one in settings.real.split(",") if one.strip()]
+        self.real, self.real_held = RealLessons(real, (0.0, 0.75)), RealLessons(real, (0.75, 1.0))
+        self.model = (
+            from_pretrained(settings.init)
+            if settings.init
+            else new(settings.sees, {d.task for d in self.lessons.drives})
+        )
+        self.model.train()
+        self.commands = _Commands(self.model)
+        self.named = dict(self.model.named_parameters())
+        self.average = {name: p.detach().clone() for name, p in self.named.items()}
+        self.optimizers = optimizers(self.named, settings.lr, settings.decay)
+        self.start, state = 0, self.out / "state"
+        if state.exists() or state.with_suffix(".old").exists():
+            self.start = checkpoint.load(state, self.named, self.average, self.optimizers)["step"]
+            if not self.rank:
+                print(f"resuming at step {self.start}")
+        if self.world > 1:  # nobody saves before all have read
+            torch.distributed.barrier()
+        self.log = Log(self.out, self.start) if not self.rank else None
+        if self.log is None:
+            return
+        (self.out / "settings.json").write_text(json.dumps(dataclasses.asdict(settings), indent=1))
+
+    def _batch(self, lessons: list[Lesson]) -> dict[str, torch.Tensor]:
+        import torch
+
+        from embodied.data.road_lessons import gather
+
+        return {name: torch.from_numpy(values) for name, values in gather(lessons, self.commands).items()}
+
+    def _say(self, batch: dict[str, torch.Tensor]) -> Said:
+        import torch
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+
+        given = ("command", "series", "now", "speed", "yaw_rate", "path", "pictures", "ages", "seen", "driven")
+        # the fused attention's way back is three times as slow on a CPU for so few tokens
+        with (
+            torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bf16"),
+            sdpa_kernel(SDPBackend.MATH),
+        ):
+            return self.model(**{name: batch[name] for name in given if name in batch})
+
+    def run(self) -> None:
+        from embodied import checkpoint
+
+        settings = self.settings
+        saved = began = time.monotonic()
+        with progress_bar(not self.rank) as bar:
+            task = bar.add_task("training", total=settings.steps, completed=self.start)
+            for step in range(self.start + 1, settings.steps + 1):
+                figures = self._learn(step)
+                if self.log is None:
+                    continue
+                speed = (step - self.start) * settings.batch * self.world / (time.monotonic() - began)
+                self.log.add(step, figures | {"samples/s": speed})
+                bar.update(task, completed=step, description=f"path {figures['path']:.2f} m, {speed:.0f}/s")
+                last = step == settings.steps
+                if step % settings.validate_every == 0 or last:
+                    figures = self.validate()
+                    self.log.add(step, {f"held-out {name}": value for name, value in figures.items()})
+                    bar.console.print(
+                        f"step {step} {speed:.0f}/s " + ", ".join(f"{n} {v:.3f}" for n, v in figures.items())
+                    )
+                    self.log.plot()
+                if last or time.monotonic() - saved > settings.save_every_s:
+                    checkpoint.save(self.out / "state", self.named, self.average, self.optimizers, {"step": step})
+                    self.log.flush()
+                    saved = time.monotonic()
+        if not self.rank:
+            self._finish(time.monotonic() - began)
+
+    def _finish(self, took_s: float) -> None:
+        """The averaged weights with what they were taught on and which pictures they know."""
+        from embodied.model.driving_weights import from_pretrained, save_pretrained
+
+        if self.start >= self.settings.steps:
+            self.validate()
+        model = from_pretrained(str(self.out / "weights"))
+        acquaint(model, self.lessons, self.settings.seed)
+        told = {
+            "drives": len(self.lessons.drives),
+            "moments": len(self.lessons.index),
+            "real moments": len(self.real.moments),
+        }
+        told |= {name: getattr(self.settings, name) for name in ("steps", "batch", "lr", "real_share", "init")}
+        model.config = dataclasses.replace(model.config, facts=told | {"last stretch, s": round(took_s)})
+        save_pretrained(model, self.out / "weights")
+
+    def _learn(self, step: int) -> dict[str, float]:
+        """One optimiser step, the step-th (from 1)."""
+        import torch
+
+        from embodied.model.road_losses import losses, total
+
+        settings, rng = self.settings, np.random.default_rng([self.settings.seed, step, self.rank])
+        real = round(settings.real_share * settings.batch) if self.real.moments else 0
+        batch = self._batch([*self.lessons.draw(rng, settings.batch - real), *self.real.draw(rng, real)])
+        for group in [group for one in self.optimizers for group in one.param_groups]:
+            group["lr"] = settings.lr * rate(step - 1, settings)
+        parts = losses(self._say(batch), batch)
+        total(parts).backward()
+        self._agree()
+        torch.nn.utils.clip_grad_norm_(self.named.values(), 1.0)
+        for one in self.optimizers:
+            one.step()
+            one.zero_grad(set_to_none=True)
+        share = min(settings.average, step / (step + 10))
+        with torch.no_grad():
+            for name, p in self.named.items():
+                self.average[name].lerp_(p, 1 - share)
+        return {name: float(value.detach()) for name, value in parts.items()}
+
+    def _agree(self) -> None:
+        """The mean of all processes' gradients."""
+        import torch
+
+        if self.world == 1:
+            return
+        found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.named.values()]
+        flat = torch.cat([one.flatten() for one in found])
+        torch.distributed.all_reduce(flat)
+        for p, part in zip(self.named.values(), flat.split([one.numel() for one in found]), strict=True):
+            p.grad = (part / self.world).view_as(p)
+
+    def validate(self) -> dict[str, float]:
+        """Figures of the averaged weights on held-out moments, which are saved."""
+        import torch
+
+        from embodied.model.driving_weights import save_pretrained
+        from embodied.road_exam import exam, real_exam
+
+        now = {name: p.detach().clone() for name, p in self.named.items()}
+        with torch.no_grad():
+            for name, p in self.named.items():
+                p.copy_(self.average[name])
+        self.model.eval()
+        with torch.inference_mode():
+            say = lambda lessons: self._say(self._batch(lessons))  # noqa: E731
+            figures = exam(say, self.held) if self.held else {}
+            figures |= real_exam(say, self.real_held) if self.real_held.moments else {}
+        save_pretrained(self.model, self.out / "weights")
+        self.model.train()
+        with torch.no_grad():
+            for name, p in self.named.items():
+                p.copy_(now[name])
+        return figures
+
+
+def acquaint(model: DrivingModel, lessons: RoadLessons, seed: int = 0, count: int = 1200) -> None:
+    """Measure what the pictures of training look like to the network (embodied.model.familiar)."""
+    import torch
+
+    if not model.config.sees:
+        return
+    rng = np.random.default_rng([seed, 1])
+    pictures = [one.picture for one in lessons.draw(rng, count) if one.picture is not None]
+    with torch.inference_mode():
+        batches = [torch.from_numpy(np.stack(pictures[k : k + 60])) for k in range(0, len(pictures), 60)]
+        model.familiar.measure(model.look(one)[0][0] for one in batches)
+
+
+class _Commands(dict[str, Any]):
+    """Ids of each sentence, made when first asked for."""
+
+    def __init__(self, model: DrivingModel) -> None:
+        super().__init__()
+        self._model = model
+
+    def __missing__(self, text: str) -> Any:
+        self[text] = self._model.command(text or "drive on").numpy()
+        return self[text]

@@ -1,0 +1,138 @@
+"""The network as a driver of recorded drives and of the simulator's road: what it saw lately in, a forecast out.
+
+`network` reads everything, `network-blind` is the same weights with the picture taken away, `network-ego` was taught without any.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embodied.data.drives import DECISIONS, REASONS, TTC_MAX_S
+from embodied.drive.forecast import Forecast
+from embodied.drive.paths import MIDDLES, unroll
+from embodied.drive.senses import Sensed, sense
+from embodied.drive.view import view
+from embodied.registry import register
+from embodied.spec import BodySpec
+from embodied.types import Image, Observation
+from policies.drivers import NOMINAL_MPS, measured
+
+if TYPE_CHECKING:
+    from embodied.model.driving import DrivingModel, Said
+
+DANGER = 0.5  # of the hazard, from which on a reason is told
+KEPT_S = 3.0  # of the pictures
+
+
+@dataclass(frozen=True)
+class _Shot:
+    t_s: float
+    view: Image
+
+
+class Network:
+    """embodied.drive.forecast.Driver. looks: False takes the picture away.  follows: False tells it the speed of now and nothing
+    of how the car has moved: who drives by its own past goes on as before (de Haan et al. 2019, arXiv 1905.11979).
+    unseeing: weights of a network that was taught without pictures and answers where there is none, or a strange one."""
+
+    def __init__(self, weights: str, looks: bool = True, follows: bool = True, unseeing: str = "") -> None:
+        import torch
+
+        from embodied.model import driving
+        from embodied.model.driving_weights import shared
+
+        self._torch, self._driving = torch, driving
+        self._model = shared(weights)
+        self._blind = shared(unseeing) if unseeing else self._model
+        self._looks, self._follows = looks and self._model.config.sees, follows
+        self._names: tuple[str, ...] = ()
+        self.shown, self.strange = 0, 0  # pictures, and those of them that were unlike training's and not used
+
+    def begin(self, spec: BodySpec) -> None:
+        states = measured(spec)
+        self._names = states["ego"].names if "ego" in states else ()
+        self._camera = next(iter(spec.cameras), "") if self._looks else ""
+        self._spec = spec.cameras.get(self._camera)
+        self.say(spec.facts.get("task", ""))
+        self._shots: deque[_Shot] = deque()
+
+    def say(self, command: str) -> None:
+        """The route command from here on; "" drives on."""
+        self._commands = {id(m): m.command(command or "drive on")[None] for m in (self._model, self._blind)}
+
+    def __call__(self, obs: Observation) -> Forecast:
+        if "speed" not in self._names:
+            return Forecast(unroll(np.full_like(MIDDLES, NOMINAL_MPS), np.zeros_like(MIDDLES)))
+        rows, names = obs.states["ego"], self._names
+        if not self._follows:
+            rows, names = np.full((len(rows), 1), rows[-1, names.index("speed")]), ("speed",)
+        sensed = sense(rows, np.asarray(obs.states["clock"])[:, 0], names)
+        pictures, ages = self._look(obs)
+        if pictures is None:
+            return _forecast(self._ask(self._blind, sensed))
+        said = self._ask(self._model, sensed, pictures, ages)
+        used = bool(said.used[0])
+        self.shown, self.strange = self.shown + 1, self.strange + (not used)
+        return _forecast(said if used or self._blind is self._model else self._ask(self._blind, sensed))
+
+    def _look(self, obs: Observation) -> tuple[Any, Any]:
+        """Pictures (1, H, W, 3 SHOTS), newest first, and how old the older ones are (1, SHOTS - 1); None without one."""
+        if not self._camera or self._camera not in obs.images:
+            return None, None
+        self._shots.append(_Shot(obs.t_s, view(obs.images[self._camera], self._spec)))
+        while self._shots[0].t_s < obs.t_s - KEPT_S:
+            self._shots.popleft()
+        count = self._driving.SHOTS
+        wanted = [obs.t_s - k * self._driving.AGE_S for k in range(count)]
+        chosen = [min(self._shots, key=lambda shot: abs(shot.t_s - t_s)) for t_s in wanted]
+        ages = np.array([[obs.t_s - shot.t_s for shot in chosen[1:]]], np.float32)
+        return np.concatenate([shot.view for shot in chosen], -1)[None], ages
+
+    def _ask(self, model: DrivingModel, sensed: Sensed, pictures: Any = None, ages: Any = None) -> Said:
+        tensor = self._torch.from_numpy
+        rows = {name: tensor(getattr(sensed, name)[None]) for name in ("series", "now", "speed", "yaw_rate", "path")}
+        seen = {} if pictures is None else {"pictures": tensor(pictures), "ages": tensor(ages)}
+        with self._torch.inference_mode():
+            return model(self._commands[id(model)], **rows, **seen)
+
+
+def _forecast(said: Said) -> Forecast:
+    """Of the first row."""
+    from embodied.model.driving import HAZARD, TTC_S
+
+    p, paths = said.log_p[0].exp().numpy().astype(float), said.paths[0].numpy().astype(float)
+    best = int(p.argmax())
+    within = np.minimum.accumulate(said.ttc[0].sigmoid().numpy().astype(float)[::-1])[::-1]
+    # the median of the time to collision: where "within t" passes one half
+    over = np.flatnonzero(within >= 0.5)
+    ttc = TTC_MAX_S
+    if len(over):
+        k = int(over[0])
+        before = (0.0, 0.0) if k == 0 else (TTC_S[k - 1], within[k - 1])
+        ttc = before[0] + (TTC_S[k] - before[0]) * (0.5 - before[1]) / max(within[k] - before[1], 1e-6)
+    hazard = float(within[HAZARD])
+    reason = REASONS[1 + int(said.reasons[0, 1:].argmax())] if hazard >= DANGER else ""
+    others = tuple((float(p[k]), paths[k]) for k in range(len(p)) if k != best)
+    return Forecast(paths[best], DECISIONS[int(said.decisions[0].argmax())], hazard, float(ttc), reason, others)
+
+
+@register("driver", "network")
+def network(weights: str = "road") -> Network:
+    """The learned driver: command, motion and pictures; by motion alone where there are none that it knows."""
+    return Network(weights, unseeing="road-ego")
+
+
+@register("driver", "network-blind")
+def network_blind(weights: str = "road") -> Network:
+    """The same weights with the picture taken away."""
+    return Network(weights, looks=False)
+
+
+@register("driver", "network-ego")
+def network_ego(weights: str = "road-ego") -> Network:
+    """A network that was taught without pictures."""
+    return Network(weights)

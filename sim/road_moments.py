@@ -1,0 +1,158 @@
+"""The scripted driver's drives as moments for a network to learn from: views, labels, and recoveries from disturbances.
+
+A driver that never errs shows nobody how to come back. In a part of the drives the wheel or the pedals are pushed for a moment
+(noise in the teacher's actions: DART, Laskey et al. 2017, arXiv 1703.09327) and the teacher recovers; labels say for how long the
+future is the teacher's own.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from embodied.data.drives import DECISIONS
+from embodied.data.moments import CELL, KINDS, Moments, deflate
+from embodied.data.record import EpisodeFailed
+from embodied.drive.view import HEIGHT, WIDTH, view, window
+from embodied.errors import UserError
+from embodied.trainlog import progress_bar
+from embodied.types import Command
+from policies.drive_expert import NOSE_M, TAIL_M, DriveExpert
+from sim import car as cars
+from sim.drive import DriveBody
+from sim.recorded_drives import LATE_S, decided
+from sim.task import FIRST_EVALUATION_SEED
+
+EVERY = 4  # ticks between moments
+PUSHED, LATE = 0.6, 0.25  # shares of drives with disturbances, with a late driver
+ALWAYS_S = 60.0
+LEAST = {"person": 2, "car": 6, "paint": 6}  # px of a cell's 64 that make it show that
+NOTHING_M = 60.0
+
+
+@lru_cache(maxsize=1)
+def _body() -> DriveBody:
+    return DriveBody(labels=True, look=False)
+
+
+class Pushes:
+    """What is added to the command of a tick, and the seconds until the next push. size: how hard and how often; 0: never."""
+
+    def __init__(self, rng: np.random.Generator, size: float) -> None:
+        self._pushes: list[tuple[float, float, float, float]] = []  # from s, to s, rad/s of turning, m/s^2
+        at = rng.uniform(0.3, 4.0)
+        while size and at < 80.0:
+            turns = rng.random() < 0.6
+            lasts = rng.uniform(0.4, 0.9) if turns else rng.uniform(0.6, 1.5)
+            way = size * float(rng.choice([-1, 1]))
+            turn, pedal = (way * rng.uniform(0.10, 0.35), 0.0) if turns else (0.0, way * rng.uniform(0.8, 2.5))
+            self._pushes.append((at, at + lasts, turn, pedal))
+            at += lasts + rng.uniform(4.0, 9.0) / size
+
+    def at(self, now_s: float, speed: float) -> np.ndarray:
+        """(accel, steer)."""
+        for start, end, turn, pedal in self._pushes:
+            if start <= now_s < end:
+                return np.array([pedal, np.clip(np.arctan(turn * cars.WHEELBASE_M / max(speed, 3.0)), -0.4, 0.4)])
+        return np.zeros(2)
+
+    def clear(self, now_s: float) -> float:
+        """0 during a push."""
+        ahead = [max(0.0, start - now_s) for start, end, *_ in self._pushes if end > now_s]
+        return min(ahead, default=ALWAYS_S)
+
+
+def _cells(body: DriveBody, bodies: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """(rows, columns, 4): CELLS of a view's bodies and depth (HEIGHT, WIDTH)."""
+    shown = body.shown()
+    kinds = np.zeros(bodies.shape, np.int64)
+    for one, (kind, *_) in shown.items():
+        kinds[bodies == one] = KINDS.index(kind)
+    grid = (HEIGHT // CELL, CELL, WIDTH // CELL, CELL)
+    tiles = lambda values: values.reshape(grid).transpose(0, 2, 1, 3).reshape(grid[0], grid[2], -1)  # noqa: E731
+    kinds, bodies, depth = tiles(kinds), tiles(bodies), tiles(depth)
+    made = np.zeros((grid[0], grid[2], 4), np.float16)
+    made[..., 0] = (kinds > 0).sum(-1) > CELL * CELL // 2
+    for name in ("paint", "car", "person"):
+        made[(kinds == KINDS.index(name)).sum(-1) >= LEAST[name], 0] = KINDS.index(name)
+    for i, j in np.argwhere(made[..., 0] >= KINDS.index("car")):
+        there = kinds[i, j] == made[i, j, 0]
+        one = np.bincount(bodies[i, j][there]).argmax()
+        made[i, j, 1:] = (np.median(depth[i, j][there & (bodies[i, j] == one)]), *shown[int(one)][1:])
+    return made
+
+
+def _facts(body: DriveBody) -> list[float]:
+    """FACTS of now; NOTHING_M where there is no junction, car or person ahead."""
+    car, traffic, s = body.car, body.traffic, body.s
+    junction = body.road.junction[0] - s if body.road.junction else NOTHING_M
+    ahead = [(traffic.lead.s, traffic.lead.speed)] if traffic.lead else []
+    ahead += [(traffic.standing[0], 0.0)] if traffic.standing else []
+    gap, theirs = min(((at - TAIL_M - s - NOSE_M, v) for at, v in ahead if at > s), default=(NOTHING_M, 0.0))
+    people = [(p.s - s - NOSE_M, p.left) for p in traffic.people if p.s > s + NOSE_M - 1]
+    person, left = min(people, default=(NOTHING_M, 0.0))
+    heading = (car.yaw - float(body.road.route.at(s)[2]) + np.pi) % (2 * np.pi) - np.pi
+    least = lambda value: min(value, NOTHING_M)  # noqa: E731
+    return [body.left, heading, least(junction), body.cruise, least(gap), theirs, least(person), left]
+
+
+def drive(seed: int, shake: float = 1.0) -> Moments:
+    """One drive. shake: see Pushes; from 1 on, more of the drives too. EpisodeFailed when it does not arrive."""
+    if not 0 <= seed < FIRST_EVALUATION_SEED:
+        raise UserError(f"seed {seed} is no training seed; they lie from 0 to {FIRST_EVALUATION_SEED - 1}")
+    body, rng = _body(), np.random.default_rng([seed, 21])
+    body.reset(seed)
+    left, top, right, bottom = window(body.camera)
+    expert = DriveExpert(body, LATE_S if rng.random() < LATE else np.inf)
+    pushes, phase = Pushes(rng, shake * (rng.random() < PUSHED * shake)), int(rng.integers(EVERY))
+    ego, pose, at, truth, clear, pictures, cells, facts = ([] for _ in range(8))
+    while not body.ended:
+        ego.append(body.car.sensed)
+        pose.append((body.car.x, body.car.y, body.car.yaw))
+        if body.tick % EVERY == phase:
+            frame = body.look_out()
+            at.append(body.tick)
+            ttc, reason = body.danger()
+            truth.append((0.0, float(ttc <= 3.0), ttc, reason))
+            clear.append(pushes.clear(body.now_s))
+            pictures.append(deflate(view(frame.image, body.camera)))
+            cells.append(_cells(body, frame.bodies[top:bottom, left:right], frame.depth[top:bottom, left:right]))
+            facts.append(_facts(body))
+        command = expert.command() + pushes.at(body.now_s, body.car.speed)
+        body.apply(Command(body.now_s, command.astype(np.float32)))
+    if not body.success():
+        raise EpisodeFailed(f"seed {seed}: {body.ended}")
+    poses = np.array(pose)
+    for row, k in zip(truth, at, strict=True):
+        row_decided = DECISIONS.index(decided(poses[k:], float(ego[k][0])))
+        truth[at.index(k)] = (row_decided, *row[1:])
+    return Moments(
+        seed, body.goal, np.array(ego), poses, np.array(at, np.int32), np.array(truth, np.float32),
+        np.array(clear, np.float32), pictures, np.array(cells), np.array(facts, np.float32),
+    )  # fmt: skip
+
+
+def _write(seed: int, out: Path, shake: float) -> None:
+    """The drive of this seed, or an empty file that says that it failed."""
+    try:
+        drive(seed, shake).save(out / f"{seed:07d}.npz")
+    except EpisodeFailed:
+        (out / f"{seed:07d}.failed").touch()
+
+
+def moments(out: Path, count: int, processes: int = 1, seed: int = 0, shake: float = 1.0) -> None:
+    """Drives of the seeds from `seed` on, `count` of them; those that an earlier start finished are kept. shake: see `drive`."""
+    if not 0 <= seed <= FIRST_EVALUATION_SEED - count:
+        raise UserError(f"seed={seed} and {count} drives leave the training seeds, 0 to {FIRST_EVALUATION_SEED - 1}")
+    out.mkdir(parents=True, exist_ok=True)
+    done = {int(one.name.split(".")[0]) for one in out.iterdir() if one.suffix == ".failed" or one.name[7:] == ".npz"}
+    todo = [one for one in range(seed, seed + count) if one not in done]
+    with progress_bar(True) as bar, ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        row = bar.add_task("drives", total=count, completed=count - len(todo))
+        for future in as_completed([pool.submit(_write, one, out, shake) for one in todo]):
+            future.result()
+            bar.advance(row)
