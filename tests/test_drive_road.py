@@ -82,7 +82,7 @@ def test_the_expert_is_evaluated_over_processes_and_resumed(tmp_path, capsys) ->
     assert "1 of 1 routes without collision or leaving the road" in capsys.readouterr().out
     assert '"seed": 10000000' in first
     assert main(["evaluate", "suite=drive", "policy=expert", f"out={tmp_path / 'x'}"]) == 2
-    assert "does not drive" in capsys.readouterr().err
+    assert "needs a simulated body with facts, not DriveBody" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -21,9 +21,10 @@ from embodied.data.moments import FACTS, KINDS
 from embodied.data.road_lessons import SHOTS
 from embodied.drive.senses import CHANNELS, NOW, ROW_S, ROWS
 from embodied.drive.view import HEIGHT, WIDTH
+from embodied.model.attention import positions
 from embodied.model.corrections import PRIORS, Corrections
 from embodied.model.familiar import Familiar
-from embodied.model.network import Smear, before, positions
+from embodied.model.network import Smear, before
 from embodied.model.phrases import Phrases
 from embodied.model.tokens import BOS, PAD, Words, train_vocabulary
 from embodied.registry import build

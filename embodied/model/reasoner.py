@@ -22,8 +22,8 @@ from transformers import LlamaConfig, LlamaModel
 
 from embodied.errors import UserError
 from embodied.model.attention import NAME, blocks
-from embodied.model.decode import Reader
 from embodied.model.network import Smear, before
+from embodied.model.reader import Reader
 from embodied.model.tokens import ASK, BOS, EOS, PAD, Words
 from embodied.model.weights import find
 from embodied.registry import build
