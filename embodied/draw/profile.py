@@ -56,6 +56,6 @@ def across(ink: np.ndarray, points: np.ndarray, normals: np.ndarray, reach: floa
     total, moment = here.copy(), np.zeros_like(here)
     for at, values, _ in sides:
         total += values.sum(1)
-        moment += values @ at
+        moment += np.einsum("nk,k->n", values, at)  # not @, whose threads cost more than they do
     width = total * STEP
     return Across(moment / np.maximum(total, 1e-6), width, np.stack([sides[0][2], sides[1][2]], 1))
