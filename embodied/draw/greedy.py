@@ -31,12 +31,10 @@ def greedy(
     offered, whose = np.array(places), np.array(owner)
     away, near = (np.asarray(one) for one in KDTree(offered).query(offered, min(NEAR, len(offered))))
     a, b = np.repeat(np.arange(len(offered)), near.shape[1]), near.ravel()
-    fresh = (a < b) & (whose[a] != whose[b])
+    fresh = whose[a] != whose[b]  # near is not mutual: a pair may be there from one side only
     a, b = a[fresh], b[fresh]
     best = np.argsort(away.ravel()[fresh])
-    ways: list[list[tuple[int, int]]] = [
-        [] for _ in range(len(first))
-    ]  # of each stroke: its own point, and where it leads
+    ways: list[list[tuple[int, int]]] = [[] for _ in first]  # of each stroke: its own point, and where it leads
     chain = list(range(len(first)))
 
     def root(k: int) -> int:
