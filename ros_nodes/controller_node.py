@@ -29,7 +29,7 @@ from ros_nodes import instruct_action, wire
 from ros_nodes.body import Wire
 from ros_nodes.cameras import PICTURE_S
 from ros_nodes.description import described
-from ros_nodes.process import LATCHED, RELIABLE, live, parameter, ros_s
+from ros_nodes.process import LATCHED, RELIABLE, live, loading, parameter, ros_s
 from ros_nodes.telling import Teller, Telling
 
 WAIT_S = 10.0  # for cameras and joints, after an instruction
@@ -246,9 +246,10 @@ class ControllerNode(LifecycleNode):
 
         if self.made is None:
             get = self._set
-            self.made = Planner(body, str(get("weights")), str(get("mode")), int(get("threads")), int(get("seed")))
-            # The first time takes longest: not while it is in charge.
-            self.made.plan(body.observe(), "pick the red block")
+            with loading():
+                self.made = Planner(body, str(get("weights")), str(get("mode")), int(get("threads")), int(get("seed")))
+                # The first time takes longest: not while it is in charge.
+                self.made.plan(body.observe(), "pick the red block")
         self.made.body = body
         self.made.reset()
         return self.made

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,18 @@ def environment() -> dict[str, str]:
     return {"FASTDDS_DEFAULT_PROFILES_FILE": str(PROFILE), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
 
 
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """While much is made that stays: Python would search all of it for garbage again and again, in the end for 0.2 s, when
+    no thread runs. What is there afterwards is never searched."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def live(make: Callable[[], Any], arguments: list[str] | None = None) -> int:
     """Spin the node that `make` gives until SIGINT or SIGTERM; then its `leave()`, while messages still go out. A callback that
     raises ends in its `failed(why)`.
@@ -54,7 +68,8 @@ def live(make: Callable[[], Any], arguments: list[str] | None = None) -> int:
     node, executor, ending = None, SingleThreadedExecutor(), []
     _on_signal(ending.append, executor.wake)
     try:
-        node = make()
+        with loading():
+            node = make()
         executor.add_node(node)
         while not ending:
             try:

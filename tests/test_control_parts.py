@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -56,22 +55,37 @@ class Told(NewsClock):
         self.tell()
 
 
+def hears(clock: Told, asked_s: float, at_s: float) -> bool:
+    """Whether who waits for asked_s is woken by news at at_s. What it would wait for at the most is longer than a test lasts."""
+    sleeper = threading.Thread(target=clock.sleep_until, args=(asked_s,), daemon=True)
+    sleeper.start()
+    sleeper.join(0.05)
+    assert sleeper.is_alive()
+    clock.news(at_s)
+    sleeper.join(1.0)
+    return not sleeper.is_alive()
+
+
 def test_a_tick_begins_with_the_news_nearest_to_it_and_with_none_a_little_later():
-    clock = Told(0.01)
-    for at_s in (1.0, 1.02):
+    clock = Told(200.0)
+    for at_s in range(-900, 1201, 100):  # until what it was before the first is forgotten
         clock.news(at_s)
-    clock.sleep_until(1.03)  # half a gap ago is near enough; without it this waits for ever, for its time stands still
-    clock.time_s, heard = 1.04, threading.Thread(target=lambda: clock.news(1.05))
-    before = time.monotonic()
-    heard.start()
-    clock.sleep_until(1.05)  # the next one ends it, however long it takes
-    assert clock.time_s == 1.05
-    clock.news(1.051)  # two in a burst do not make a fast stream
-    clock.sleep_until(1.058)
-    clock.time_s = 1.111  # past all room, 10 ms: nothing has come
-    clock.sleep_until(1.1)
-    assert time.monotonic() - before < 5.0
-    calm = Told(0.01)
+    clock.sleep_until(1250.0)  # half a gap ago is near enough; else this waits for ever, for its time stands still
+    clock.time_s = 1220.0
+    assert hears(clock, 1260.0, 1300.0)
+    clock.time_s = 1391.0
+    assert hears(clock, 1390.0, 1441.0)  # late, but a fast stream: it is waited for beyond half a gap
+    clock.news(1442.0)  # two in a burst do not make a fast stream
+    clock.time_s = 1490.0
+    assert hears(clock, 1510.0, 1500.0)
+    clock.time_s = 1713.0  # nothing has come for more than a gap
+    clock.sleep_until(1600.0)
+    slow = Told(10.0)
+    for at_s in (1000.0, 1100.0, 1200.0):
+        slow.news(at_s)
+    slow.time_s = 1260.5
+    slow.sleep_until(1250.0)  # past most_s
+    calm = Told(10.0)
     calm.sleep_until(0.0)  # where nothing ever came it is a real clock
 
 

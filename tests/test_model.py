@@ -66,7 +66,7 @@ def test_cached_decoding_equals_one_pass_over_the_packed_sentence(model: Embodie
 
 
 def test_sentence_path_equals_transformers_on_the_same_ids(model: EmbodiedModel) -> None:
-    reference = LlamaForCausalLM(model.backbone.config).eval()
+    reference = LlamaForCausalLM(model.backbone.dressed().config).eval()
     reference.model.load_state_dict(model.backbone.state_dict())
     reference.tie_weights()
     ids = torch.tensor([model.words.encode("please pick up the red block")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import pytest
@@ -11,6 +12,7 @@ from transformers import DynamicCache, LlamaConfig, LlamaModel
 from embodied.model.decode import Look
 from embodied.model.grammar import Grammar
 from embodied.model.lessons import ask_plan
+from embodied.model.llama import Llama, Sizes
 from embodied.model.reader import ROOM, Reader
 from tests.test_model import made, seen
 
@@ -37,6 +39,25 @@ def test_reader_equals_transformers_token_by_token_and_when_it_grows(shared: int
         cache.crop(9 - cache.get_seq_length())
         theirs = backbone(inputs_embeds=embeds[None], past_key_values=cache, use_cache=True).last_hidden_state[0]
         torch.testing.assert_close(again, theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_a_llama_without_the_library_is_the_librarys() -> None:
+    torch.manual_seed(0)
+    bare = Llama(Sizes(50, 64, 96, 3, 4, 2)).eval()
+    for parameter in bare.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.2)
+    rolled = torch.get_rng_state()
+    theirs = bare.dressed()
+    assert torch.equal(torch.get_rng_state(), rolled)
+    assert {n: id(p) for n, p in theirs.named_parameters()} == {n: id(p) for n, p in bare.named_parameters()}
+    assert bare.state_dict().keys() == theirs.state_dict().keys()
+    embeds = torch.randn(9, 64)
+    with torch.inference_mode():
+        hidden = theirs(inputs_embeds=embeds[None]).last_hidden_state[0]
+        torch.testing.assert_close(Reader(bare).read(embeds), hidden, atol=1e-5, rtol=1e-5)
+    theirs(inputs_embeds=embeds[None]).last_hidden_state.sum().backward()
+    assert all(p.grad is not None for n, p in bare.named_parameters() if n != "embed_tokens.weight")
+    assert bare.train().dressed().training and len(copy.deepcopy(bare).dressed().layers) == 3
 
 
 def test_forced_tokens_read_along_with_the_next_give_the_same_plan() -> None:

@@ -98,7 +98,7 @@ def test_gradients_with_and_without_checkpointing_are_the_same(kind: str, root: 
     ).train()  # fmt: skip
     words = batch(model, root, "words")
     gradients, calls = [], []
-    layers = model.backbone.lm if theirs else model.backbone
+    layers = model.backbone.lm if theirs else model.backbone.dressed()
     layers = layers.h if kind == "gpt2" else layers.layers
     layers[0].mlp.register_forward_pre_hook(lambda *_: calls.append(1))
     for checkpointing in (False, True):

@@ -16,7 +16,7 @@ class RealClock:
 
     def sleep_until(self, t_s: float) -> None:
         """Returns at once when t_s has passed."""
-        left = t_s - time.monotonic()
+        left = t_s - self.now_s()
         if left > 0:
             time.sleep(left)
 
@@ -25,8 +25,9 @@ class NewsClock(RealClock):
     """The machine's clock for a loop whose ticks begin with an observation: waiting ends with the news that comes nearest to the
     asked moment, and a little after it when none comes, so that whoever watches or holds still goes on at its rate.
 
-    most_s: how far from the asked moment at the most. Where news come more often than every 2 most_s, it is never farther than
-    half the way between two of them, before or after in equal parts, so that the rate of the loop stays what it is.
+    most_s: how far from the asked moment at the most. Where news come more often than every 2 most_s, it is half the way between
+    two of them, before or after in equal parts, so that the rate of the loop stays what it is; only for one that is late it is
+    waited as long again, for what there is by then is old.
     """
 
     def __init__(self, most_s: float) -> None:
@@ -44,9 +45,10 @@ class NewsClock(RealClock):
 
     def sleep_until(self, t_s: float) -> None:
         room = self._gap_s / 2
+        patience = 2 * room if room < self.most_s else room
         super().sleep_until(t_s - room)  # what comes before is not waited for: a fast stream wakes nobody
         with self._came:
-            self._came.wait_for(lambda: self._at_s >= t_s - room, max(0.0, t_s + room - self.now_s()))
+            self._came.wait_for(lambda: self._at_s >= t_s - room, max(0.0, t_s + patience - self.now_s()))
 
 
 class SimulatedClock:

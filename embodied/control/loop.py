@@ -24,7 +24,7 @@ from embodied.protocols import Body, Clock, Policy
 from embodied.types import ActionChunk, Command, Floats, Observation, Plan, Step
 
 T = TypeVar("T")
-QUICK_S = 0.005  # s that the next command may wait for an answer of the policy
+QUICK_S = 0.002  # s that the next command may wait for an answer of the policy
 PULL = 0.25  # of what a tick was early or late, taken over into the next: ticks fall in step with a body that has a rate of its own
 
 
@@ -136,7 +136,10 @@ class _Run:
         self.dt_s = 1.0 / action.rate_hz
         periods = np.array([np.pi if name == "yaw" else np.inf for name in action.names])
         self.rows: Seam = self.seam or Blend(periods=periods)
-        self.next_s = self.time.now_s()
+        self.woke_s = self.time.now_s()  # when this tick began
+        # In step with the body's own observations from the first tick on.
+        missed = round((self.woke_s - self.obs.t_s) * action.rate_hz)
+        self.next_s = self.obs.t_s + missed * self.dt_s
         self.held: Floats | None = None
         self.result = Result("", Plan(self.goal, ()), 0, 0)
         self.worker = None if self.lockstep else Beside("policy")
@@ -250,7 +253,8 @@ class _Run:
         late = now > self.next_s + self.dt_s / 2  # what was missed is not made up for
         self.next_s = (now if late else self.next_s) + self.dt_s
         self.time.sleep_until(self.next_s)
-        self.next_s += PULL * (self.time.now_s() - self.next_s)
+        self.woke_s = self.time.now_s()
+        self.next_s += PULL * (self.woke_s - self.next_s)
         if self.every_tick:
             self.obs = self.body.observe()
 
@@ -275,7 +279,8 @@ class _Run:
                 answer = call(*inputs)
             else:
                 waiting = self.worker.submit(call, *inputs)
-                wait([waiting], QUICK_S)  # holding still for a tick would cost more than such an answer
+                # Holding still for a tick would cost more than such an answer.
+                wait([waiting], max(0.0, self.woke_s + QUICK_S - self.time.now_s()))
                 while not waiting.done():
                     self._tick()
                 answer = waiting.result()

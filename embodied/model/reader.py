@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import DynamicCache, LlamaModel, PreTrainedModel
 
 from embodied.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import LlamaModel, PreTrainedModel
+
+    from embodied.model.llama import Llama
 
 ROOM = 256  # tokens; doubles when a sentence is longer
 
@@ -28,7 +32,7 @@ class Reader:
     in arithmetic; this does without. Batch of one, inference only; equal to LlamaModel with its own cache, which a test holds.
     """
 
-    def __init__(self, backbone: LlamaModel) -> None:
+    def __init__(self, backbone: LlamaModel | Llama) -> None:
         self.backbone, self.length = backbone, 0
         config = backbone.config
         self.heads, self.shared = config.num_attention_heads, config.num_key_value_heads
@@ -85,6 +89,8 @@ class CachedReader:
     """The same of any decoder of transformers, through its own cache."""
 
     def __init__(self, backbone: PreTrainedModel) -> None:
+        from transformers import DynamicCache
+
         self.backbone, self.length, self.cache = backbone, 0, DynamicCache()
 
     def read(self, embeds: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from embodied.errors import UserError
 from embodied.registry import register
@@ -35,13 +35,10 @@ class Tiny:
         return Words(train_vocabulary(corpus, placeholders))
 
     def module(self, config: ModelConfig, words: Words) -> nn.Module:
-        from transformers import LlamaConfig, LlamaModel
-
-        from embodied.model.attention import NAME, blocks, positions
-        from embodied.model.pretrained import checkpointed
+        from embodied.model.llama import Llama, Sizes
         from embodied.model.reader import Reader
 
-        class TinyLlama(LlamaModel):
+        class TinyLlama(Llama):
             base, rms = 0, 0.04
 
             @property
@@ -56,7 +53,9 @@ class Tiny:
                 return rows @ hidden if hidden.ndim == 1 else hidden @ rows.t()
 
             def hidden(self, embeds: Tensor, segment: Tensor) -> Tensor:
-                return self(
+                from embodied.model.attention import blocks, positions
+
+                return self.dressed()(
                     inputs_embeds=embeds, blocks=blocks(segment), position_ids=positions(segment), use_cache=False
                 ).last_hidden_state
 
@@ -64,12 +63,11 @@ class Tiny:
                 return Reader(self)
 
             def checkpoint(self) -> None:
-                checkpointed(self)
+                from embodied.model.pretrained import checkpointed
 
-        return TinyLlama(
-            LlamaConfig(
-                vocab_size=len(words), hidden_size=config.dim, intermediate_size=config.mlp,
-                num_hidden_layers=config.layers, num_attention_heads=config.heads, num_key_value_heads=config.heads,
-                max_position_embeddings=1024, tie_word_embeddings=True, attn_implementation=NAME, pad_token_id=0,
-            )
-        )  # fmt: skip
+                checkpointed(self.dressed())
+
+            def compile(self, *args: Any, **options: Any) -> None:
+                self.dressed().compile(*args, **options)
+
+        return TinyLlama(Sizes(len(words), config.dim, config.mlp, config.layers, config.heads, config.heads))
