@@ -1,6 +1,7 @@
 """ros2 launch embodied_planner arm.launch.py robot:=sim instruction:="put the red block in the blue bowl"
 
-The gate and the planner of one robot; for robot:=sim also the simulator behind the same topics, with out:=... a recorder.
+The gate and the planner of one robot; for robot:=sim also the simulator behind the same topics, with fake:=true in place of robot
+or simulator an arm that does what it is sent and sees nothing; with out:=... a recorder.
 """
 
 from launch.substitutions import LaunchConfiguration, PythonExpression
@@ -15,6 +16,7 @@ ARGUMENTS = {
     "mode": ("skills", "skills, visuomotor"),
     "dry_run": ("", "true: check and report, but send nothing; empty: what the robot's file says"),
     "speed_share": ("1.0", "of all speed limits, 0 to 1"),
+    "fake": ("false", "true: an arm without physics or hardware takes the robot's place, to see what would be sent"),
     "autostart": ("true", "configure and activate the controller at once"),
     "task": ("place-in-bowl", "whose table the simulator lays"),
     "seed": ("0", "which table"),
@@ -24,11 +26,13 @@ ARGUMENTS = {
 
 
 def generate_launch_description() -> LaunchDescription:
-    simulated = PythonExpression(["'", LaunchConfiguration("robot"), "' == 'sim'"])
+    fake = ["'", LaunchConfiguration("fake"), "' == 'true'"]
+    simulated = PythonExpression(["'", LaunchConfiguration("robot"), "' == 'sim' and not ", *fake])
     return description(
         ARGUMENTS,
         node("gate", ("robot", "speed_share", "use_sim_time"), optional=("dry_run",)),
         node("controller", ("robot", "weights", "mode", "instruction", "autostart", "use_sim_time")),
         node("sim", ("task", "seed", "use_sim_time"), when=simulated),
+        node("fake", ("robot", "use_sim_time"), when=PythonExpression(fake)),
         node("record", ("robot", "out", "keep", "use_sim_time"), when=asked("out")),
     )

@@ -55,16 +55,25 @@ def processes(commands: Mapping[str, Sequence[str]], **options: Any) -> Iterator
                 one.wait()
 
 
-def run(name: str, instruction: str, dry_run: bool | None, **parameters: Any) -> int:
-    """Controller and gate of the robot called `name`, and its simulator if it is one; until Ctrl-C or until one ends."""
+def run(
+    name: str,
+    instruction: str,
+    dry_run: bool | None,
+    sim: Mapping[str, Any] | None = None,
+    fake: bool = False,
+    **parameters: Any,
+) -> int:
+    """Controller and gate of the robot called `name`; until Ctrl-C or until one ends. sim: with the simulator, so set. fake: with
+    an arm that does what it is sent."""
     robot(name)  # says what is wrong with the file
-    sim = {key: parameters.pop(key) for key in ("task", "seed", "disturb") if key in parameters}
     commands: dict[str, Sequence[str]] = {
         "gate": command("gate_node", {"robot": name} | _dry(dry_run)),
         "controller": command("controller_node", {"robot": name, "instruction": instruction, **parameters}),
     }
-    if name == "sim":
+    if sim is not None:
         commands["sim"] = command("sim_node", sim)
+    if fake:
+        commands["fake"] = command("fake_node", {"robot": name})
     return _until_one_ends(commands)
 
 

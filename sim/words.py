@@ -43,6 +43,7 @@ LONG = (
 SHORT = ("place-in-bowl", "stack-two", "push-to-zone", "spatial-relation", "reach", "pick")
 TASKS = (*LONG, *LONG, "tower-in-order", "swap-two", "compound", *SHORT)  # what takes more steps takes more lessons
 HEAPS, FAILS = 0.3, 0.15
+SHEETS = 32  # one shard of so many is of an arm with a pen before a sheet of paper
 STARTS = 4  # episodes that are only begun, and the one that is played to its end, for every task in turn
 
 
@@ -118,8 +119,8 @@ def _record(told: list[Episode], table: Facts, camera: CameraSpec, rng: np.rando
     return record
 
 
-def write(shard: int, out: Path, seed: int) -> None:
-    """One shard of moments, tasks in turn."""
+def _at_a_table(shard: int, seed: int) -> list[Record]:
+    """Tasks in turn."""
     records: list[Record] = []
     for k in itertools.count():
         task = TASKS[k % len(TASKS)]
@@ -127,12 +128,20 @@ def write(shard: int, out: Path, seed: int) -> None:
         records += moments(task, next(seeds))
         ahead = list(seeds)
         records += (next(moments(task, one)) for one in ahead)  # most sentences are told at the start
-        if k % 4 == 0:
-            rng = np.random.default_rng([ahead[0], 3])
-            records.append(drawings.record(rng, ahead[0]))
         if len(records) >= SHARD:
             break
-    write_shard(out / f"{shard:05d}-words", records[:SHARD], {})
+    return records[:SHARD]
+
+
+def _before_a_sheet(shard: int, seed: int) -> list[Record]:
+    seeds = (seed_of("train", seed, (shard * SHARD + k) % EPISODES) for k in range(SHARD))
+    return [drawings.record(np.random.default_rng([one, 3]), one) for one in seeds]
+
+
+def write(shard: int, out: Path, seed: int) -> None:
+    """One shard of moments."""
+    records = (_before_a_sheet if shard % SHEETS == 1 else _at_a_table)(shard, seed)
+    write_shard(out / f"{shard:05d}-words", records, {})
 
 
 def words(out: Path, count: int, processes: int = 2, seed: int = 0) -> None:

@@ -17,7 +17,7 @@ os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 from ros_nodes import start  # noqa: E402
-from ros_nodes.fake import PATIENCE, PATIENT, Bench, variant  # noqa: E402
+from ros_nodes.fake import BLIND, PATIENCE, PATIENT, Bench, variant  # noqa: E402
 
 
 @pytest.fixture
@@ -119,8 +119,37 @@ def test_the_command_says_what_is_wrong_before_it_starts_anything(capsys: pytest
         (["robot=r2d2"], "choose from franka_fr3, sim"),
         (["mode=dance"], "choose from skills"),
         (["dry_run=maybe"], "true"),
+        (["fake=true", "robot=diff_drive"], "fake=true is for arms"),
     ):
         assert main(["ros", "run", *words]) == 2 and says in capsys.readouterr().err
+
+
+def test_a_fake_arm_does_what_even_a_dry_run_says_and_shows_pictures(bench: Bench, tmp_path: Path) -> None:
+    from sensor_msgs.msg import CameraInfo, Image, JointState
+    from std_msgs.msg import String
+
+    from ros_nodes.process import LATCHED, NEWEST, RELIABLE
+
+    bench.arm, joints, pictures, infos = False, [], [], []
+    for topic, kind, quality, kept in (
+        ("joint_states", JointState, RELIABLE, joints), ("camera/wrist/image_raw", Image, NEWEST, pictures),
+        ("camera/wrist/camera_info", CameraInfo, LATCHED, infos),
+    ):  # fmt: skip
+        bench.node.create_subscription(kind, topic, kept.append, quality)
+    robot = {"robot": variant(tmp_path, *BLIND, *PATIENT, more=PATIENCE)}
+    commands = {
+        "gate": start.command("gate_node", {**robot, "dry_run": True}),
+        "controller": start.command("stub", robot),
+        "fake": start.command("fake_node", {}),
+    }
+    with start.processes(commands):
+        bench.until(lambda: bench.heard.get("controller", {}).get("state") == "idle" and len(joints) > 10, 30.0)
+        bench.call("gate/reset_fault")
+        first = np.array(joints[-1].position)
+        bench.instruction.publish(String(data="wave"))
+        bench.until(lambda: np.abs(np.array(joints[-1].position) - first).max() > 0.05, 30.0)
+        bench.until(lambda: pictures and infos)
+    assert not bench.sent and (pictures[0].width, pictures[0].height) == (infos[0].width, infos[0].height)
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 from embodied import registry
 from embodied.cli import parts
 from embodied.cli.settings import Ros
+from embodied.errors import UserError
 
 
 def main(settings: Ros, chosen: dict[str, str]) -> int:
@@ -14,16 +15,20 @@ def main(settings: Ros, chosen: dict[str, str]) -> int:
     dry_run = settings.dry_run.lower() == "true" if settings.dry_run else None
     start = parts.outside("ros_nodes.start")
     if start.drives(settings.robot):
+        if settings.fake:
+            raise UserError(
+                f"fake=true is for arms, and robot={settings.robot!r} drives; robot=sim_car needs no hardware"
+            )
         registry.part("driver", settings.driver)
         given = {"seed": settings.seed} if settings.robot == start.SIM_CAR else {}
         return int(start.drive(settings.robot, settings.instruction, dry_run, settings.driver, **given))
-    if settings.robot == "sim":
+    simulated = settings.robot == "sim" and not settings.fake
+    if simulated:
         registry.part("task", settings.task)
         parts.seed_of("seen", settings.seed)
     from embodied.model.weights import find
 
     find(settings.weights)
-    sim = {"task": settings.task, "seed": settings.seed} if settings.robot == "sim" else {}
-    return int(
-        start.run(settings.robot, settings.instruction, dry_run, weights=settings.weights, mode=settings.mode, **sim)
-    )
+    sim = {"task": settings.task, "seed": settings.seed} if simulated else None
+    given = {"weights": settings.weights, "mode": settings.mode}
+    return int(start.run(settings.robot, settings.instruction, dry_run, sim, settings.fake, **given))
