@@ -78,7 +78,7 @@ WORDS ?= 250000
 DEMOS ?= 1000
 SEE ?= steps=1000 batch=8
 FIND ?= steps=4000 batch=6
-PLAN ?= steps=10000 batch=12
+PLAN ?= steps=7000 batch=12
 MOVE ?= steps=3000 batch=64
 TRAIN := $(BIN)/torchrun --standalone --nproc_per_node $(PROCESSES) -m embodied train snapshots=$(WORK)/snapshots \
 	texts=$(WORK)/words
