@@ -135,6 +135,51 @@ def test_it_pauses_goes_on_and_begins_anew_with_a_clock_that_never_goes_back(vie
     assert not viewer.came["replay/path"]
 
 
+def test_a_bag_of_a_replay_is_replayed_as_it_was(viewer: Viewer, tmp_path: Any) -> None:
+    pytest.importorskip("rosbags")
+    from tests.test_ros_record import Bag
+
+    def replayed(**given: Any) -> list[Odometry]:
+        for kept in viewer.came.values():
+            kept.clear()
+        viewer.heard.clear()
+        given |= {"rate": 10.0, "clock": True, "paused": True, "driver": ""}
+        with start.processes({"replay": start.command("replay_node", given)}):
+            viewer.until(lambda: viewer.state == "paused", 20.0)
+            assert viewer.call("replay/resume").success
+            viewer.until(lambda: viewer.state == "finished", 60.0)
+            viewer.until(lambda: viewer.came["camera/front/image_raw"])
+        return list(viewer.came["odom"])
+
+    first, bag = replayed(), Bag(tmp_path / "bag")
+    for message in first:
+        bag.add("/odometry", message, wire.seconds(message.header.stamp))
+    pictures = list(viewer.came["camera/front/image_raw"])
+    for message in pictures:
+        bag.add("/eye", message, wire.seconds(message.header.stamp))
+    bag.writer.close()
+    again = replayed(drive=str(tmp_path / "bag"), topics="image=/eye odom=/odometry")
+
+    def moving(messages: list[Odometry]) -> tuple[np.ndarray, np.ndarray]:
+        stamps = [wire.seconds(m.header.stamp) for m in messages]
+        return np.array(stamps), np.array([[m.pose.pose.position.x, m.twist.twist.linear.x] for m in messages])
+
+    (t, values), (t_again, values_again) = moving(first), moving(again)
+    assert len(again) == len(pictures)  # a moment of a drive with pictures is a picture's
+    begins = wire.seconds(pictures[0].header.stamp)
+    for column in (0, 1):
+        wanted = np.interp(t_again - t_again[0] + begins, t, values[:, column])
+        np.testing.assert_allclose(
+            values_again[:, column] - values_again[0, 0] * (1 - column), wanted - wanted[0] * (1 - column), atol=1e-3
+        )
+    shown = viewer.came["camera/front/image_raw"]
+    by_time = {round(wire.seconds(m.header.stamp) - begins, 3): m for m in pictures}
+    same = [(m, by_time[k]) for m in shown if (k := round(wire.seconds(m.header.stamp) - t_again[0], 3)) in by_time]
+    assert len(same) > len(shown) // 2
+    for one, other in same[::20]:
+        np.testing.assert_array_equal(wire.picture(one), wire.picture(other))
+
+
 def test_what_cannot_be_replayed_is_said_in_a_sentence(tmp_path: Any) -> None:
     import subprocess
 
