@@ -108,11 +108,14 @@ def work(seeds: range, minutes: float = 0.0, beside: bool = False) -> Work:
 
 def stream(minutes: float) -> None:
     done = work(range(100, 1100), minutes, beside=True)
-    print("| 20 Hz | intervals | jitter p50, p99, ms | over 100 ms |\n|---|---|---|---|")
+    began = min(run[0] for run in done.beats if run)
+    print("| 20 Hz | intervals | jitter p50, p99, ms | over 100 ms | when, s, and how long, ms |\n|---|---|---|---|---|")
     for name, runs in (("the controller's commands", done.runs), ("a bare timer beside them", done.beats)):
         gaps = np.array([gap for run in runs for gap in np.diff(run).tolist()])
+        ends = np.array([at for run in runs for at in run[1:]]) - began
         p50, p99 = np.percentile(np.abs(gaps - 0.05) * 1e3, (50, 99))
-        print(f"| {name} | {len(gaps)} | {p50:.1f}, {p99:.1f} | {np.sum(gaps > 0.1)} |")
+        late = ", ".join(f"{at:.1f}: {gap * 1e3:.0f}" for at, gap in zip(ends, gaps, strict=True) if gap > 0.1)
+        print(f"| {name} | {len(gaps)} | {p50:.1f}, {p99:.1f} | {np.sum(gaps > 0.1)} | {late} |")
     print(f"wanted p99 10 ms, 0.  From start to active: {done.active_s:.1f} s; wanted 5.  Said again: {done.again}")
     print(f"sentences carried out meanwhile: {done.good} of {done.tried}")
 

@@ -37,21 +37,24 @@ class Job:
     out: str
 
 
-class Worker:
-    """One process's body and policy, kept from episode to episode while the task stays the same."""
+_kept: list[Any] = []  # key, parts
 
-    kept: tuple[str, Any, Any] | None = None
 
-    @classmethod
-    def parts_of(cls, job: Job) -> tuple[Any, Any]:
-        if cls.kept is None or cls.kept[0] != job.task:
-            if cls.kept is not None:
-                cls.kept[1].close()
-            s = job.settings
-            lazy = s.mode == "skills"
-            body = parts.body(job.task, s.robot, s.split, s.disturb, lazy=lazy, instructions=job.templates)
-            cls.kept = (job.task, body, parts.policy(job.policy, s.policy, body, s.mode, s.weights, s.seed))
-        return cls.kept[1], cls.kept[2]
+def kept(key: object, make: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
+    """What one process works with, such as a body and a policy: kept from job to job while the key stays the same."""
+    if not _kept or _kept[0] != key:
+        for part in _kept[1] if _kept else ():
+            if hasattr(part, "close"):
+                part.close()
+        _kept[:] = []
+        _kept[:] = key, make()
+    return _kept[1]
+
+
+def _made(job: Job) -> tuple[Any, Any]:
+    s = job.settings
+    body = parts.body(job.task, s.robot, s.split, s.disturb, lazy=s.mode == "skills", instructions=job.templates)
+    return body, parts.policy(job.policy, s.policy, body, s.mode, s.weights, s.seed)
 
 
 def one_thread() -> None:
@@ -60,22 +63,33 @@ def one_thread() -> None:
     os.environ["HF_HUB_OFFLINE"] = "1"  # both are read when torch and transformers are imported, which is later
 
 
-def episode(job: Job) -> dict[str, Any]:
-    """Run one episode, film it again if it failed and films are still wanted, and tell how it went."""
-    body, policy = Worker.parts_of(job)
-    told = _once(job, body, policy, [])
-    films = Path(job.out) / "failures"
-    if not told["success"] and len(list(films.glob(f"{job.task}-*.mp4"))) < job.settings.videos:
-        from embodied.cli import live
-
+def filmed(job: Any, videos: int, once: Callable[[Path | None], dict[str, Any]]) -> dict[str, Any]:
+    """Run an episode, film it again if it failed and films are still wanted, and tell how it went. once: runs it, with a film there
+    if a path is given."""
+    told, films = once(None), Path(job.out) / "failures"
+    if not told["success"] and len(list(films.glob(f"{job.task}-*.mp4"))) < videos:
         films.mkdir(exist_ok=True)
         path = films / f"{job.task}-{job.episode:05d}.mp4"
-        progress = live.Progress(told["goal"])
-        filmer = live.Filmer(path, body, progress)
-        again = _once(job, body, policy, [progress, filmer])
-        filmer.close()
+        again = once(path)
         told["video"], told["repeatable"] = f"failures/{path.name}", again["ticks"] == told["ticks"]
     return told
+
+
+def episode(job: Job) -> dict[str, Any]:
+    body, policy = kept(job.task, lambda: _made(job))
+
+    def once(film: Path | None) -> dict[str, Any]:
+        if film is None:
+            return _once(job, body, policy, [])
+        from embodied.cli import live
+
+        progress = live.Progress(body.goal)
+        filmer = live.Filmer(film, body, progress)
+        told = _once(job, body, policy, [progress, filmer])
+        filmer.close()
+        return told
+
+    return filmed(job, job.settings.videos, once)
 
 
 def _once(job: Job, body: Any, policy: Any, watches: list[Watch]) -> dict[str, Any]:
@@ -185,16 +199,9 @@ def main(settings: Evaluate, chosen: dict[str, str]) -> int:
     out = folder(settings.out, "evaluate-")
     about = {k: v for k, v in dataclasses.asdict(settings).items() if k not in (*_FREE, "defaults", "suite", "task")}
     about |= {"policy_name": chosen["policy"], "templates": words}
-    done = [e for e in resumed(out, about) if e["task"] in tasks and e["episode"] < settings.episodes]
-    have = {(e["task"], e["episode"]) for e in done}
-    jobs = [
-        Job(task, k, settings, chosen["policy"], words, str(out))
-        for task in tasks
-        for k in range(settings.episodes)
-        if (task, k) not in have
-    ]
-    done += spread(episode, jobs, settings.processes, len(done), out, won)
-    done.sort(key=lambda e: (tasks.index(e["task"]), e["episode"]))
+    done = episodes(
+        settings, tasks, out, about, episode, lambda task, k: Job(task, k, settings, chosen["policy"], words, str(out))
+    )
     shown = ("mode", "split", "seed", "disturb", "replan", "weights", "instructions")
     told = {"suite": chosen["suite"], "policy": chosen["policy"], **{k: getattr(settings, k) for k in shown}}
     final = report.summary(done, **told)
@@ -202,6 +209,19 @@ def main(settings: Evaluate, chosen: dict[str, str]) -> int:
     print(report.markdown(final))
     print(f"see {out}/report.html")
     return 0
+
+
+def episodes(
+    settings: Evaluate, tasks: Sequence[str], out: Path, about: dict[str, Any], work: Callable[[Any], dict[str, Any]],
+    job: Callable[[str, int], Any],
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Every episode of every task, in order: what an earlier run of the same settings (about) left in `out`, and the rest over
+    processes. job: task and number of an episode -> what `work` takes."""
+    done = [e for e in resumed(out, about) if e["task"] in tasks and e["episode"] < settings.episodes]
+    have = {(e["task"], e["episode"]) for e in done}
+    jobs = [job(task, k) for task in tasks for k in range(settings.episodes) if (task, k) not in have]
+    done += spread(work, jobs, settings.processes, len(done), out, won)
+    return sorted(done, key=lambda e: (tasks.index(e["task"]), e["episode"]))
 
 
 def won(results: Sequence[dict[str, Any]]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from embodied import film_drive, registry, report_road
 from embodied.cli import parts
-from embodied.cli.evaluate import resumed, spread, won
+from embodied.cli.evaluate import episodes, filmed, kept
 from embodied.cli.run import folder
 from embodied.cli.settings import Evaluate
 from embodied.control.chunks import Blend
@@ -35,20 +35,6 @@ class Job:
     seed: int
     videos: int
     out: str
-
-
-class Worker:
-    """One process's body and policy, kept from episode to episode while the task stays the same."""
-
-    kept: tuple[str, Any, Any] | None = None
-
-    @classmethod
-    def parts_of(cls, job: Job) -> tuple[Any, Any]:
-        if cls.kept is None or cls.kept[0] != job.task:
-            if cls.kept is not None:
-                cls.kept[1].close()
-            cls.kept = (job.task, *made(job.body, job.task, job.policy, job.weights))
-        return cls.kept[1], cls.kept[2]
 
 
 def made(body_name: str, task: str, policy: str, weights: str) -> tuple[Any, Any]:
@@ -82,7 +68,7 @@ class _Notes(Watch):
 
 def once(job: Job, film: Path | None = None) -> dict[str, Any]:
     """One episode. film: also write it there."""
-    body, policy = Worker.parts_of(job)
+    body, policy = kept((job.body, job.task), lambda: made(job.body, job.task, job.policy, job.weights))
     seed = parts.seed_of("seen", job.seed, job.episode)
     obs = body.reset(seed)
     policy.reset()
@@ -106,15 +92,7 @@ def once(job: Job, film: Path | None = None) -> dict[str, Any]:
 
 
 def episode(job: Job) -> dict[str, Any]:
-    """Run one, film it again if it failed and films are still wanted."""
-    told = once(job)
-    films = Path(job.out) / "failures"
-    if not told["success"] and len(list(films.glob(f"{job.task}-*.mp4"))) < job.videos:
-        films.mkdir(exist_ok=True)
-        path = films / f"{job.task}-{job.episode:05d}.mp4"
-        again = once(job, path)
-        told["video"], told["repeatable"] = f"failures/{path.name}", again["ticks"] == told["ticks"]
-    return told
+    return filmed(job, job.videos, lambda film: once(job, film))
 
 
 def main(settings: Evaluate, chosen: dict[str, str]) -> int:
@@ -134,16 +112,8 @@ def main(settings: Evaluate, chosen: dict[str, str]) -> int:
     trial.close()
     out = folder(settings.out, "evaluate-")
     about = {"suite": chosen["suite"], "policy": policy, "weights": weights, "seed": settings.seed}
-    done = [e for e in resumed(out, about) if e["task"] in tasks and e["episode"] < settings.episodes]
-    have = {(e["task"], e["episode"]) for e in done}
-    jobs = [
-        Job(task, k, suite["body"], policy, weights, settings.seed, settings.videos, str(out))
-        for task in tasks
-        for k in range(settings.episodes)
-        if (task, k) not in have
-    ]
-    done += spread(episode, jobs, settings.processes, len(done), out, won)
-    done.sort(key=lambda e: (tasks.index(e["task"]), e["episode"]))
+    given = suite["body"], policy, weights, settings.seed, settings.videos, str(out)
+    done = episodes(settings, tasks, out, about, episode, lambda task, k: Job(task, k, *given))
     final = report_road.summary(done, **about)
     report_road.write(out, final, done)
     print(report_road.markdown(final))

@@ -7,18 +7,13 @@ from typing import Any
 
 from embodied import report_tests
 from embodied.cli import exam, parts
+from embodied.cli.evaluate import kept
 from embodied.cli.exam import Job
 from embodied.cli.settings import Evaluate
 from embodied.plan import read_listing
 
 NOTE = "Right is what matches word for word. Captions and changes are written from the model's listing of what it sees."
 TEXTS = ("caption", "change")  # what BLEU and CIDEr are of
-
-
-class Worker:
-    """One process's table and policy."""
-
-    kept: tuple[Any, Any] | None = None
 
 
 def _made(job: Job) -> tuple[Any, Any]:
@@ -28,7 +23,7 @@ def _made(job: Job) -> tuple[Any, Any]:
 
 def some(job: Job) -> list[dict[str, Any]]:
     """The answers about the job's tables."""
-    tables, policy = Worker.kept = Worker.kept or _made(job)
+    tables, policy = kept("tables", lambda: _made(job))
     run = job.settings.seed * parts.outside("sim.task").EPISODES
     return [a for k in range(job.first, job.last) for a in _table(tables, policy, run + k)]
 

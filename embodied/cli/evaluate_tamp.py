@@ -6,6 +6,7 @@ from typing import Any
 
 from embodied import report_tests
 from embodied.cli import exam, parts
+from embodied.cli.evaluate import kept
 from embodied.cli.exam import Job
 from embodied.cli.settings import Evaluate
 
@@ -13,25 +14,22 @@ NOTE = "These are our scenes, not Google's: a figure beside PaLM-E's compares tw
 KEYS = ("input", "count", "goals", "unseen", "depth", "physics", "weights")
 
 
-class Worker:
-    """One process's exam."""
-
-    kept: Any = None
-
-
 def exam_of(settings: Evaluate) -> Any:
     return parts.outside("sim.tamp.exam").Exam(**{key: getattr(settings, key) for key in KEYS})
 
 
+def _made(job: Job) -> tuple[Any]:
+    import torch
+
+    torch.set_num_threads(1)
+    return (exam_of(job.settings),)
+
+
 def some(job: Job) -> list[dict[str, Any]]:
     """Every answer of the job's scenes with its test and seed."""
-    if Worker.kept is None:
-        import torch
-
-        torch.set_num_threads(1)
-        Worker.kept = exam_of(job.settings)
+    (asked,) = kept("exam", lambda: _made(job))
     seed_of = parts.outside("sim.tamp.exam").seed_of
-    scenes = [Worker.kept.scene(seed_of(job.settings.seed, k)) for k in range(job.first, job.last)]
+    scenes = [asked.scene(seed_of(job.settings.seed, k)) for k in range(job.first, job.last)]
     return [{"test": kind, "seed": scene["seed"], **test} for scene in scenes for kind, test in scene["tests"].items()]
 
 

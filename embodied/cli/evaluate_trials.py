@@ -6,6 +6,7 @@ from typing import Any
 
 from embodied import report_tests
 from embodied.cli import exam, parts
+from embodied.cli.evaluate import kept
 from embodied.cli.exam import Job
 from embodied.cli.settings import Evaluate
 from embodied.plan import read_listing
@@ -16,12 +17,6 @@ NOTE = {
 }  # fmt: skip
 
 
-class Worker:
-    """One process's table and policy."""
-
-    kept: tuple[Any, Any] | None = None
-
-
 def _made(job: Job) -> tuple[Any, Any]:
     trials = parts.outside("sim.trials").Trials()
     return trials, parts.policy("planner", {}, trials.body, "skills", job.settings.weights, job.settings.seed)
@@ -29,7 +24,7 @@ def _made(job: Job) -> tuple[Any, Any]:
 
 def some(job: Job) -> list[dict[str, Any]]:
     """The verdicts on the job's trials."""
-    trials, policy = Worker.kept = Worker.kept or _made(job)
+    trials, policy = kept("trials", lambda: _made(job))
     run = job.settings.seed * parts.outside("sim.task").EPISODES
     ask = _failure if job.suite == "failures" else _affordance
     return [ask(trials, policy, run + k) for k in range(job.first, job.last)]
