@@ -109,7 +109,9 @@ def work(seeds: range, minutes: float = 0.0, beside: bool = False) -> Work:
 def stream(minutes: float) -> None:
     done = work(range(100, 1100), minutes, beside=True)
     began = min(run[0] for run in done.beats if run)
-    print("| 20 Hz | intervals | jitter p50, p99, ms | over 100 ms | when, s, and how long, ms |\n|---|---|---|---|---|")
+    print(
+        "| 20 Hz | intervals | jitter p50, p99, ms | over 100 ms | when, s, and how long, ms |\n|---|---|---|---|---|"
+    )
     for name, runs in (("the controller's commands", done.runs), ("a bare timer beside them", done.beats)):
         gaps = np.array([gap for run in runs for gap in np.diff(run).tolist()])
         ends = np.array([at for run in runs for at in run[1:]]) - began

@@ -129,7 +129,7 @@ def deactivated() -> Outcome:
     with stub("wave") as (bench, every, _, _):
         client = bench.node.create_client(ChangeState, "controller/change_state")
         bench.until(client.service_is_ready, every=every)
-        known = time.monotonic()  # by the node, too: until it knows who calls, the middleware repeats a request after 0.1 s
+        known = time.monotonic()  # by the node too: until then the middleware repeats a request after 0.1 s
         bench.until(lambda: time.monotonic() - known > 1.0, every=every)
         request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_DEACTIVATE))
         at, future = time.monotonic(), client.call_async(request)
