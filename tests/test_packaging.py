@@ -100,6 +100,15 @@ def test_parts_import_in_milliseconds() -> None:
     assert _python(code) == "[]"
 
 
+def test_weights_are_read_without_the_library_that_trains_them() -> None:
+    """Its import takes longer than all else before a robot's node is active."""
+    code = (
+        "import sys, policies.planner; from embodied.model.decode import Look; from embodied.model.weights import from_pretrained; "
+        "model = from_pretrained('tabletop'); model.backbone.reader(); print('transformers' in sys.modules)"
+    )
+    assert _python(code) == "False"
+
+
 def test_import_direction() -> None:
     done = subprocess.run(
         [str(Path(sys.executable).with_name("lint-imports"))], cwd=ROOT, capture_output=True, text=True, check=False
