@@ -4,10 +4,8 @@ The gate and the planner of one robot; for robot:=sim also the simulator behind 
 or simulator an arm that does what it is sent and sees nothing; with out:=... a recorder.
 """
 
-from launch.substitutions import LaunchConfiguration, PythonExpression
-
 from launch import LaunchDescription
-from ros_nodes.launching import asked, description, node
+from ros_nodes.launching import FAKE, asked, description, node, simulated
 
 ARGUMENTS = {
     "robot": ("sim", "a shipped robot (sim, franka_fr3, ur5e, xarm7, so101), or the path of its .yaml"),
@@ -16,7 +14,7 @@ ARGUMENTS = {
     "mode": ("skills", "skills, visuomotor"),
     "dry_run": ("", "true: check and report, but send nothing; empty: what the robot's file says"),
     "speed_share": ("1.0", "of all speed limits, 0 to 1"),
-    "fake": ("false", "true: an arm without physics or hardware takes the robot's place, to see what would be sent"),
+    "fake": FAKE,
     "autostart": ("true", "configure and activate the controller at once"),
     "task": ("place-in-bowl", "whose table the simulator lays"),
     "seed": ("0", "which table"),
@@ -26,13 +24,11 @@ ARGUMENTS = {
 
 
 def generate_launch_description() -> LaunchDescription:
-    fake = ["'", LaunchConfiguration("fake"), "' == 'true'"]
-    simulated = PythonExpression(["'", LaunchConfiguration("robot"), "' == 'sim' and not ", *fake])
     return description(
         ARGUMENTS,
-        node("gate", ("robot", "speed_share", "use_sim_time"), optional=("dry_run",)),
+        node("gate", ("robot", "speed_share", "fake", "use_sim_time"), optional=("dry_run",)),
         node("controller", ("robot", "weights", "mode", "instruction", "autostart", "use_sim_time")),
-        node("sim", ("task", "seed", "use_sim_time"), when=simulated),
-        node("fake", ("robot", "use_sim_time"), when=PythonExpression(fake)),
+        node("sim", ("task", "seed", "use_sim_time"), when=simulated(True)),
+        node("fake", ("robot", "use_sim_time"), when=simulated(False)),
         node("record", ("robot", "out", "keep", "use_sim_time"), when=asked("out")),
     )

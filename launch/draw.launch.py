@@ -1,10 +1,11 @@
 """ros2 launch embodied_planner draw.launch.py robot:=ur5e pen:=0.12 page:=A4 x:=0.45 picture:=boat.svg
 
-The gate and a pen: what is published on draw/picture is drawn. `picture` is drawn at once.
+The gate and a pen: what is published on draw/picture is drawn. `picture` is drawn at once. For robot:=sim also the simulated arm,
+with fake:=true an arm without physics or hardware in the robot's place.
 """
 
 from launch import LaunchDescription
-from ros_nodes.launching import description, node
+from ros_nodes.launching import FAKE, description, node, simulated
 
 ARGUMENTS = {
     "robot": ("sim", "a shipped robot, or the path of its .yaml"),
@@ -18,9 +19,17 @@ ARGUMENTS = {
     "turn": ("0.0", "rad, of the page"),
     "dry_run": ("", "check and report, send nothing; empty: as the robot's file says"),
     "picture": ("", "what to draw at once"),
+    "speed_share": ("1.0", "of all speed limits, 0 to 1"),
+    "fake": FAKE,
 }
 
 
 def generate_launch_description() -> LaunchDescription:
     draw = ("robot", "pen", "pen_mm", "page", "mode", "x", "y", "z", "turn", "picture", "use_sim_time")
-    return description(ARGUMENTS, node("gate", ("robot", "use_sim_time"), ("dry_run",)), node("draw", draw))
+    return description(
+        ARGUMENTS,
+        node("gate", ("robot", "speed_share", "fake", "use_sim_time"), ("dry_run",)),
+        node("draw", draw),
+        node("sim", ("use_sim_time",), when=simulated(True)),
+        node("fake", ("robot", "use_sim_time"), when=simulated(False)),
+    )

@@ -3,8 +3,9 @@
     python -m ros_nodes.fake_node --ros-args -p robot:=ur5e
 
 Follows gate/sent, which also a dry run says, whatever adapter the robot has: what a real robot would be told can be watched before
-there is one. Publishes joint_states at 100 Hz from the posture of the robot's file on and, with `pictures`, grey pictures of its
-cameras with their CameraInfo and, where no file says them, poses.
+there is one, and the gate's own `fake` sees to it that nothing goes to one. Publishes joint_states at 100 Hz from the posture of
+the robot's file on, unless somebody else does, and with `pictures` grey pictures of its cameras with their CameraInfo and, where
+no file says them, poses.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class FakeNode(Node):
         self.robot = described(str(parameter(self, "robot", "sim", "a shipped robot, or the path of its .yaml")))
         start = np.append(self.robot.arm.posture, self.robot.grip(float(self.robot.gripper["opening"])))
         self.path = np.zeros(1), start[None]  # when, where, on the steady clock
+        self.silent = False  # while there are others
         self.joints = self.create_publisher(JointState, self.robot.topic("joint_states"), RELIABLE)
         self.create_subscription(JointTrajectory, "gate/sent", self.take, RELIABLE)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -78,6 +80,11 @@ class FakeNode(Node):
             self.path = np.array([now, *(now + np.maximum(times, 1e-3))]), np.vstack([self.at, rows[:, order]])
 
     def measure(self) -> None:
+        if (others := self.count_publishers(self.joints.topic_name) > 1) != self.silent:
+            self.silent = others
+            self.get_logger().error("somebody else says where the joints are" if others else "alone again")
+        if others:
+            return
         said = JointState(name=list(self.robot.names), position=self.at.tolist())
         said.header.stamp = wire.stamp(ros_s(self))
         self.joints.publish(said)

@@ -31,7 +31,12 @@ class GateNode(Guard):
     def __init__(self) -> None:
         super().__init__()
         self.robot = described(str(parameter(self, "robot", "sim", "a shipped robot, or the path of its .yaml")))
-        dry_run = bool(parameter(self, "dry_run", self.robot.dry_run, DRY_RUN))
+        fake = bool(
+            parameter(
+                self, "fake", False, "a fake arm follows ~/sent: nothing goes to the robot, whatever dry_run says"
+            )
+        )
+        dry_run = bool(parameter(self, "dry_run", self.robot.dry_run, DRY_RUN)) or fake
         armed = bool(parameter(self, "armed", self.robot.armed, ARMED))
         slower = self.number(*SHARE)
         limits = self.robot.limits

@@ -1,6 +1,7 @@
 """What every gate's node has beside its gate: emergency stop, reset, status, diagnostics, a tick that nobody's clock stops.
 
-Topic `estop` (Bool, latched): true stops, and no reset helps while it says so. With `estop_timeout` above 0 somebody has to go on
+Topic `estop` (Bool, latched): true stops, and no reset helps while it says so (of several publishers: until those but one are
+gone, which then says false). With `estop_timeout` above 0 somebody has to go on
 saying false: silence is a stop. Services ~/estop, ~/reset_fault, ~/set_enabled. ~/status (JSON, latched) and /diagnostics.
 """
 
@@ -72,8 +73,10 @@ class Guard(Node):
 
     def steady(self, stamp: Any) -> tuple[float, float]:
         """A stamp on the steady clock, and now there: what is old stays old whatever is done to the stamps' clock."""
-        now = time.monotonic()
-        return now - (ros_s(self) - wire.seconds(stamp)), now
+        now, ros_now = time.monotonic(), ros_s(self)
+        if not ros_now:  # with use_sim_time and no /clock: nobody knows how old it is
+            return float("-inf"), now
+        return now - (ros_now - wire.seconds(stamp)), now
 
     def tick(self) -> None:
         ros_now, now = ros_s(self), time.monotonic()
@@ -107,9 +110,13 @@ class Guard(Node):
     # --- who stops it
 
     def press(self, message: Bool) -> None:
-        self.pressed, self.estop_at = bool(message.data), time.monotonic()
-        if self.pressed:
+        """Of several publishers nobody can tell whose word this is: then none of them takes back what another has pressed."""
+        self.estop_at = time.monotonic()
+        if message.data:
+            self.pressed = True
             self.stop("emergency stop")
+        elif not self.pressed or self.count_publishers(self.resolve_topic_name("estop")) <= 1:
+            self.pressed = False
 
     def stop(self, reason: str) -> None:
         self.gate.stop(reason)
@@ -153,7 +160,8 @@ class Guard(Node):
                 adapter.send(part(), ros_now, now)
 
     def failed(self, why: str) -> None:
-        self.stop(f"gate: {why}")
+        self.gate.stop(f"gate: {why}")  # before anything that may fail again
+        self.tick()
 
     def leave(self) -> None:
         """A last word to the robot: stand still."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,15 @@ TEXTS = (
     "robot", "page", "picture", "instruction", "weights", "mode", "task", "split", "out", "keep", "drive", "source", "topics",
     "only", "driver", "kind",
 )  # fmt: skip
+
+
+FAKE = ("false", "true: an arm without physics or hardware takes the robot's place, to see what would be sent")
+
+
+def simulated(physics: bool) -> PythonExpression:
+    """Whether the simulator takes the robot's place; physics=False: whether the fake arm does."""
+    fake = ["'", LaunchConfiguration("fake"), "'.lower() == 'true'"]
+    return PythonExpression(["'", LaunchConfiguration("robot"), "' == 'sim' and not ", *fake] if physics else fake)
 
 
 def asked(argument: str) -> PythonExpression:
@@ -54,11 +64,11 @@ def node(name: str, keys: tuple[str, ...], optional: tuple[str, ...] = (), when:
 
 
 def description(arguments: Mapping[str, tuple[str, str]], *nodes: list[Node]) -> LaunchDescription:
-    """All of it, with what the middleware needs in the environment."""
+    """All of it, with what the middleware needs in the environment and the user has not set."""
     every = {**arguments, **COMMON}
     return LaunchDescription(
         [
-            *(SetEnvironmentVariable(key, text) for key, text in environment().items()),
+            *(SetEnvironmentVariable(key, text) for key, text in environment().items() if key not in os.environ),
             *(DeclareLaunchArgument(key, default_value=d, description=text) for key, (d, text) in every.items()),
             *(one for group in nodes for one in group),
         ]

@@ -14,6 +14,7 @@ from typing import Any
 
 import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
@@ -35,13 +36,24 @@ def ros_s(node: Any) -> float:
 
 
 def parameter(node: Any, key: str, default: Any, says: str) -> Any:
-    """Declare it with a sentence that `ros2 param describe` and docs/ros2.md show, with its unit; its value."""
-    return node.declare_parameter(key, default, ParameterDescriptor(description=says)).value
+    """Declare it with a sentence that `ros2 param describe` and docs/ros2.md show, with its unit; its value. Where a number with a
+    point is meant, 1 is 1.0. UserError for a value of another kind."""
+    number = isinstance(default, float)
+    says = ParameterDescriptor(description=says, dynamic_typing=number)
+    try:
+        value = node.declare_parameter(key, default, says).value
+    except InvalidParameterTypeException as error:
+        raise UserError(f"{key} must be a {type(default).__name__}, for example {default!r}: {error}") from None
+    if number and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise UserError(f"{key}={value!r} must be a number, for example {default}")
+    return float(value) if number else value
 
 
 def environment() -> dict[str, str]:
     """What a process of ours needs beside the caller's own environment: room for images in shared memory, quick discovery."""
-    return {"FASTDDS_DEFAULT_PROFILES_FILE": str(PROFILE), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    old = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")  # their Fast DDS knows the profile by its former name
+    profile = "FASTRTPS_DEFAULT_PROFILES_FILE" if old else "FASTDDS_DEFAULT_PROFILES_FILE"
+    return {profile: str(PROFILE), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
 
 
 @contextlib.contextmanager
@@ -76,10 +88,10 @@ def live(make: Callable[[], Any], arguments: list[str] | None = None) -> int:
                 executor.spin_once(timeout_sec=1.0)
             except ExternalShutdownException:
                 raise
-            except UserError as error:  # of somebody's message; only what a node cannot begin with ends it
-                node.failed(str(error))
             except Exception as error:  # nothing raises into the robot: it is told to stand still, and why is said
-                node.failed(f"{type(error).__name__}: {error}")
+                # Of somebody's message: only what a node cannot begin with ends it. What fails again and again says nothing more.
+                with contextlib.suppress(Exception):
+                    node.failed(str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
     except UserError as error:
         print(f"{sys.argv[0].rsplit('/', 1)[-1]}: {error}", file=sys.stderr)
         return 2
@@ -88,7 +100,8 @@ def live(make: Callable[[], Any], arguments: list[str] | None = None) -> int:
     finally:
         try:
             if node is not None:
-                node.leave()
+                with contextlib.suppress(Exception):
+                    node.leave()
                 node.destroy_node()
         finally:
             rclpy.try_shutdown()

@@ -36,7 +36,6 @@ PARAMETERS: dict[str, tuple[Any, str]] = {
     "disturb": (0.0, "probability that an episode is disturbed"),
     "picture_hz": (5.0, "pictures a second of each camera"),
 }
-STALE_S = 1.0
 
 
 class SimNode(Simulated):
@@ -79,7 +78,6 @@ class SimNode(Simulated):
         rows = rows[:, order]
         rows[:, -1] /= float(self.robot.gripper["share"])
         due = begin + times
-        due[-1:] = np.maximum(due[-1:], now + 1e-3)  # one that is just over is gone to its end
         ahead = due > now
         self.path = (np.array([now, *due[ahead]]), np.vstack([self.at, rows[ahead]])) if len(rows) else None
 
@@ -89,8 +87,8 @@ class SimNode(Simulated):
             raise UserError(f"its joints are {', '.join(names) or 'none'}, not {', '.join(self.robot.names)}")
         if np.any(np.diff(times) <= 0) or not np.isfinite(rows).all():
             raise UserError("its times do not increase, or a position is not finite")
-        if len(rows) and age_s - times[-1] > STALE_S:
-            raise UserError(f"it was over {age_s - times[-1]:.1f} s ago")
+        if len(rows) and age_s >= times[-1]:
+            raise UserError(f"it was over {age_s - times[-1]:.3f} s ago")
 
     def tick(self) -> None:
         dt, now = 1 / self.body.spec.action.rate_hz, self.now()

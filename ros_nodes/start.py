@@ -39,8 +39,10 @@ def _written(value: Any) -> str:
 def processes(commands: Mapping[str, Sequence[str]], **options: Any) -> Iterator[dict[str, subprocess.Popen[Any]]]:
     """Start them; whatever happens, none is left."""
     env = environment() | {"OMP_NUM_THREADS": "1"} | dict(os.environ)
-    running = {name: subprocess.Popen(list(words), env=env, **options) for name, words in commands.items()}
+    running: dict[str, subprocess.Popen[Any]] = {}
     try:
+        for name, words in commands.items():
+            running[name] = subprocess.Popen(list(words), env=env, **options)
         yield running
     finally:
         for one in running.values():
@@ -67,7 +69,7 @@ def run(
     an arm that does what it is sent."""
     robot(name)  # says what is wrong with the file
     commands: dict[str, Sequence[str]] = {
-        "gate": command("gate_node", {"robot": name} | _dry(dry_run)),
+        "gate": command("gate_node", {"robot": name, "fake": fake} | _dry(dry_run)),
         "controller": command("controller_node", {"robot": name, "instruction": instruction, **parameters}),
     }
     if sim is not None:

@@ -141,10 +141,34 @@ def test_a_fault_holds_the_measured_pose_until_it_is_reset(fault: str) -> None:
     assert made.fault and pose(held) == [0.112, -0.2, 0.049]  # the gripper goes on closing
     now = 10.04
     made.joints(list(START), [0.14, -0.2, 0.05], now, now)  # pushed away by somebody
-    np.testing.assert_allclose(send(made, [[0.3, -0.2, 0.05]], now).positions, held.positions)  # latched  # type: ignore[union-attr]
+    assert pose(send(made, [[0.3, -0.2, 0.05]], now)) == [0.112, -0.2, 0.049]  # latched
     made.command(NAMES, np.array([[0.3, -0.2, 0.05]]), np.array([0.05]), now, now)
     assert made.reset(now) == "" and made.tick(now) is None  # what came before the reset is forgotten
     assert send(made, [[0.31, -0.2, 0.05]], now) is not None and not made.fault
+
+
+def test_what_is_held_beyond_a_limit_stays_there_and_a_grip_on_a_thing_does_not_make_the_arm_slow() -> None:
+    made = Gate(LIMITS, grips=("grip",))
+    beyond = float(LIMITS.high[LIMITS.names.index("a")]) + 0.1
+    made.joints(("b", "a", "grip"), [0.1, beyond, 0.05], 10.0, 10.0)
+    made.stop()
+    held = made.tick(10.0)
+    assert held is not None and beyond in held.positions[-1] and held.times.tolist() == [0.1]
+    made = gate()
+    send(made, [[0.1, -0.2, 0.0]], 10.0)
+    made.stop()
+    held = made.tick(10.01)
+    assert held is not None and held.times.tolist() == [0.1, made.horizon_s]
+    arm, grip = held.positions[:, :2], held.positions[:, 2]
+    assert (
+        np.all(arm == [0.1, -0.2]) and 0.05 > grip[0] > grip[1] < 0.05
+    )  # the arm stands at once, the grip takes its time
+
+
+def test_numbers_whose_difference_is_none_are_refused() -> None:
+    made = gate()
+    send(made, [[1.5e308, 0, 0], [-1.5e308, 0, 0]], 10.0)
+    assert made.fault.startswith("command: not all numbers are finite")
 
 
 def test_watchdogs_trip_at_their_limit_and_no_sooner() -> None:

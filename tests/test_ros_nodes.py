@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,6 +72,17 @@ def test_an_emergency_stop_is_heard_from_a_publisher_that_keeps_no_messages_for_
     plain.publish(Bool(data=True))
     bench.until(lambda: bench.heard["gate"]["state"] == "fault", every=bench.moving)
     assert bench.call("gate/reset_fault").message == "the topic estop still says true"
+    # Whose word a false is nobody can tell: while there are two, none takes back what another has pressed.
+    for _ in range(5):
+        bench.estop.publish(Bool(data=False))
+        assert not bench.call("gate/reset_fault").success
+    bench.node.destroy_publisher(plain)
+
+    def taken_back() -> bool:
+        bench.estop.publish(Bool(data=False))
+        return bench.call("gate/reset_fault").success
+
+    bench.until(taken_back, 20.0)
 
 
 def test_silence_of_the_joints_and_of_the_controller_are_faults(bench: Bench, gate: subprocess.Popen[bytes]) -> None:
@@ -107,7 +120,10 @@ def test_a_gate_that_is_told_to_end_leaves_the_arm_standing(
 
 
 def test_what_a_gate_cannot_be_is_said_in_a_sentence() -> None:
-    for parameters, words in (({"robot": "r2d2"}, "no robot 'r2d2'"), ({"speed_share": 1.5}, "only slow")):
+    for parameters, words in (
+        ({"robot": "r2d2"}, "no robot 'r2d2'"), ({"speed_share": 1.5}, "only slow"), ({"speed_share": 2}, "only slow"),
+        ({"speed_share": "slow"}, "must be a number"), ({"dry_run": "maybe"}, "must be a bool"),
+    ):  # fmt: skip
         ended = subprocess.run(start.command("gate_node", parameters), capture_output=True, text=True, timeout=30)
         assert ended.returncode == 2 and words in ended.stderr and "Traceback" not in ended.stderr, ended.stderr
 
@@ -143,23 +159,56 @@ def test_a_fake_arm_does_what_even_a_dry_run_says_and_shows_pictures(bench: Benc
         "fake": start.command("fake_node", {}),
     }
     with start.processes(commands):
-        bench.until(lambda: bench.heard.get("controller", {}).get("state") == "idle" and len(joints) > 10, 30.0)
+        bench.until(lambda: bench.heard.get("controller", {}).get("state") == "idle" and pictures, 30.0)
+        assert not joints  # somebody else may say where the joints are: the bench
+        bench.node.destroy_publisher(bench.states)
+        bench.until(lambda: len(joints) > 10, 30.0)
         bench.call("gate/reset_fault")
         first = np.array(joints[-1].position)
         bench.instruction.publish(String(data="wave"))
         bench.until(lambda: np.abs(np.array(joints[-1].position) - first).max() > 0.05, 30.0)
-        bench.until(lambda: pictures and infos)
+        bench.until(lambda: infos)
     assert not bench.sent and (pictures[0].width, pictures[0].height) == (infos[0].width, infos[0].height)
+
+
+def test_without_its_clock_nothing_has_an_age_and_nothing_is_obeyed(bench: Bench) -> None:
+    with start.processes({"gate": start.command("gate_node", {"use_sim_time": True})}):
+        bench.until(lambda: "gate" in bench.heard, 20.0, bench.moving)
+
+        def unstamped() -> None:
+            bench.states.publish(bench.state(bench.names, bench.at, 0.0))
+            bench.beat_and_move()
+
+        before = time.monotonic()
+        bench.until(lambda: time.monotonic() - before > 1.5, every=unstamped)
+        assert not bench.sent and not bench.call("gate/reset_fault", unstamped).success
+
+
+def test_nothing_is_left_of_a_run_that_is_interrupted() -> None:
+    words = [sys.executable, "-m", "embodied", "ros", "run", "robot=sim", "fake=true"]
+    run = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    children = f"/proc/{run.pid}/task/{run.pid}/children"
+    bench = Bench(arm=False)
+    try:
+        bench.until(lambda: len(bench.heard) == 2, 60.0)
+        theirs = Path(children).read_text().split()
+        assert len(theirs) == 3
+        run.send_signal(signal.SIGINT)
+        run.wait(20.0)
+    finally:
+        bench.close()
+        run.kill()
+    assert not [pid for pid in theirs if Path(f"/proc/{pid}").exists()]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("simulated", [False, True], ids=["machine's time", "simulator's time"])
 def test_a_sentence_over_topics_becomes_a_checked_pick_and_place(simulated: bool, bench: Bench, tmp_path: Path) -> None:
     bench.arm = False
-    time = {"use_sim_time": simulated}
-    robot = {"robot": variant(tmp_path, *PATIENT, more=PATIENCE), **time}
+    clock = {"use_sim_time": simulated}
+    robot = {"robot": variant(tmp_path, *PATIENT, more=PATIENCE), **clock}
     commands = {
-        "sim": start.command("sim_node", {"task": "place-in-bowl", "seed": 1, "picture_hz": 2.0, **time}),
+        "sim": start.command("sim_node", {"task": "place-in-bowl", "seed": 1, "picture_hz": 2.0, **clock}),
         "gate": start.command("gate_node", robot),
         "controller": start.command("controller_node", robot),
     }

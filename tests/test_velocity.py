@@ -117,4 +117,4 @@ def test_limits_that_are_none_are_refused() -> None:
 def test_a_car_that_steers_so_turns_so(forward: float, turn: float) -> None:
     speed, angle = ackermann(forward, turn, 2.5, 1.57)
     assert speed == forward and forward * math.tan(angle) / 2.5 == pytest.approx(turn)
-    assert ackermann(0.0, turn, 2.5, 0.5) == (0.0, 0.0) and abs(ackermann(forward, 50 * turn, 2.5, 0.5)[1]) <= 0.5
+    assert ackermann(0.0, turn, 2.5, 0.5, 0.3) == (0.0, 0.3) and abs(ackermann(forward, 50 * turn, 2.5, 0.5)[1]) <= 0.5

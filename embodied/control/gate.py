@@ -21,6 +21,8 @@ STEP_S = 0.01  # between the samples of what is sent
 MOST_ROWS = 200  # of a command
 JUMP = 0.05  # rad or m: what a joint may be measured to move beyond what its speed allows
 REAL = 0.2  # rad or m beyond its limits where a joint can really be
+FAR = 1e6  # rad, m or s: what a command may say at the most, so that no sum of it overflows
+STAND_S = 0.1  # in which the arm comes to stand where it is held
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,8 @@ class Gate(Latch):
             return self._trip(f"command: positions {rows.shape} do not fit {len(due)} times and {len(names)} joints")
         if len(rows) > MOST_ROWS:
             return self._trip(f"command: {len(rows)} rows are more than {MOST_ROWS}")
-        if not (np.isfinite(rows).all() and np.isfinite(due).all()):
-            return self._trip("command: not all numbers are finite")
+        if not ((np.abs(rows) < FAR).all() and (np.abs(due) < FAR).all()):  # nor is what is no number
+            return self._trip(f"command: not all numbers are finite and below {FAR:.0e}")
         if np.any(np.diff(due) < 1e-3):
             return self._trip("command: times do not increase by a millisecond or more")
         if abs(now_s - stamp_s) > self.stamp_s:
@@ -227,16 +229,22 @@ class Gate(Latch):
         return np.where(self._gripping, self.measured if self._grip is None else self._grip, self.measured)
 
     def _hold(self) -> Trajectory:
-        """Stand where it was measured when the holding began, no faster than the joints may go."""
+        """Stand where it was measured when the holding began, no faster than the joints may go; what grips takes its time, for it
+        may be stopped by the thing, and goes on pressing."""
         if self._held is None:
             self._held = self._standing(self.measured)
         self._path = None
-        far = np.abs(self._held - self.measured) / self.limits.speed
-        return Trajectory(np.array([max(0.1, float(far.max()))]), self._held[None], np.zeros((1, len(far))), hold=True)
+        far = np.abs(self._held - self.measured)[~self._gripping] / self.limits.speed[~self._gripping]
+        soon = min(self.horizon_s, max(STAND_S, float(far.max(initial=0.0))))
+        times, rows = np.array([soon, self.horizon_s]), np.array([self._held, self._held])
+        rows[0, self._gripping] += (1 - soon / self.horizon_s) * (self.measured - self._held)[self._gripping]
+        if soon == self.horizon_s or np.array_equal(*rows):
+            times, rows = times[:1], rows[1:]
+        return Trajectory(times, rows, np.zeros_like(rows), hold=True)
 
     def _standing(self, where: Joints) -> Joints:
-        """A pose to hold; what grips goes on gripping."""
-        return np.clip(np.where(self._gripping, self._start(), where), self.limits.low, self.limits.high)
+        """A pose to hold, even one that is beyond a limit: to go back is motion. What grips goes on gripping."""
+        return np.where(self._gripping, np.clip(self._start(), self.limits.low, self.limits.high), where)
 
     def _fresh(self, now_s: float) -> bool:
         return -self.stamp_s <= now_s - float(self._stamped.min()) <= self.joints_s

@@ -114,8 +114,11 @@ class VelocityGate(Latch):
         self._commanded = -np.inf
 
 
-def ackermann(forward: float, turn: float, wheelbase_m: float, most_rad: float) -> tuple[float, float]:
-    """Speed (m/s) and steering angle (rad) of the bicycle model for a forward speed and a turn; at rest the wheels are straight."""
+def ackermann(
+    forward: float, turn: float, wheelbase_m: float, most_rad: float, at_rad: float = 0.0
+) -> tuple[float, float]:
+    """Speed (m/s) and steering angle (rad) of the bicycle model for a forward speed and a turn. at_rad: where the wheels stand and
+    stay without a speed: an angle is no velocity, and a car that is told to stop in a bend still rolls."""
     if abs(forward) < 1e-3:
-        return 0.0, 0.0
+        return 0.0, at_rad
     return forward, min(most_rad, max(-most_rad, math.atan(wheelbase_m * turn / forward)))

@@ -22,13 +22,14 @@ class Adapter:
         self.kind = messages("ackermann_msgs", "msg", output.adapter).AckermannDriveStamped
         self.frame = str(output.options.get("frame", "base_link"))
         self.wheelbase, self.steering = option(output, "wheelbase", 2.7), option(output, "steering", 0.5)
+        self.angle = 0.0
         self.out = node.create_publisher(self.kind, output.topic, RELIABLE)
 
     def send(self, sent: np.ndarray, ros_s: float, now_s: float) -> None:
         message = self.kind()
         message.header.frame_id, message.header.stamp = self.frame, wire.stamp(ros_s)
-        speed, angle = ackermann(float(sent[0]), float(sent[2]), self.wheelbase, self.steering)
-        message.drive.speed, message.drive.steering_angle = speed, angle
+        speed, self.angle = ackermann(float(sent[0]), float(sent[2]), self.wheelbase, self.steering, self.angle)
+        message.drive.speed, message.drive.steering_angle = speed, self.angle
         self.out.publish(message)
 
     def finish(self) -> None:
