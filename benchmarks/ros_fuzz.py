@@ -119,7 +119,8 @@ Throws = dict[str, Callable[[], object]]
 @dataclass
 class Target:
     """A node under fire. bench: beyond its topics.  nodes: what runs.  throws: input -> one random message on it.  between: good
-    messages, now and then.  alive: whether it still does its work.  most: of what is sent to the robot, (low, high)."""
+    messages, now and then.  alive: whether it still does its work.  most: of what is sent to the robot, (low, high); fastest: of
+    the same, per s."""
 
     name: str
     bench: Bench
@@ -128,6 +129,7 @@ class Target:
     between: Callable[[], object]
     alive: Callable[[], bool]
     most: tuple[np.ndarray, np.ndarray]
+    fastest: np.ndarray | float = np.inf
 
 
 def fuzz(messages: int) -> None:
@@ -157,8 +159,14 @@ def fire(target: Target, messages: int) -> str:
         crashed = [who for who, node in running.items() if node.poll() is not None]
         alive = not crashed and target.alive()
     sent = np.array([row for _, row in bench.sent]).reshape(-1, len(target.most[0]))
+    first, speeds = (
+        np.array(rows).reshape(-1, sent.shape[1]) for rows in (bench.first or sent, bench.speeds or 0 * sent)
+    )
+    # To be held where a joint was measured is safe anywhere; to be sent to move it is not.
     outside = (sent < target.most[0] - 1e-9).any(1) | (sent > target.most[1] + 1e-9).any(1)
-    bad = int(np.sum(~np.isfinite(sent).all(1) | outside))
+    moving = np.abs(sent - first).max(1, initial=0.0) > 1e-9 if bench.first else np.ones(len(sent), bool)
+    fast = (speeds > target.fastest + 1e-6).any(1)
+    bad = int(np.sum(~np.isfinite(sent).all(1) | (outside & moving) | fast))
     return (
         f"fuzz of the {target.name}: {messages} messages on each of {', '.join(target.throws)}; crashed: "
         f"{', '.join(crashed) or 'none'}, works afterwards: {alive}, commands sent: {len(sent)}, unsafe: {bad}; wanted none, 0"
@@ -172,7 +180,7 @@ def _arm(name: str, nodes: dict[str, list[str]], throws: Throws, bench: Bench, a
          measured: bool = True) -> Target:  # fmt: skip
     limits = robot("sim").limits
     between: Callable[[], object] = bench.moving if moving else bench.measure if measured else lambda: None
-    return Target(name, bench, nodes, throws, between, alive, (limits.low, limits.high))
+    return Target(name, bench, nodes, throws, between, alive, (limits.low, limits.high), limits.speed)
 
 
 def reset(bench: Bench, every: Callable[[], None]) -> bool:

@@ -60,6 +60,7 @@ class Bench:
         self._path = np.zeros(1), START[None]  # when, where: what the arm follows
         self.sent: list[tuple[float, np.ndarray]] = []  # when, last row
         self.first: list[np.ndarray] = []  # first row of each
+        self.speeds: list[np.ndarray] = []  # the most of each joint in each, per s
         self._clients: dict[str, Any] = {}
         self.ahead = 0.0  # s, how far the last trajectory reaches
         self.heard: dict[str, dict[str, Any]] = {}
@@ -95,6 +96,7 @@ class Bench:
         self.ahead = float(times[-1])
         self.sent.append((now, rows[-1]))
         self.first.append(rows[0])
+        self.speeds.append(np.abs(np.diff(rows, axis=0) / np.diff(times)[:, None]).max(0, initial=0.0))
 
     def refuse(self) -> None:
         """Stay here, whatever is sent."""

@@ -51,7 +51,11 @@ def parameter(node: Any, key: str, default: Any, says: str) -> Any:
 
 def environment() -> dict[str, str]:
     """What a process of ours needs beside the caller's own environment: room for images in shared memory, quick discovery."""
-    old = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")  # their Fast DDS knows the profile by its former name
+    old = os.environ.get("ROS_DISTRO") in (
+        "humble",
+        "iron",
+        "jazzy",
+    )  # their Fast DDS knows the profile by its former name
     profile = "FASTRTPS_DEFAULT_PROFILES_FILE" if old else "FASTDDS_DEFAULT_PROFILES_FILE"
     return {profile: str(PROFILE), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
 
