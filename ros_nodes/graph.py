@@ -23,8 +23,8 @@ from ros_nodes.fake import Bench
 from ros_nodes.process import environment
 
 BEGIN, END = "<!-- asked of the running nodes: python -m ros_nodes.graph -->", "<!-- end -->"
-# Namespaces: a vehicle's nodes are called as an arm's, a pen takes the controller's place and a fake arm the robot's, a recording the
-# vehicle's.
+# Namespaces: a vehicle's nodes are called as an arm's, a pen takes the controller's place and a fake arm the robot's, a recording
+# the vehicle's.
 CAR, PEN, TAPE = "car", "pen", "tape"
 # What a topic holds, and in which unit; whatever the nodes have and this lacks is an error.
 TOPICS = {
@@ -205,7 +205,8 @@ def block() -> str:
         commands = {
             "sim": start.command("sim_node", {}), "gate": start.command("gate_node", {}),
             "controller": start.command("controller_node", {}), "record": start.command("record_node", {"out": out}),
-            "draw": start.command("draw_node", {}, PEN), "fake": start.command("fake_node", {}, PEN), VEHICLE: start.command("vehicle_gate_node", {}, CAR),
+            "draw": start.command("draw_node", {}, PEN), "fake": start.command("fake_node", {}, PEN),
+            VEHICLE: start.command("vehicle_gate_node", {}, CAR),
             DRIVER: start.command("driver_node", {}, CAR), ROAD: start.command("sim_car_node", {}, CAR),
             "replay": start.command("replay_node", {}, TAPE),
         }  # fmt: skip
