@@ -31,7 +31,7 @@ def generate_launch_description() -> LaunchDescription:
     return description(
         ARGUMENTS,
         node("gate", ("robot", "speed_share", "use_sim_time"), optional=("dry_run",)),
-        node("controller", ("robot", "weights", "mode", "instruction", "autostart", "use_sim_time")),
+        node("controller", ("robot", "weights", "mode", "instruction", "speed_share", "autostart", "use_sim_time")),
         node("sim", ("task", "seed", "use_sim_time"), when=simulated),
         node("fake", ("robot", "use_sim_time"), when=PythonExpression(fake)),
         node("record", ("robot", "out", "keep", "use_sim_time"), when=asked("out")),
