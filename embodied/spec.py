@@ -59,10 +59,14 @@ class CameraSpec:
 
 @dataclass(frozen=True)
 class BodySpec:
-    """All that a policy may know of a body beforehand. Camera poses hold until the body's next reset."""
+    """All that a policy may know of a body beforehand. Camera poses hold until the body's next reset.
+
+    speeds: channel of the action -> the most that the body does in a second, in the channel's unit; x y z: of the hand's way.
+    A body that says them may be slower than what it is asked for, and is waited for (embodied/control/loop.py)."""
 
     name: str
     cameras: Mapping[str, CameraSpec]
     states: Mapping[str, Channels]
     action: Channels
     facts: Mapping[str, str] = field(default_factory=dict[str, str])
+    speeds: Mapping[str, float] = field(default_factory=dict[str, float])

@@ -27,7 +27,7 @@ def generate_launch_description() -> LaunchDescription:
     return description(
         ARGUMENTS,
         node("gate", ("robot", "speed_share", "fake", "use_sim_time"), optional=("dry_run",)),
-        node("controller", ("robot", "weights", "mode", "instruction", "autostart", "use_sim_time")),
+        node("controller", ("robot", "weights", "mode", "instruction", "speed_share", "autostart", "use_sim_time")),
         node("sim", ("task", "seed", "use_sim_time"), when=simulated(True)),
         node("fake", ("robot", "use_sim_time"), when=simulated(False)),
         node("record", ("robot", "out", "keep", "use_sim_time"), when=asked("out")),

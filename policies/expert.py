@@ -19,6 +19,7 @@ from embodied.spec import BodySpec, CameraSpec
 from embodied.types import ActionChunk, Observation, Plan, Point, Step
 from policies import places, skills
 from policies.judge import step_holds
+from policies.motion import Tempo
 from policies.skills import Held, Job, Target
 from policies.symbolic import DIRECTIONS, GAP, Facts, Thing, Want, remaining
 
@@ -144,9 +145,10 @@ class Expert:
                 return chunk
             self._moving = None
             return ActionChunk(obs.t_s, chunk.dt_s, np.zeros((0, 5), np.float32))
-        dt_s = 1.0 / self.world.spec.action.rate_hz
+        spec = self.world.spec
+        dt_s = 1.0 / spec.action.rate_hz
         job, held = self.job(obs, plan.current)
-        rows, _ = skills.motion(job, obs.states["arm"][-1, :5], held, dt_s)
+        rows, _ = skills.motion(job, obs.states["arm"][-1, :5], held, Tempo.of(spec.speeds, spec.action.rate_hz))
         chunk = ActionChunk(obs.t_s, dt_s, rows)
         self._moving = (plan, chunk)
         return chunk

@@ -5,6 +5,7 @@ Rows are `x y z yaw width` (m, rad, m), the action of an arm body under end-effe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +15,24 @@ FAST, SLOW = 0.5, 0.15  # m/s
 ACCELERATION = 2.5  # m/s2
 TURN = 2.0  # rad/s
 TURN_ACCELERATION = 12.0  # rad/s2
+# What a body has to do to keep up with these legs, m/s, rad/s, m/s: more than they ask for one by one, because they melt.
+NEEDED = {"x": 0.6, "y": 0.6, "z": 0.6, "yaw": 2.5}
+GRIPPER_NEEDED = 0.2  # m/s of the opening, to be done within the rests
+
+
+@dataclass(frozen=True)
+class Tempo:
+    """How a motion is brought into rows. dt_s: of the motion from row to row; less than the body's tick is slow motion along the
+    same path. rest: rows of rest for each one that a quick gripper needs."""
+
+    dt_s: float = 0.05
+    rest: float = 1.0
+
+    @classmethod
+    def of(cls, speeds: Mapping[str, float], rate_hz: float) -> Tempo:
+        """For a body of these speeds (BodySpec.speeds): as fast as it can follow, at most as fast as the legs are meant."""
+        share = min(1.0, *(speeds.get(name, needed) / needed for name, needed in NEEDED.items()))
+        return cls(share / rate_hz, max(1.0, GRIPPER_NEEDED / speeds.get("width", GRIPPER_NEEDED)))
 
 
 def _ramp(
@@ -47,7 +66,7 @@ class Legs:
     """Collects legs, then samples them. start: hand pose (5,) x y z yaw width."""
 
     start: NDArray[np.floating]
-    dt_s: float = 0.05
+    tempo: Tempo = Tempo()
     _legs: list[tuple[float, float, NDArray[np.float64], float, float, float, float]] = field(default_factory=list)
     _widths: list[tuple[float, float]] = field(default_factory=list)
     _end_s: float = 0.0
@@ -88,8 +107,8 @@ class Legs:
         return self
 
     def hold(self, rows: int) -> Legs:
-        """Stay for some rows (while the gripper works)."""
-        self._end_s += rows * self.dt_s
+        """Stay for some rows (while the gripper works), for more when it is slow."""
+        self._end_s += int(np.ceil(rows * self.tempo.rest - 1e-9)) * self.tempo.dt_s
         self._slowing_s = 0.0
         return self
 
@@ -100,7 +119,8 @@ class Legs:
 
     def rows(self) -> NDArray[np.float32]:
         """(h, 5): the pose due dt_s, 2 dt_s, ... after the start; yaw within [-pi/2, pi/2]."""
-        t = np.arange(1.0, np.ceil(self._end_s / self.dt_s - 1e-6) + 1.0) * self.dt_s
+        dt_s = self.tempo.dt_s
+        t = np.arange(1.0, np.ceil(self._end_s / dt_s - 1e-6) + 1.0) * dt_s
         out = np.empty((len(t), 5))
         out[:, :4] = np.asarray(self.start, np.float64)[:4]
         for begin, _, delta, length, speed, acceleration, _ in self._legs:

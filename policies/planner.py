@@ -17,6 +17,7 @@ from embodied.types import ActionChunk, Floats, Observation, Plan, Step
 from policies import perceive, skills
 from policies.aims import aims_of
 from policies.foresee import Listing, after, remembered
+from policies.motion import Tempo
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -248,7 +249,8 @@ class Planner:
             self._moving = None
             return ActionChunk(obs.t_s, dt_s, np.zeros((0, len(self.body.spec.action)), np.float32))
         job = perceive.geometry_of_step(self.grounded(obs, step), obs, self.body.spec)
-        rows, self._held = skills.motion(job, obs.states["arm"][-1, :5], self._held, dt_s)
+        tempo = Tempo.of(self.body.spec.speeds, self.body.spec.action.rate_hz)
+        rows, self._held = skills.motion(job, obs.states["arm"][-1, :5], self._held, tempo)
         chunk = ActionChunk(obs.t_s, dt_s, rows)
         self._moving = (step, chunk)
         return chunk

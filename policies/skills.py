@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.motion import SLOW, Legs, half_turn
+from policies.motion import SLOW, Legs, Tempo, half_turn
 
 HOME = (0.30, 0.0, 0.40, 0.0)  # x y z yaw of the look pose
 OPEN = 0.08  # m
@@ -76,21 +76,21 @@ class Job:
     bowl: bool = False
 
 
-def motion(job: Job, hand: Hand, held: Held = Held(), dt_s: float = 0.05) -> tuple[Rows, Held]:
+def motion(job: Job, hand: Hand, held: Held = Held(), tempo: Tempo = Tempo()) -> tuple[Rows, Held]:
     """The whole motion of a step, (h, 5), and what the hand then holds (`held` itself unless the step is a pick)."""
     travel = clearance(job)
     if job.skill == "put" and job.place is not None:
-        return put(hand, job.place, held, release_yaw(job, held), job.bowl, travel, dt_s), held
+        return put(hand, job.place, held, release_yaw(job, held), job.bowl, travel, tempo), held
     if job.thing is None:
         raise ValueError(f"the job {job.skill!r} lacks its thing")
     if job.skill == "reach":
-        return reach(hand, job.thing, travel, dt_s), held
+        return reach(hand, job.thing, travel, tempo), held
     if job.skill == "push" and job.place is not None:
-        return push(hand, job.thing, (job.place.x, job.place.y), travel, dt_s), held
+        return push(hand, job.thing, (job.place.x, job.place.y), travel, tempo), held
     if job.skill != "pick":
         raise ValueError(f"no motion for the skill {job.skill!r}")
     yaw, width = grasp_of(job.thing, job.around)
-    return pick(hand, job.thing, yaw, width, travel, dt_s), held_after(job, held)
+    return pick(hand, job.thing, yaw, width, travel, tempo), held_after(job, held)
 
 
 def clearance(job: Job) -> float:
@@ -168,10 +168,10 @@ def release_yaw(job: Job, held: Held) -> float:
     return min(candidates, key=cost)
 
 
-def pick(hand: Hand, thing: Target, yaw: float, width: float, travel: float = 0.28, dt_s: float = 0.05) -> Rows:
+def pick(hand: Hand, thing: Target, yaw: float, width: float, travel: float = 0.28, tempo: Tempo = Tempo()) -> Rows:
     """Take the thing across `width` with the hand at `yaw`, and carry it to HOME, closed."""
     z = grasp_height(thing)
-    legs = _over(hand, thing.x, thing.y, max(travel, z + 0.06), yaw, min(OPEN, width + 0.025), dt_s)
+    legs = _over(hand, thing.x, thing.y, max(travel, z + 0.06), yaw, min(OPEN, width + 0.025), tempo)
     legs.go(z=z + 0.03).go(z=z, speed=SLOW)
     legs.grip(max(0.0, width - SQUEEZE)).hold(6)
     return legs.go(z=max(travel, z + 0.06)).go(*HOME).rows()
@@ -184,20 +184,20 @@ def put(
     yaw: float = 0.0,
     bowl: bool = False,
     travel: float = 0.28,
-    dt_s: float = 0.05,
+    tempo: Tempo = Tempo(),
 ) -> Rows:
     """Set the held thing down on the place's height, let go with the hand at `yaw`, and go HOME, open."""
     z = place.top + held.below + DROP
     z = max(z, RIM) if bowl else z
     closed = max(0.0, held.width - SQUEEZE)
-    legs = _over(hand, place.x, place.y, max(travel, z + 0.05), yaw, closed, dt_s)
+    legs = _over(hand, place.x, place.y, max(travel, z + 0.05), yaw, closed, tempo)
     legs.go(z=z + 0.03).go(z=z, speed=SLOW).hold(1)
     legs.grip(min(OPEN, held.width + 0.020)).hold(4)
     legs.go(z=z + 0.05, speed=0.3).grip(OPEN).go(z=max(travel, z + 0.05))
     return legs.go(*HOME).rows()
 
 
-def push(hand: Hand, thing: Target, goal: tuple[float, float], travel: float = 0.28, dt_s: float = 0.05) -> Rows:
+def push(hand: Hand, thing: Target, goal: tuple[float, float], travel: float = 0.28, tempo: Tempo = Tempo()) -> Rows:
     """Shove the thing along the line from its centre to `goal` (x, y), two fingers behind it, and go HOME."""
     line = np.subtract(goal, (thing.x, thing.y))
     ahead = line / max(float(np.linalg.norm(line)), 1e-6)
@@ -207,23 +207,23 @@ def push(hand: Hand, thing: Target, goal: tuple[float, float], travel: float = 0
     behind = np.array([thing.x, thing.y]) - ahead * (touch + 0.03)
     stop = np.asarray(goal) - ahead * touch
     back = stop - 0.02 * ahead
-    legs = _over(hand, behind[0], behind[1], travel, yaw, 0.5 * max(min(thing.size), 0.03), dt_s)
+    legs = _over(hand, behind[0], behind[1], travel, yaw, 0.5 * max(min(thing.size), 0.03), tempo)
     legs.go(z=z + 0.03).go(z=z, speed=0.25)
     legs.go(x=stop[0], y=stop[1], speed=0.17, melt=False).hold(2)
     legs.go(x=back[0], y=back[1], speed=0.25, melt=False).go(z=travel).grip(OPEN)
     return legs.go(*HOME).rows()
 
 
-def reach(hand: Hand, thing: Target, travel: float = 0.28, dt_s: float = 0.05) -> Rows:
+def reach(hand: Hand, thing: Target, travel: float = 0.28, tempo: Tempo = Tempo()) -> Rows:
     """Hover 4 cm over the thing's top."""
     z = thing.top + 0.04
-    legs = _over(hand, thing.x, thing.y, max(travel, z), 0.0, OPEN, dt_s)
+    legs = _over(hand, thing.x, thing.y, max(travel, z), 0.0, OPEN, tempo)
     return legs.go(z=z + 0.03).go(z=z, speed=SLOW).hold(3).rows()
 
 
-def _over(hand: Hand, x: float, y: float, height: float, yaw: float, width: float, dt_s: float) -> Legs:
+def _over(hand: Hand, x: float, y: float, height: float, yaw: float, width: float, tempo: Tempo) -> Legs:
     """Rise to the travel height if below it, then straight to the point above x y; the gripper goes to `width` first."""
-    legs = Legs(np.asarray(hand, np.float64), dt_s).grip(width)
+    legs = Legs(np.asarray(hand, np.float64), tempo).grip(width)
     if legs.at[2] < height:
         legs.go(z=height)
     return legs.go(x, y, height, yaw)

@@ -10,7 +10,6 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from embodied.control.clock import NewsClock
-from embodied.control.servo import Servo
 from embodied.spec import BodySpec
 from embodied.types import Command, Observation
 from ros_nodes import wire
@@ -62,8 +61,7 @@ class RosBody:
     def __init__(self, topics: Wire) -> None:
         self.topics, self.robot = topics, topics.robot
         self._spec: BodySpec | None = None
-        arm = self.robot.new_arm()  # of this thread
-        self.servo = Servo(arm, RATE_HZ, self.robot.hand["speed"], self.robot.hand["turn"])
+        self.servo = self.robot.new_servo()  # of this thread
 
     @property
     def spec(self) -> BodySpec:
@@ -81,7 +79,8 @@ class RosBody:
         return self.topics.observe(self.servo.aim_of)
 
     def apply(self, command: Command) -> Command:
-        """One step of the servo towards the command, sent as where every joint is due one tick later."""
+        """One step of the servo towards the command, sent as where every joint is due one tick later; what comes back is how
+        far the hand was sent, which lags behind a command that asks for more than the hand's speed or the joints'."""
         *aim, width = np.asarray(command.values, float).tolist()
         row = np.append(self.servo.follow(*aim), self.robot.grip(width))
         self.topics.out.send(self, self.topics.message(np.array([1 / RATE_HZ]), row[None]))

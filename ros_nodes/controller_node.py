@@ -25,15 +25,18 @@ from std_srvs.srv import Trigger
 from embodied.control.loop import run
 from embodied.control.safety import Safety
 from embodied.errors import UserError
+from policies.motion import Tempo
 from ros_nodes import instruct_action, wire
 from ros_nodes.body import Wire
 from ros_nodes.cameras import PICTURE_S
 from ros_nodes.description import described
 from ros_nodes.process import LATCHED, RELIABLE, live, loading, parameter, ros_s
+from ros_nodes.robots import RATE_HZ
 from ros_nodes.telling import Teller, Telling
 
 WAIT_S = 10.0  # for cameras and joints, after an instruction
 STALE_S = 0.3  # s, of an observation
+BUDGET_S = 150.0  # of a run, at full speed
 HUNG_S = 0.3  # s without a command of the control loop after which it counts as hung
 ENDS = {"finished": "succeeded", "refused": "refused", "stopped": "stopped"}
 
@@ -45,12 +48,12 @@ class ControllerNode(LifecycleNode):
         "robot": ("sim", "a shipped robot, or the path of its .yaml"),
         "weights": ("tabletop", "name of shipped weights, or a folder"),
         "mode": ("skills", "how steps are carried out: skills, visuomotor"),
+        "speed_share": (1.0, "of all speed limits, 0 to 1; the same as the gate's"),
         "threads": (1, "of torch"),
         "seed": (0, "of the motion head"),
         "autostart": (True, "configure and activate at once"),
         "instruction": ("", "what to do at once"),
     }
-    ways: Mapping[str, Any] = {}  # of a run: embodied.control.loop.run
 
     def __init__(self) -> None:
         super().__init__("controller")
@@ -227,12 +230,20 @@ class ControllerNode(LifecycleNode):
 
     # --- what an arm needs
 
+    @property
+    def ways(self) -> dict[str, Any]:
+        """Of a run (embodied.control.loop.run): in slow motion it takes more ticks."""
+        return {"max_ticks": round(BUDGET_S / Tempo.of(self.topics.robot.speeds, RATE_HZ).dt_s)}
+
     def link(self) -> Wire:
         """The robot's topics. UserError when weights and robot do not fit."""
         made = described(str(self._set("robot")), self.context)
         if lacking := sorted(self.looks() - set(made.cameras)):
             raise UserError(f"the weights need the cameras {', '.join(lacking)}, which {made.name} lacks")
-        return Wire(self, made)
+        share = float(self._set("speed_share"))
+        if not 0.001 <= share <= 1.0:
+            raise UserError(f"speed_share={share} must be between 0.001 and 1.0: it can only slow the robot down")
+        return Wire(self, made.slowed(share))
 
     def looks(self) -> set[str]:
         """The cameras that the weights look through."""

@@ -39,7 +39,7 @@ class DriverNode(ControllerNode):
         super().__init__()
 
     @property
-    def ways(self) -> dict[str, Any]:  # type: ignore[override]
+    def ways(self) -> dict[str, Any]:
         """A forecast is of its moment: not faded into the next. It is never done and never planned again."""
         return {"seam": Blend(rows=0), "confirm": False, "replan": False, "max_ticks": NO_END, "log": False}
 

@@ -74,7 +74,8 @@ class Inbox(Cameras):
         """UserError for what is missing, and for a camera that does not show what its CameraInfo says."""
         if lacking := self.lacks():
             raise UserError(f"nothing came yet on {lacking}")
-        return BodySpec(self.robot.name, self.specs(), self.robot.states, self.robot.action)
+        robot = self.robot
+        return BodySpec(robot.name, self.specs(), robot.states, robot.action, speeds=robot.speeds)
 
     def newest(self) -> list[tuple[float, np.ndarray]]:
         """ROWS joint rows and when they came: the newest last, before it those nearest to 1, 2, ... periods of RATE_HZ earlier."""

@@ -15,6 +15,7 @@ import yaml
 from embodied.control.arm import Arm
 from embodied.control.limits import Joints, Limits
 from embodied.control.safety import Box
+from embodied.control.servo import Servo
 from embodied.errors import UserError
 from embodied.spec import Channels
 
@@ -91,6 +92,12 @@ class Robot:
             raise UserError(f"{self.name}: give the joints from the base to the tip: {', '.join(made.joints)}")
         return made
 
+    def new_servo(self) -> Servo:
+        """What brings its hand where it is commanded, no faster than hand and joints may go; one for each thread."""
+        arm = self.new_arm()
+        arm.speed = self.limits.speed[:-1]  # the gate lets no more through: the aim would run ahead of the arm
+        return Servo(arm, RATE_HZ, float(self.hand["speed"]), float(self.hand["turn"]))
+
     @cached_property
     def arm(self) -> Arm:
         return self.new_arm()
@@ -135,6 +142,19 @@ class Robot:
     def _by_joint(self, value: Any) -> dict[str, float]:
         given: dict[str, Any] = dict(value) if isinstance(value, Mapping) else dict.fromkeys(self.joints, value)
         return {str(joint): float(number) for joint, number in given.items()}
+
+    @property
+    def speeds(self) -> dict[str, float]:
+        """Of what a policy commands (BodySpec.speeds), m/s, rad/s, m/s."""
+        hand = dict.fromkeys("xyz", float(self.hand["speed"])) | {"yaw": float(self.hand["turn"])}
+        return hand | {"width": float(self.limits.speed[-1]) / abs(float(self.gripper["share"]))}
+
+    def slowed(self, share: float) -> Robot:
+        """With this share of all its speeds: what its gate lets through with the same `speed_share`."""
+        limits = self.limits
+        speed = {name: share * value for name, value in zip(self.names, limits.speed.tolist(), strict=True)}
+        hand = {key: share * float(value) for key, value in self.hand.items()}
+        return replace(self, hand=hand, limited={**self.limited, "speed": speed})
 
     @property
     def boxed(self) -> Box:

@@ -63,14 +63,17 @@ def run(
     dry_run: bool | None,
     sim: Mapping[str, Any] | None = None,
     fake: bool = False,
+    speed_share: float = 1.0,
     **parameters: Any,
 ) -> int:
     """Controller and gate of the robot called `name`; until Ctrl-C or until one ends. sim: with the simulator, so set. fake: with
     an arm that does what it is sent."""
     robot(name)  # says what is wrong with the file
     commands: dict[str, Sequence[str]] = {
-        "gate": command("gate_node", {"robot": name, "fake": fake} | _dry(dry_run)),
-        "controller": command("controller_node", {"robot": name, "instruction": instruction, **parameters}),
+        "gate": command("gate_node", {"robot": name, "fake": fake, "speed_share": speed_share} | _dry(dry_run)),
+        "controller": command(
+            "controller_node", {"robot": name, "instruction": instruction, "speed_share": speed_share, **parameters}
+        ),
     }
     if sim is not None:
         commands["sim"] = command("sim_node", sim)

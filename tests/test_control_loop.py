@@ -267,3 +267,44 @@ def test_a_tick_that_came_late_is_not_made_up_for_in_a_burst():
     run(ToyBody(), ToyPolicy(chunks=50), "tidy", clock=clock, max_ticks=30)
     gaps = np.diff(clock.ticks)
     assert gaps.max() == pytest.approx(0.25) and gaps.min() > 0.024
+
+
+class SlowBody(ToyBody):
+    """Goes 0.004 a tick, and says so; at 0.025 it is blocked."""
+
+    spec = BodySpec("slow", {}, {"arm": ONE}, ONE, speeds={"x": 0.08})
+    end = 1.0
+
+    def apply(self, command: Command) -> Command:
+        self.asked = [*getattr(self, "asked", []), round(float(command.values[0]), 6)]
+        x = min(self.end, self.x + np.clip(command.values[0] - self.x, -0.004, 0.004))
+        return super().apply(Command(command.t_s, np.array([x], np.float32)))
+
+
+class Late(SimulatedClock):
+    """One tick comes four ticks late."""
+
+    def sleep_until(self, t_s):
+        super().sleep_until(t_s)
+        if 0.29 < self.time_s < 0.31:
+            self.pass_s(0.2)
+
+
+@pytest.mark.parametrize("clock", [SimulatedClock, Late])
+def test_a_body_that_says_its_speed_gets_every_row_once_it_has_reached_the_one_before(clock):
+    body = SlowBody()
+    result = run(body, ToyPolicy(), "tidy", clock=clock(), confirm=False)
+    ahead = np.array(body.asked) - [0, *body.sent[:-1]]
+    assert result.reason == "finished" and ahead.max() <= 0.014 + 1e-6  # a row further than what is near enough
+    assert list(dict.fromkeys(body.asked))[:5] == [0.01, 0.02, 0.03, 0.04, 0.05] and body.sent[-1] > 0.09
+    closed_loop = SlowBody()
+    run(closed_loop, ToyPolicy(), "tidy", confirm=False, execute_rows=5)
+    assert len(closed_loop.asked) == 10, "what looks again by itself is not waited for"
+
+
+def test_a_body_that_gets_no_nearer_gives_the_motion_up():
+    body = SlowBody()
+    body.end = 0.025
+    result = run(body, ToyPolicy(), "tidy", confirm=False)
+    assert [e["event"] for e in result.log].count("stuck") == 2 and max(body.asked[:40]) <= 0.04
+    assert [e["event"] for e in result.log].count("checked") == 2 and result.ticks < 80

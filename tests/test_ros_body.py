@@ -146,3 +146,19 @@ def test_commands_become_the_joint_angles_that_the_simulated_arm_is_driven_to(bo
     other.close()
     assert len(body.sent[-1].points) == 0 and len(body.sent) == count + 2  # type: ignore[attr-defined]
     world.close()
+
+
+def test_a_slowed_robot_says_how_slow_it_is_and_how_far_the_hand_was_sent(body: RosBody) -> None:
+    world = SimBody("place-in-bowl")
+    world.reset(3)
+    body.topics.robot = body.topics.robot.slowed(0.1)
+    slow = RosBody(body.topics)
+    joints(body, world)
+    pictures(body, world)
+    slow.reset()
+    assert slow.spec.speeds == pytest.approx({"x": 0.06, "y": 0.06, "z": 0.06, "yaw": 0.25, "width": 0.02})
+    assert world.spec.speeds == {}, "the simulator in process is not waited for: its rollouts stay what they are"
+    x, y, z, yaw = slow.servo.aim
+    sent = slow.apply(Command(0.0, np.array([x, y, z - 0.2, yaw, 0.08], np.float32)))
+    assert sent.values == pytest.approx([x, y, z - 0.003, yaw, 0.08], abs=1e-5)
+    world.close()

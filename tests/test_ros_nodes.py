@@ -133,6 +133,8 @@ def test_the_command_says_what_is_wrong_before_it_starts_anything(capsys: pytest
 
     for words, says in (
         (["robot=r2d2"], "choose from franka_fr3, sim"),
+        (["speed_share=1.5"], "only slow"),
+        (["robot=sim_car", "speed_share=0.5"], "vehicle.launch.py"),
         (["mode=dance"], "choose from skills"),
         (["dry_run=maybe"], "true"),
         (["fake=true", "robot=diff_drive"], "fake=true is for arms"),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies import places, skills
-from policies.motion import ACCELERATION, FAST, Legs
+from policies.motion import ACCELERATION, FAST, Legs, Tempo
 from policies.skills import HOME, Held, Job, Target, crowding, grasp_of, motion
 
 START = (*HOME, 0.08)
@@ -114,3 +114,32 @@ def test_relations_and_bowls():
     assert height == places.FLOOR
     second, _ = places.in_bowl(np.array([0.5, 0.0]), 0.0, np.array([[*first, 0.05]]))
     assert second == pytest.approx([0.5, -first[1]])
+
+
+def test_without_other_speeds_a_motion_is_the_one_that_data_and_figures_come_from():
+    pick, _ = motion(Job("pick", Target(0.5, 0.1, 0.045, 0.3, (0.045, 0.044))), START)
+    put, _ = motion(Job("put", place=Target(0.5, -0.1, 0.045)), (*HOME, 0.044), Held(0.025, 0.044))
+    assert (len(pick), len(put)) == (54, 53)
+    rows = [
+        (0.41925695538520813, 0.059628479182720184, 0.2509287893772125, 0.17888544499874115, 0.0689999982714653),
+        (0.4599762558937073, 0.07998812943696976, 0.20002968609333038, 0.23996438086032867, 0.03200000151991844),
+        (0.41925695538520813, -0.059628479182720184, 0.2509287893772125, 0.0, 0.03200000151991844),
+        (0.43832436203956604, -0.06916218996047974, 0.22709453105926514, 0.0, 0.07999999821186066),
+    ]
+    np.testing.assert_array_equal(np.vstack([pick[[9, 40]], put[[9, 40]]]), np.array(rows, np.float32))
+    assert Tempo.of({}, 20.0) == Tempo(0.05, 1.0) == Tempo()
+    quick = {"x": 0.6, "y": 0.7, "z": 0.6, "yaw": 2.5, "width": 0.2}
+    assert Tempo.of(quick, 20.0) == Tempo()
+
+
+@given(JOBS, st.sampled_from([0.4, 0.1, 0.008]), st.floats(1.0, 20.0))
+def test_slow_motion_is_the_same_path_and_rests_are_never_shorter(job, share, rest):
+    slow, held = motion(job, START, Held(0.025, 0.045), Tempo(share * 0.05, rest))
+    rows, same = motion(job, START, Held(0.025, 0.045))
+    assert held == same and slow[-1] == pytest.approx(rows[-1], abs=1e-4)
+    moves = np.diff(np.vstack([START, slow])[:, :3], axis=0) / 0.05
+    assert np.linalg.norm(moves, axis=1).max() < FAST * 1.25 * share + 1e-5  # float32's grain at a fast rate
+    far = np.linalg.norm(rows[:, None, :3] - slow[None, :, :3], axis=2).min(1)
+    assert far.max() < FAST * 1.25 * 0.05 * share + 1e-3, "each of the rows lies on the slow path"
+    still = [np.sum(np.all(np.diff(one[:, :4], axis=0) == 0, axis=1)) for one in (rows, slow)]
+    assert still[1] >= still[0]

@@ -13,11 +13,19 @@ def main(settings: Ros, chosen: dict[str, str]) -> int:
     parts.check_choice("mode", settings.mode, parts.MODES)
     parts.check_choice("dry_run", settings.dry_run.lower(), ("", "true", "false"))
     dry_run = settings.dry_run.lower() == "true" if settings.dry_run else None
+    if not 0.001 <= settings.speed_share <= 1.0:
+        raise UserError(
+            f"speed_share={settings.speed_share} must be between 0.001 and 1.0: it can only slow the robot down"
+        )
     start = parts.outside("ros_nodes.start")
     if start.drives(settings.robot):
         if settings.fake:
             raise UserError(
                 f"fake=true is for arms, and robot={settings.robot!r} drives; robot=sim_car needs no hardware"
+            )
+        if settings.speed_share != 1.0:
+            raise UserError(
+                f"speed_share={settings.speed_share} is for arms here; vehicle.launch.py takes it for vehicles"
             )
         registry.part("driver", settings.driver)
         given = {"seed": settings.seed} if settings.robot == start.SIM_CAR else {}
@@ -30,5 +38,5 @@ def main(settings: Ros, chosen: dict[str, str]) -> int:
 
     find(settings.weights)
     sim = {"task": settings.task, "seed": settings.seed} if simulated else None
-    given = {"weights": settings.weights, "mode": settings.mode}
+    given = {"weights": settings.weights, "mode": settings.mode, "speed_share": settings.speed_share}
     return int(start.run(settings.robot, settings.instruction, dry_run, sim, settings.fake, **given))

@@ -115,6 +115,7 @@ class Ros:
     weights: str = key("tabletop", "name of shipped weights or a folder")
     mode: str = key("skills", "skills, visuomotor")
     dry_run: str = key("", "true: check and report, but send nothing to the robot; empty: what the robot's file says")
+    speed_share: float = key(1.0, "of all speed limits of an arm, 0.001 to 1")
     fake: bool = key(False, "an arm that does what it is sent, and sees nothing, takes the place of robot or simulator")
     task: str = key("place-in-bowl", "whose table the simulator lays")
     seed: int = key(0, "which table, or road")

@@ -2,6 +2,10 @@
 
 In lockstep the world stands still while the policy thinks (simulation; deterministic). Otherwise the policy thinks in
 one worker thread, and control goes on at its rate meanwhile: the rest of the chunk, then holding the pose.
+
+A chunk that is played to its end is played with closed eyes. To a body that says its speeds (BodySpec.speeds) its rows are sent one
+by one, each when the one before is reached: so that no corner is cut and no finger closes early when the body is slower than
+the chunk, or a tick comes late. A body that gets no nearer gives the motion up, and the step is checked as it stands.
 """
 
 from __future__ import annotations
@@ -18,13 +22,15 @@ import numpy as np
 from embodied.control.beside import Beside
 from embodied.control.chunks import Blend, Seam
 from embodied.control.clock import SimulatedClock
-from embodied.control.safety import Safety
+from embodied.control.safety import GRIPPER, Safety
 from embodied.errors import UserError
 from embodied.protocols import Body, Clock, Policy
 from embodied.types import ActionChunk, Command, Floats, Observation, Plan, Step
 
 T = TypeVar("T")
 QUICK_S = 0.002  # s that the next command may wait for an answer of the policy
+NEAR = {"m": 0.004, "rad": 0.05}  # how far a body that says its speeds may be behind a row when the next one comes
+PATIENCE_S = 1.0  # without getting nearer, after which such a body is stuck
 PULL = 0.25  # of what a tick was early or late, taken over into the next: ticks fall in step with a body that has a rate of its own
 
 
@@ -141,6 +147,10 @@ class _Run:
         missed = round((self.woke_s - self.obs.t_s) * action.rate_hz)
         self.next_s = self.obs.t_s + missed * self.dt_s
         self.held: Floats | None = None
+        waited = self.body.spec.speeds.keys() - {GRIPPER}  # fingers stop at what they hold
+        channels = zip(action.names, action.units, strict=True)
+        self.near = np.array([NEAR.get(unit, np.inf) if name in waited else np.inf for name, unit in channels])
+        self._play(False, self.woke_s)
         self.result = Result("", Plan(self.goal, ()), 0, 0)
         self.worker = None if self.lockstep else Beside("policy")
         try:
@@ -212,21 +222,42 @@ class _Run:
         self.rows.clear()
         while True:
             if (tell := getattr(self.policy, "upcoming", None)) is not None:
-                tell(self.rows.left(self.time.now_s()))
+                tell(self.rows.left(self._due_s(self.time.now_s())))
             chunk, ms = self._think(self.policy.act, self.obs, plan)
             self._note("acted", rows=len(chunk.actions), ms=ms)
             if chunk.ended:
                 return
             now = self.time.now_s()
-            if self.rows.due(now) is None:  # the body has been waiting: nothing is late yet
+            if self.rows.due(self._due_s(now)) is None:  # the body has been waiting: nothing is late yet
                 chunk = ActionChunk(now, chunk.dt_s, chunk.actions)
             self.rows.add(chunk, now)
             rows = getattr(self.policy, "execute_rows", None) if self.execute_rows is None else self.execute_rows
+            self._play(rows is None, now)
             count = len(chunk.actions) if rows is None else rows
-            for _ in range(count):
-                if not self._tick():
-                    break
+            while count > 0 and self._tick():
+                count -= not self.lags
             self._look()
+
+    def _play(self, whole: bool, now: float) -> None:
+        """A chunk begins. whole: it is played to its end."""
+        self.waits, self.lags = whole and bool(np.isfinite(self.near).any()), False
+        self.row_s = now  # of the row to send, where rows are waited for
+        self.nearest, self.since_s = np.inf, now  # how near the body has come to the row that it lags behind, and when
+
+    def _due_s(self, now: float) -> float:
+        """The moment whose row is to be sent."""
+        return self.row_s if self.waits else now
+
+    def _follow(self, far: float, now: float) -> None:
+        """A row was sent, and the body is `far` from it, 1 where that is near enough: the next one, or the same again."""
+        self.lags = far > 1.0
+        if not self.lags:
+            self.row_s, self.nearest = self.row_s + self.dt_s, np.inf
+        elif far < self.nearest:
+            self.nearest, self.since_s = far, now
+        elif now - self.since_s > PATIENCE_S:
+            self._note("stuck")
+            self.rows.clear()
 
     def _tick(self) -> bool:
         """One command: the row that is due, or holding still. False when no row was due any more."""
@@ -234,20 +265,24 @@ class _Run:
             self._stand_still()
             raise _End("budget")
         now = self.time.now_s()
-        row = self.rows.due(now)
+        row = self.rows.due(self._due_s(now))
         if row is None:
             self.held = self.filter.hold(self.obs) if self.held is None else self.held
         else:
             self.held = None
-        self._send(self.held if row is None else row, now)
+        far = self._send(self.held if row is None else row, now)
+        if row is not None and self.waits:
+            self._follow(far, now)
         if self.filter.fault:
             raise _End("stopped", self.filter.fault)
         return row is not None
 
-    def _send(self, values: Floats | None, now: float) -> None:
+    def _send(self, values: Floats | None, now: float) -> float:
+        """How far what was really sent is from that, 1 where it is near enough, if rows are waited for."""
         assert values is not None
         before = self.obs
-        sent = self.body.apply(Command(now, self.filter.filter(values, self.obs, now, self.dt_s)))
+        asked = self.filter.filter(values, self.obs, now, self.dt_s)
+        sent = self.body.apply(Command(now, asked))
         self.result.ticks += 1
         self.watch.ticked(sent, before if self.every_tick else None)
         late = now > self.next_s + self.dt_s / 2  # what was missed is not made up for
@@ -257,6 +292,7 @@ class _Run:
         self.next_s += PULL * (self.woke_s - self.next_s)
         if self.every_tick:
             self.obs = self.body.observe()
+        return float(np.linalg.norm((asked - sent.values) / self.near)) if self.waits else 0.0
 
     def _look(self) -> None:
         if not self.every_tick:
