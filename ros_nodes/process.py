@@ -39,9 +39,9 @@ def parameter(node: Any, key: str, default: Any, says: str) -> Any:
     """Declare it with a sentence that `ros2 param describe` and docs/ros2.md show, with its unit; its value. Where a number with a
     point is meant, 1 is 1.0. UserError for a value of another kind."""
     number = isinstance(default, float)
-    says = ParameterDescriptor(description=says, dynamic_typing=number)
+    described = ParameterDescriptor(description=says, dynamic_typing=number)
     try:
-        value = node.declare_parameter(key, default, says).value
+        value = node.declare_parameter(key, default, described).value
     except InvalidParameterTypeException as error:
         raise UserError(f"{key} must be a {type(default).__name__}, for example {default!r}: {error}") from None
     if number and (isinstance(value, bool) or not isinstance(value, int | float)):
