@@ -63,7 +63,8 @@ class ControllerNode(LifecycleNode):
         self.create_service(Trigger, "~/replan", self.replan)
         self.instructed = 0  # how often something was asked
         self.topics: Any = None  # the robot's, once it is configured
-        self.made: Any = None  # the policy, once it is loaded
+        self.model: Any = None  # the weights, once they are read
+        self.made: Any = None  # the policy, from the first run on
         self.turn = threading.Lock()
         self.worker: threading.Thread | None = None
         self.halt = threading.Event()
@@ -117,7 +118,7 @@ class ControllerNode(LifecycleNode):
         for all_, end in (*destroy, (self.publishers, self.destroy_publisher)):
             for one in [one for one in all_ if one not in self.before]:
                 end(one)
-        self.topics, self.made = None, None
+        self.topics, self.model, self.made = None, None, None
         self.teller.say(state="unconfigured")
         return TransitionCallbackReturn.SUCCESS
 
@@ -229,30 +230,43 @@ class ControllerNode(LifecycleNode):
 
     def link(self) -> Wire:
         """The robot's topics. UserError when weights and robot do not fit."""
+        from policies.planner import check_fit, check_mode
+
+        mode = str(self._set("mode"))
+        check_mode(mode)
         made = described(str(self._set("robot")), self.context)
         if lacking := sorted(self.looks() - set(made.cameras)):
             raise UserError(f"the weights need the cameras {', '.join(lacking)}, which {made.name} lacks")
+        if (
+            self.model is not None
+        ):  # sizes that the file leaves open are those of the first run's pictures: checked there
+            check_fit(self.model, mode, dict.fromkeys(made.cameras, made.pictures), made.states)
         return Wire(self, made)
 
     def looks(self) -> set[str]:
-        """The cameras that the weights look through."""
+        """The cameras that the weights look through, which are read here: once, for the runs too."""
         from embodied.model.weights import from_pretrained
 
-        return set(from_pretrained(str(self._set("weights"))).config.cameras)
+        with loading():
+            self.model = from_pretrained(str(self._set("weights")))
+        return set(self.model.config.cameras)
 
     def policy(self, body: Any) -> Any:
-        """The planner, loaded at the first run; it reads the cameras' sizes."""
+        """The planner, made at the first run: it needs the cameras' sizes."""
         from policies.planner import Planner
 
-        if self.made is None:
-            get = self._set
+        made, model, get = self.made, self.model, self._set
+        if made is None or made.model is not model:  # one of the weights before, that a run was still making
             with loading():
-                self.made = Planner(body, str(get("weights")), str(get("mode")), int(get("threads")), int(get("seed")))
-                # The first time takes longest: not while it is in charge.
-                self.made.plan(body.observe(), "pick the red block")
-        self.made.body = body
-        self.made.reset()
-        return self.made
+                given = str(get("weights")), str(get("mode")), int(get("threads")), int(get("seed"))
+                made = Planner(body, *given, model=model)
+                made.plan(
+                    body.observe(), "pick the red block"
+                )  # The first time takes longest: not while it is in charge.
+            self.made = made
+        made.body = body
+        made.reset()
+        return made
 
 
 def main() -> int:

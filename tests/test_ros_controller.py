@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,18 @@ pytestmark = pytest.mark.ros
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
+import rclpy  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from lifecycle_msgs.msg import Transition  # noqa: E402
 from lifecycle_msgs.srv import ChangeState  # noqa: E402
 from std_msgs.msg import String  # noqa: E402
 
+from embodied.errors import UserError  # noqa: E402
 from ros_nodes import start  # noqa: E402
+from ros_nodes.controller_node import ControllerNode  # noqa: E402
 from ros_nodes.fake import BLIND, PATIENCE, PATIENT, Bench, variant  # noqa: E402
 from ros_nodes.process import RELIABLE  # noqa: E402
+from ros_nodes.stub import Stub  # noqa: E402
 
 
 class Controlled(Bench):
@@ -130,3 +135,57 @@ def test_an_action_waits_for_the_end(bench: Controlled) -> None:
     assert done(waving.get_result_async()).result.reason == "canceled" and bench.is_now("idle", "running")
     first, _ = ask("wave"), ask("nod")
     assert "another instruction" in done(first.get_result_async()).result.reason
+
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    """kind, parameters -> a node in this process, which nobody spins; unconfigured."""
+    made: list[Any] = []
+
+    def one(kind: type[ControllerNode], **parameters: str) -> Any:
+        given = [word for key, value in parameters.items() for word in ("-p", f"{key}:={value}")]
+        rclpy.init(args=["--ros-args", "-p", "autostart:=false", *given])
+        made.append(kind())
+        return made[0]
+
+    yield one
+    for node in made:
+        node.leave()
+        node.destroy_node()
+    rclpy.try_shutdown()
+
+
+def test_weights_are_read_once_and_checked_against_the_robot_before_anything_is_asked(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = SimpleNamespace(cameras={"front": (192, 320, 32)}, states={"arm": (8, 6)}, statistics={})
+    read, model = [], SimpleNamespace(config=config)
+    monkeypatch.setattr("embodied.model.weights.from_pretrained", lambda name: read.append(name) or model)
+
+    class Planned:
+        def __init__(self, body: Any, *_: Any, model: Any) -> None:
+            self.model = model
+
+        def plan(self, *_: Any) -> None: ...
+        def reset(self) -> None: ...
+
+    monkeypatch.setattr("policies.planner.Planner", Planned)
+    node = make(ControllerNode, robot=variant(tmp_path, more="pictures: [320, 192]\n"), weights="mine")
+    assert node.trigger_configure().name == "SUCCESS" and read == ["mine"]
+    assert node.policy(SimpleNamespace(observe=lambda: None)).model is model and read == ["mine"]
+    for wrong, words in (
+        ({"cameras": {"front": (96, 320, 32)}}, "gives 320x192, the weights need 320x96"),
+        ({"cameras": {"top": (192, 320, 32)}}, "need the cameras top"),
+        ({"states": {"joints": (8, 6)}}, "'joints' of 6 numbers, the body has 7"),
+    ):
+        model.config = SimpleNamespace(**{**vars(config), **wrong})
+        with pytest.raises(UserError, match=words):
+            node.link()
+    model.config = config
+    for mode, words in (("visuomotor", "without motion"), ("levitate", "choose from skills, visuomotor")):
+        node.set_parameters([rclpy.Parameter("mode", value=mode)])
+        with pytest.raises(UserError, match=words):
+            node.link()
