@@ -42,8 +42,8 @@ def check_mode(mode: str) -> None:
 def check_fit(
     model: Any, mode: str, sizes: Mapping[str, tuple[int, int] | None], states: Mapping[str, Channels]
 ) -> None:
-    """UserError where these weights cannot be used on a body. sizes: camera -> width, height of its pictures, px; None where that is
-    not known yet."""
+    """UserError where these weights cannot be used on a body. sizes: camera -> width, height of its pictures, px; None where
+    that is not known yet."""
     if mode == "visuomotor" and "action" not in model.config.statistics:
         raise UserError("these weights were trained without motion; use mode=skills or train with motions=")
     for camera, (height, width, _) in model.config.cameras.items():

@@ -152,12 +152,14 @@ class ControllerNode(LifecycleNode):
         self.diagnostics.publish(said)
 
     def heed(self, message: String) -> None:
-        """What the gate has stopped is over: after a reset nothing goes on by itself."""
+        """What the gate has stopped is over: after a reset nothing goes on by itself. A gate that is disabled stands still without
+        a fault; a run that went on meanwhile would be far away when it is enabled."""
         said = wire.said(message.data)
         if "fault" not in said:
             self.get_logger().error(f"gate/status is no JSON object with a fault: {message.data[:60]!r}")
             return
-        self.gate_fault = fault = str(said["fault"])
+        disabled = "disabled" if said.get("state") == "disabled" else ""
+        self.gate_fault = fault = str(said["fault"]) or disabled
         if fault and not self.halt.is_set() and self.worker is not None and self.worker.is_alive():
             self.stop()
             self.teller.say(state="stopped", reason=f"gate: {fault}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -189,3 +190,26 @@ def test_weights_are_read_once_and_checked_against_the_robot_before_anything_is_
         node.set_parameters([rclpy.Parameter("mode", value=mode)])
         with pytest.raises(UserError, match=words):
             node.link()
+
+
+@pytest.fixture
+def blind(make: Make, tmp_path: Path) -> Any:
+    """A stub whose robot has no cameras and says nothing of its joints: its runs wait."""
+    return make(Stub, robot=variant(tmp_path, *BLIND), instruction="nod")
+
+
+def test_a_gate_that_is_disabled_ends_the_run_and_takes_no_sentence(blind: Any) -> None:
+    def gate(state: str) -> None:
+        blind.heed(String(data=json.dumps({"state": state, "fault": ""})))
+
+    blind.trigger_configure(), blind.trigger_activate()
+    gate("enabled")
+    assert blind.status["state"] == "waiting"
+    gate("disabled")
+    assert (blind.status["state"], blind.status["reason"]) == ("stopped", "gate: disabled") and blind.halt.is_set()
+    blind.instruct(String(data="wave"))
+    assert (blind.status["state"], blind.status["reason"]) == ("refused", "gate: disabled")
+    gate("enabled")
+    assert blind.status["state"] == "refused"  # nothing goes on by itself
+    blind.instruct(String(data="wave"))
+    assert blind.status["state"] == "waiting"
