@@ -61,7 +61,10 @@ class ControllerNode(LifecycleNode):
         self.diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", RELIABLE)
         self.steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_service(Trigger, "~/replan", self.replan)
+        # As long as the node: a new subscription would be told the last sentence once more, which was carried out long ago.
+        self.create_subscription(String, "~/instruction", self.instruct, LATCHED)
         self.instructed = 0  # how often something was asked
+        self.begun = False  # whether it was ever active
         self.topics: Any = None  # the robot's, once it is configured
         self.model: Any = None  # the weights, once they are read
         self.made: Any = None  # the policy, from the first run on
@@ -86,24 +89,25 @@ class ControllerNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Weights and robot description are read and checked against each other."""
-        self.before = {*self.subscriptions, *self.timers, *self.publishers}
+        before = {*self.subscriptions, *self.timers, *self.publishers}
         try:
             self.topics = self.link()
         except UserError as error:
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
-        self.create_subscription(String, "~/instruction", self.instruct, LATCHED)
         self.create_subscription(String, "gate/status", self.heed, LATCHED)
         self.create_timer(0.02, self.live_on, clock=self.steady)
         self.create_timer(1.0, self.diagnose, clock=self.steady)
+        self.configured = {*self.subscriptions, *self.timers, *self.publishers} - before
         self.teller.say(state="inactive")
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         self.active = True
         self.teller.say(state="idle")
-        if self._set("instruction"):
+        if self._set("instruction") and not self.begun:
             self.instruct(String(data=str(self._set("instruction"))))
+        self.begun = True
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -116,7 +120,7 @@ class ControllerNode(LifecycleNode):
         """What `configure` made is gone, so that it can be done again with other settings."""
         destroy: Any = ((self.subscriptions, self.destroy_subscription), (self.timers, self.destroy_timer))
         for all_, end in (*destroy, (self.publishers, self.destroy_publisher)):
-            for one in [one for one in all_ if one not in self.before]:
+            for one in [one for one in all_ if one in self.configured]:
                 end(one)
         self.topics, self.model, self.made = None, None, None
         self.teller.say(state="unconfigured")
@@ -125,6 +129,7 @@ class ControllerNode(LifecycleNode):
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         self.active = False
         self.stop()
+        self.teller.say(state="inactive")
         return TransitionCallbackReturn.SUCCESS
 
     def failed(self, why: str) -> None:
@@ -171,12 +176,12 @@ class ControllerNode(LifecycleNode):
         goal = message.data.strip()
         self.instructed += 1
         self.stop()
-        if not goal:
-            self.teller.say(state="idle" if self.active else "inactive")
+        if not self.active:
+            self.get_logger().warning("an instruction came while inactive; activate first")
+        elif not goal:
+            self.teller.say(state="idle")
         elif self.gate_fault:
             self.teller.say(state="refused", goal=goal, reason=f"gate: {self.gate_fault}")
-        elif not self.active:
-            self.get_logger().warning("an instruction came while inactive; activate first")
         else:
             self.goal, self.halt = goal, threading.Event()
             self.teller.say(state="waiting", goal=goal)

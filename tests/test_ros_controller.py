@@ -23,13 +23,14 @@ import rclpy  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from lifecycle_msgs.msg import Transition  # noqa: E402
 from lifecycle_msgs.srv import ChangeState  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from std_msgs.msg import String  # noqa: E402
 
 from embodied.errors import UserError  # noqa: E402
 from ros_nodes import start  # noqa: E402
 from ros_nodes.controller_node import ControllerNode  # noqa: E402
 from ros_nodes.fake import BLIND, PATIENCE, PATIENT, Bench, variant  # noqa: E402
-from ros_nodes.process import RELIABLE  # noqa: E402
+from ros_nodes.process import LATCHED, RELIABLE  # noqa: E402
 from ros_nodes.stub import Stub  # noqa: E402
 
 
@@ -213,3 +214,36 @@ def test_a_gate_that_is_disabled_ends_the_run_and_takes_no_sentence(blind: Any) 
     assert blind.status["state"] == "refused"  # nothing goes on by itself
     blind.instruct(String(data="wave"))
     assert blind.status["state"] == "waiting"
+
+
+def test_an_instruction_is_carried_out_once_however_often_the_node_is_configured_anew(blind: Any) -> None:
+    bench, executor = Bench(arm=False), SingleThreadedExecutor()
+    executor.add_node(blind)
+
+    def both(there: Callable[[], Any]) -> None:
+        bench.until(lambda: executor.spin_once(timeout_sec=0.002) or there())
+
+    bench.instruction.publish(String(data="nod"))
+    both(lambda: blind.instructed == 1)  # heard while nobody listens
+    gate = bench.node.create_publisher(String, "gate/status", LATCHED)
+    told: list[str] = []
+    blind.heed = lambda message: told.append(message.data)
+    blind.trigger_configure(), blind.trigger_activate()
+    assert blind.instructed == 2 and blind.status["goal"] == "nod"  # the parameter's
+    gate.publish(String(data="{}"))
+    both(lambda: told)
+    bench.instruction.publish(String(data="wave"))
+    both(lambda: blind.instructed == 3)
+    assert (blind.status["state"], blind.status["goal"]) == ("waiting", "wave")
+    for change in (blind.trigger_deactivate, blind.trigger_cleanup, blind.trigger_configure, blind.trigger_activate):
+        change()
+    told.clear()
+    both(lambda: told)  # what is latched comes again to who listens anew
+    for _ in range(50):
+        executor.spin_once(timeout_sec=0.002)
+    assert blind.instructed == 3 and blind.status["state"] == "idle"
+    bench.instruction.publish(String(data="wave"))  # the same, but said again
+    both(lambda: blind.instructed == 4)
+    assert blind.status["state"] == "waiting"
+    executor.shutdown()
+    bench.close()
