@@ -30,6 +30,7 @@ from embodied.errors import UserError  # noqa: E402
 from ros_nodes import start  # noqa: E402
 from ros_nodes.controller_node import ControllerNode  # noqa: E402
 from ros_nodes.fake import BLIND, PATIENCE, PATIENT, Bench, variant  # noqa: E402
+from ros_nodes.instruct_action import Instructions  # noqa: E402
 from ros_nodes.process import LATCHED, RELIABLE  # noqa: E402
 from ros_nodes.stub import Stub  # noqa: E402
 
@@ -247,3 +248,35 @@ def test_an_instruction_is_carried_out_once_however_often_the_node_is_configured
     assert blind.status["state"] == "waiting"
     executor.shutdown()
     bench.close()
+
+
+@pytest.mark.parametrize(
+    ("end", "why"),
+    [
+        (["deactivate"], "the controller is inactive"),
+        (["deactivate", "cleanup"], "the controller is unconfigured"),
+        (["deactivate", "activate"], "the controller is idle"),
+        (["shutdown"], "the controller is inactive"),
+    ],
+)
+def test_a_goal_ends_with_the_node_that_carries_it_out(blind: Any, end: list[str], why: str) -> None:
+    blind.trigger_configure(), blind.trigger_activate()
+    ended: list[str] = []
+    told = SimpleNamespace(Feedback=dict, Result=dict)
+    goal = SimpleNamespace(
+        request=SimpleNamespace(instruction="wave"), is_cancel_requested=False, publish_feedback=lambda _: None,
+        succeed=lambda: ended.append("succeeded"), abort=lambda: ended.append("aborted"),
+    )  # fmt: skip
+    before = set(blind.timers)
+    going = Instructions.execute(SimpleNamespace(node=blind, kind=told), goal)  # type: ignore[arg-type]
+    going.send(None)
+    (timer,) = set(blind.timers) - before
+    timer.callback()
+    going.send(None)  # it goes on
+    for transition in end:
+        getattr(blind, f"trigger_{transition}")()
+    assert timer in set(blind.timers)  # which nobody has destroyed, or it would never be heard of
+    timer.callback()
+    with pytest.raises(StopIteration) as result:
+        going.send(None)
+    assert result.value.value == {"state": "stopped", "reason": why} and ended == ["aborted"]
