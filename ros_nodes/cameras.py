@@ -26,13 +26,17 @@ class _Camera:
     pose: tuple[str, Matrix] | None = None
     pictures: dict[str, Any] = field(default_factory=dict[str, Any])  # kind -> Image or CompressedImage
     at_s: float = -np.inf
+    age_s: float = 0.0  # that the newest picture had when it came
     stamp: tuple[int, int] = (0, 0)
 
 
 class Cameras:
     """Filled by one thread, read from any. fixed: those on the base.  mounts: camera -> x y z roll pitch yaw where no topic says
     it.  size: width, height that all are brought to, px; as they come if not given.  now_s: the clock that receipt is counted on.
+    stamps_s: the clock of the messages' stamps, s, where a node has one: what was old when it came counts as that old.
     """
+
+    stamps_s: Callable[[], float] | None = None
 
     def __init__(
         self, names: Sequence[str], fixed: Sequence[str], mounts: Mapping[str, Sequence[float]],
@@ -76,8 +80,17 @@ class Cameras:
             one.pictures[kind] = message
             if kind == "image_raw":
                 if stamp != one.stamp or stamp == (0, 0):
-                    one.at_s = self.now_s()
+                    one.age_s = self._age_s(message.header.stamp)
+                    one.at_s = self.now_s() - one.age_s
                 one.stamp = stamp
+
+    def _age_s(self, stamp: Any) -> float:
+        """How old a picture that has just come is, s; 0 where nobody can tell."""
+        taken_s = wire.seconds(stamp)
+        if self.stamps_s is None or not taken_s:
+            return 0.0
+        age_s = self.stamps_s() - taken_s
+        return age_s if 0.0 <= age_s < np.inf else 0.0
 
     def take_info(self, camera: str, message: Any) -> None:
         with self._lock:
@@ -93,10 +106,10 @@ class Cameras:
         out: list[str] = []
         with self._lock:
             for name, camera in self._cameras.items():
-                kinds = {"camera_info": camera.info, "pose": camera.pose, "image_raw": camera.pictures.get("image_raw")}
-                if camera.at_s <= since_s:
-                    kinds["image_raw"] = None
-                out += [f"camera/{name}/{kind}" for kind, there in kinds.items() if there is None]
+                old = "image_raw" not in camera.pictures or camera.at_s <= since_s
+                late = f" (its stamps are {camera.age_s:.1f} s old)" if camera.age_s > PICTURE_S else ""
+                lacks = {"camera_info": camera.info is None, "pose": camera.pose is None, f"image_raw{late}": old}
+                out += [f"camera/{name}/{kind}" for kind, lacking in lacks.items() if lacking]
         return out
 
     def specs(self) -> dict[str, CameraSpec]:

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -92,6 +93,7 @@ class ControllerNode(LifecycleNode):
         before = {*self.subscriptions, *self.timers, *self.publishers}
         try:
             self.topics = self.link()
+            self.topics.stamps_s = partial(ros_s, self)
         except UserError as error:
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,11 +28,12 @@ from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from std_msgs.msg import String  # noqa: E402
 
 from embodied.errors import UserError  # noqa: E402
-from ros_nodes import start  # noqa: E402
+from ros_nodes import start, wire  # noqa: E402
+from ros_nodes.cameras import PICTURE_S  # noqa: E402
 from ros_nodes.controller_node import ControllerNode  # noqa: E402
 from ros_nodes.fake import BLIND, PATIENCE, PATIENT, Bench, variant  # noqa: E402
 from ros_nodes.instruct_action import Instructions  # noqa: E402
-from ros_nodes.process import LATCHED, RELIABLE  # noqa: E402
+from ros_nodes.process import LATCHED, RELIABLE, ros_s  # noqa: E402
 from ros_nodes.stub import Stub  # noqa: E402
 
 
@@ -280,3 +282,12 @@ def test_a_goal_ends_with_the_node_that_carries_it_out(blind: Any, end: list[str
     with pytest.raises(StopIteration) as result:
         going.send(None)
     assert result.value.value == {"state": "stopped", "reason": why} and ended == ["aborted"]
+
+
+def test_what_was_old_when_it_came_is_known_on_the_nodes_own_clock(make: Make, tmp_path: Path) -> None:
+    node = make(Stub, robot=variant(tmp_path))
+    node.trigger_configure()
+    for age_s, old in ((0.0, False), (5.0, True)):
+        stamped = wire.image_message(np.zeros((2, 2, 3), np.uint8), "front", ros_s(node) - age_s)
+        node.topics.take_picture("front", "image_raw", stamped)
+        assert ("camera/front/image_raw" in node.topics.lacks(time.monotonic() - PICTURE_S)) == old
