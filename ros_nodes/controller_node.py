@@ -218,8 +218,10 @@ class ControllerNode(LifecycleNode):
                 if halt.is_set():
                     return
                 obs = body.reset()
+                if not self.teller.say(halt, state="running", goal=goal):  # stopped while it took charge
+                    body.close()
+                    return
                 safety = Safety(body.spec, stale_s=STALE_S, stop=halt.is_set)
-                self.teller.say(state="running", goal=goal)
                 result = run(
                     body, policy, goal, obs=obs, clock=topics.clock, safety=safety, lockstep=False,
                     watch=Telling(self.teller, topics, halt), **self.ways,
@@ -232,8 +234,7 @@ class ControllerNode(LifecycleNode):
             end, why = "stopped", f"{type(error).__name__}: {error}"
         if body is not None:
             body.close()
-        if not halt.is_set():
-            self.teller.say(state=end, goal=goal, reason=why)
+        self.teller.say(halt, state=end, goal=goal, reason=why)
 
     # --- what an arm needs
 

@@ -25,6 +25,7 @@ from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from lifecycle_msgs.msg import Transition  # noqa: E402
 from lifecycle_msgs.srv import ChangeState  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from sensor_msgs.msg import JointState  # noqa: E402
 from std_msgs.msg import String  # noqa: E402
 
 from embodied.errors import UserError  # noqa: E402
@@ -291,3 +292,53 @@ def test_what_was_old_when_it_came_is_known_on_the_nodes_own_clock(make: Make, t
         stamped = wire.image_message(np.zeros((2, 2, 3), np.uint8), "front", ros_s(node) - age_s)
         node.topics.take_picture("front", "image_raw", stamped)
         assert ("camera/front/image_raw" in node.topics.lacks(time.monotonic() - PICTURE_S)) == old
+
+
+def test_a_stop_while_a_run_takes_charge_is_the_last_that_is_said_and_sent(
+    blind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blind.trigger_configure()
+    topics, sent, ran = blind.topics, list[Any](), list[Any]()
+    names = list(topics.robot.names)
+    topics.take_joints(JointState(name=names, position=[0.0] * len(names)))
+    monkeypatch.setattr(
+        topics.out, "publisher", SimpleNamespace(publish=sent.append, wait_for_all_acked=lambda _: True)
+    )
+    monkeypatch.setattr("ros_nodes.controller_node.run", lambda *_, **__: ran.append(1))
+    body = topics.body()
+    begin = body.reset
+
+    def reset() -> Any:
+        blind.stop()
+        blind.teller.say(state="idle")
+        return begin()
+
+    monkeypatch.setattr(body, "reset", reset)
+    monkeypatch.setattr(topics, "body", lambda: body)
+    blind.halt = threading.Event()
+    blind.carry_out("wave", blind.halt)
+    assert blind.status == {"state": "idle"} and not ran
+    assert not any(message.points for message in sent) and not topics.out.taken
+
+
+def test_who_stops_a_run_has_the_last_word(blind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    halt, said = threading.Event(), list[str]()
+
+    def stop() -> None:
+        halt.set()
+        blind.teller.say(state="idle")
+
+    stopping = threading.Thread(target=stop)
+
+    def publish(message: String) -> None:
+        if not halt.is_set():  # the run's own: it is stopped just now
+            stopping.start()
+            halt.wait()
+            stopping.join(0.1)  # it waits for this
+        said.append(json.loads(message.data)["state"])
+
+    monkeypatch.setattr(blind.teller, "_status", SimpleNamespace(publish=publish))
+    assert blind.teller.say(halt, state="running")
+    stopping.join()
+    assert said == ["running", "idle"] and not blind.teller.say(halt, state="succeeded")
+    assert blind.status == {"state": "idle"}
