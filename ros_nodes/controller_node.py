@@ -9,10 +9,11 @@ messages; the control loop (20 Hz) has a thread, and the policy beside it anothe
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -35,6 +36,7 @@ from ros_nodes.telling import Teller, Telling
 
 WAIT_S = 10.0  # for cameras and joints, after an instruction
 STALE_S = 0.3  # s, of an observation
+BUSY_S = 5.0  # that a run waits for what the run before still computes
 HUNG_S = 0.3  # s without a command of the control loop after which it counts as hung
 ENDS = {"finished": "succeeded", "refused": "refused", "stopped": "stopped"}
 
@@ -70,6 +72,8 @@ class ControllerNode(LifecycleNode):
         self.model: Any = None  # the weights, once they are read
         self.made: Any = None  # the policy, from the first run on
         self.turn = threading.Lock()
+        self.busy = threading.Lock()  # held while the policy computes
+        self.lent: Lent | None = None  # to the newest run
         self.worker: threading.Thread | None = None
         self.halt = threading.Event()
         self.active, self.gate_fault, self.goal = False, "", ""
@@ -125,6 +129,7 @@ class ControllerNode(LifecycleNode):
             for one in [one for one in all_ if one in self.configured]:
                 end(one)
         self.topics, self.model, self.made = None, None, None
+        self.busy = threading.Lock()  # of the next policy, whatever this one still computes
         self.teller.say(state="unconfigured")
         return TransitionCallbackReturn.SUCCESS
 
@@ -236,6 +241,19 @@ class ControllerNode(LifecycleNode):
             body.close()
         self.teller.say(halt, state=end, goal=goal, reason=why)
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """While the policy computes for nobody else. UserError when the run before does not let go of it."""
+        busy = self.busy
+        if not busy.acquire(timeout=BUSY_S):
+            raise UserError(
+                f"the policy still computes for the sentence before, after {BUSY_S:.0f} s; say it again, or configure anew"
+            )
+        try:
+            yield
+        finally:
+            busy.release()
+
     # --- what an arm needs
 
     def link(self) -> Wire:
@@ -266,17 +284,44 @@ class ControllerNode(LifecycleNode):
         from policies.planner import Planner
 
         made, model, get = self.made, self.model, self._set
-        if made is None or made.model is not model:  # one of the weights before, that a run was still making
-            with loading():
-                given = str(get("weights")), str(get("mode")), int(get("threads")), int(get("seed"))
-                made = Planner(body, *given, model=model)
-                made.plan(
-                    body.observe(), "pick the red block"
-                )  # The first time takes longest: not while it is in charge.
-            self.made = made
-        made.body = body
-        made.reset()
-        return made
+        with self.alone():
+            if made is None or made.model is not model:  # one of the weights before, that a run was still making
+                with loading():
+                    given = str(get("weights")), str(get("mode")), int(get("threads")), int(get("seed"))
+                    made = Planner(body, *given, model=model)
+                    # The first time takes longest: not while it is in charge.
+                    made.plan(body.observe(), "pick the red block")
+                self.made = made
+            made.body = body
+            made.reset()
+            return Lent(made, self)
+
+
+class Lent:
+    """A policy that one run after the other uses, for one of them. A run that was stopped may leave a call behind that still
+    computes, in a thread of its own: the next run begins when it has returned, and a call that has not begun by then never does."""
+
+    def __init__(self, policy: Any, node: ControllerNode) -> None:
+        self._policy, self._node, self._busy = policy, node, node.busy
+        node.lent = self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._policy, name)
+
+    def plan(self, *given: Any) -> Any:
+        return self._alone(self._policy.plan, *given)
+
+    def act(self, *given: Any) -> Any:
+        return self._alone(self._policy.act, *given)
+
+    def check(self, *given: Any) -> Any:
+        return self._alone(self._policy.check, *given)
+
+    def _alone(self, call: Callable[..., Any], *given: Any) -> Any:
+        with self._busy:
+            if self._node.lent is not self:
+                raise RuntimeError("another run has begun")  # which nobody hears any more
+            return call(*given)
 
 
 def main() -> int:
