@@ -85,8 +85,8 @@ def work(seeds: range, minutes: float = 0.0, beside: bool = False) -> Work:
     }
     if beside:
         nodes["metronome"] = [sys.executable, str(HERE / "metronome.py")]
+    began = time.monotonic()
     with start.processes(nodes, stderr=subprocess.DEVNULL):
-        began = time.monotonic()
         bench.until(lambda: bench.heard.get("controller", {}).get("state") == "idle", 60.0)
         done.active_s = time.monotonic() - began
         bench.until(lambda: len(bench.heard) == 3, 30.0)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from embodied.aims import seen_from
 from embodied.errors import UserError
 from embodied.protocols import Body
 from embodied.registry import register
+from embodied.spec import Channels
 from embodied.types import ActionChunk, Floats, Observation, Plan, Step
 from policies import perceive, skills
 from policies.aims import aims_of
@@ -24,11 +26,41 @@ if TYPE_CHECKING:
 
     from embodied.model.decode import Look
 
+MODES = ("skills", "visuomotor")
 LONGEST = 400  # characters of a goal
 FOREIGN = 0.5  # share of unknown words above which a goal is not our language
 LATEST_S = 12.0  # a step's motion ends after this long, whatever the model says of its progress
 NEWCOMER = 0.75  # how sure a thing must be that was not there at the first look
 NEAR_END = 0.97  # progress at which a step's motion has ended
+
+
+def check_mode(mode: str) -> None:
+    """UserError for one that there is not."""
+    if mode not in MODES:
+        raise UserError(f"unknown mode {mode!r}; choose from {', '.join(MODES)}")
+
+
+def check_fit(
+    model: Any, mode: str, sizes: Mapping[str, tuple[int, int] | None], states: Mapping[str, Channels]
+) -> None:
+    """UserError where these weights cannot be used on a body. sizes: camera -> width, height of its pictures, px; None where
+    that is not known yet."""
+    if mode == "visuomotor" and "action" not in model.config.statistics:
+        raise UserError("these weights were trained without motion; use mode=skills or train with motions=")
+    for camera, (height, width, _) in model.config.cameras.items():
+        if camera not in sizes:
+            needed = ", ".join(model.config.cameras)
+            raise UserError(f"camera {camera!r} is missing; the weights need {needed}")
+        have = sizes[camera]
+        if have is not None and have != (width, height):
+            raise UserError(
+                f"camera {camera!r} gives {have[0]}x{have[1]}, the weights need {width}x{height}; bring its pictures "
+                "to that size, or train weights for these"
+            )
+    for state, (_, channels) in model.config.states.items():
+        if state not in states or len(states[state]) != channels:
+            has = f"{len(states[state])} of them" if state in states else "none"
+            raise UserError(f"the weights need the state {state!r} of {channels} numbers, the body has {has}")
 
 
 @register("policy", "planner")
@@ -40,12 +72,13 @@ class Planner:
     the next one must begin with (real-time chunking, arXiv 2506.07339).  words_decide: verdicts follow the listing where
     it tells, else the answer to the question alone.  threads: of torch.  candidates: how many plans to weigh for a sentence
     (policies/candidates.py); 1 takes the likeliest.  precision: fp32, or bf16 for a backbone that others trained.
+    model: what the weights hold, where that is loaded already (embodied.model.weights.from_pretrained).
     """
 
     def __init__(
         self, body: Body, weights: str = "tabletop", mode: str = "skills", threads: int = 1, seed: int = 0,
         flow_steps: int = 5, execute: int = 8, inpaint: int = 0, words_decide: bool = True, candidates: int = 1,
-        precision: str = "fp32",
+        precision: str = "fp32", model: Any = None,
     ) -> None:  # fmt: skip
         import torch
 
@@ -53,8 +86,7 @@ class Planner:
         from embodied.model.grammar import Grammar
         from embodied.model.weights import from_pretrained
 
-        if mode not in ("skills", "visuomotor"):
-            raise UserError(f"unknown mode {mode!r}; choose from skills, visuomotor")
+        check_mode(mode)
         least = {
             "threads": (threads, 1),
             "flow_steps": (flow_steps, 1),
@@ -71,7 +103,7 @@ class Planner:
         self.execute, self.inpaint, self.words_decide = execute, inpaint, words_decide
         self.candidates = candidates
         self.execute_rows = execute if mode == "visuomotor" else None  # a skill's chunk is its whole motion
-        self.model = from_pretrained(weights)
+        self.model = from_pretrained(weights) if model is None else model
         if precision not in ("fp32", "bf16"):
             raise UserError(f"unknown precision {precision!r}; choose from fp32, bf16")
         if precision == "bf16" and self.model.config.backbone == "tiny":
@@ -82,16 +114,8 @@ class Planner:
             self.model.backbone.halve()
         self.grammar = Grammar(self.model.words)
         self.normalisation = Normalisation.from_dict(self.model.config.statistics)
-        if mode == "visuomotor" and "action" not in self.normalisation.names:
-            raise UserError(f"weights {weights!r} were trained without motion; use mode=skills or train with motions=")
-        for camera, (height, width, _) in self.model.config.cameras.items():
-            have = body.spec.cameras.get(camera)
-            if have is None:
-                needed = ", ".join(self.model.config.cameras)
-                raise UserError(f"camera {camera!r} is missing; the weights need {needed}")
-            if (have.height, have.width) != (height, width):
-                size = f"{have.width}x{have.height}"
-                raise UserError(f"camera {camera!r} gives {size}, the weights need {width}x{height}")
+        spec = body.spec
+        check_fit(self.model, mode, {name: (c.width, c.height) for name, c in spec.cameras.items()}, spec.states)
         self.reset()
 
     def reset(self) -> None:

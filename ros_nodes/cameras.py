@@ -26,19 +26,23 @@ class _Camera:
     pose: tuple[str, Matrix] | None = None
     pictures: dict[str, Any] = field(default_factory=dict[str, Any])  # kind -> Image or CompressedImage
     at_s: float = -np.inf
+    age_s: float = 0.0  # that the newest picture had when it came
     stamp: tuple[int, int] = (0, 0)
 
 
 class Cameras:
     """Filled by one thread, read from any. fixed: those on the base.  mounts: camera -> x y z roll pitch yaw where no topic says
-    it.  size: width, height that all are brought to, px; as they come if not given.  now_s: the clock that receipt is counted on.
+    it.  sizes: camera -> width, height that it is brought to, px, or None: as it comes.  now_s: the clock of receipt.
+    stamps_s: the clock of the messages' stamps, s, where a node has one: what was old when it came counts as that old.
     """
+
+    stamps_s: Callable[[], float] | None = None
 
     def __init__(
         self, names: Sequence[str], fixed: Sequence[str], mounts: Mapping[str, Sequence[float]],
-        size: tuple[int, int] | None = None, now_s: Callable[[], float] = time.monotonic,
+        sizes: Mapping[str, tuple[int, int] | None] | None = None, now_s: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
-        self.now_s, self._fixed, self._size, self._mounted = now_s, tuple(fixed), size, tuple(mounts)
+        self.now_s, self._fixed, self._sizes, self._mounted = now_s, tuple(fixed), sizes or {}, tuple(mounts)
         self._lock = threading.Lock()
         self._cameras = {name: _Camera() for name in names}
         for name, numbers in mounts.items():
@@ -76,8 +80,17 @@ class Cameras:
             one.pictures[kind] = message
             if kind == "image_raw":
                 if stamp != one.stamp or stamp == (0, 0):
-                    one.at_s = self.now_s()
+                    one.age_s = self._age_s(message.header.stamp)
+                    one.at_s = self.now_s() - one.age_s
                 one.stamp = stamp
+
+    def _age_s(self, stamp: Any) -> float:
+        """How old a picture that has just come is, s; 0 where nobody can tell."""
+        taken_s = wire.seconds(stamp)
+        if self.stamps_s is None or not taken_s:
+            return 0.0
+        age_s = self.stamps_s() - taken_s
+        return age_s if 0.0 <= age_s < np.inf else 0.0
 
     def take_info(self, camera: str, message: Any) -> None:
         with self._lock:
@@ -93,10 +106,10 @@ class Cameras:
         out: list[str] = []
         with self._lock:
             for name, camera in self._cameras.items():
-                kinds = {"camera_info": camera.info, "pose": camera.pose, "image_raw": camera.pictures.get("image_raw")}
-                if camera.at_s <= since_s:
-                    kinds["image_raw"] = None
-                out += [f"camera/{name}/{kind}" for kind, there in kinds.items() if there is None]
+                old = "image_raw" not in camera.pictures or camera.at_s <= since_s
+                late = f" (its stamps are {camera.age_s:.1f} s old)" if camera.age_s > PICTURE_S else ""
+                lacks = {"camera_info": camera.info is None, "pose": camera.pose is None, f"image_raw{late}": old}
+                out += [f"camera/{name}/{kind}" for kind, lacking in lacks.items() if lacking]
         return out
 
     def specs(self) -> dict[str, CameraSpec]:
@@ -108,7 +121,8 @@ class Cameras:
             parent = "base" if name in self._fixed else parent
             wire.check_camera(name, camera.info, camera.pictures)
             one = wire.camera(camera.info, pose, parent, "depth" in camera.pictures)
-            out[name] = fitted(one, *self._size) if self._size else one
+            size = self._sizes.get(name)
+            out[name] = fitted(one, *size) if size else one
         return out
 
     def see(self, t_s: float) -> tuple[float, Mapping[str, Any], Mapping[str, Any]]:
@@ -116,21 +130,22 @@ class Cameras:
         with self._lock:
             kinds = {name: dict(camera.pictures) for name, camera in self._cameras.items()}
             oldest = min((camera.at_s for camera in self._cameras.values()), default=np.inf)
-        seen = Pictures({name: one["image_raw"] for name, one in kinds.items() if "image_raw" in one}, self._size)
-        depth = Pictures({name: one["depth"] for name, one in kinds.items() if "depth" in one}, self._size)
+        seen = Pictures({name: one["image_raw"] for name, one in kinds.items() if "image_raw" in one}, self._sizes)
+        depth = Pictures({name: one["depth"] for name, one in kinds.items() if "depth" in one}, self._sizes)
         return t_s if self.now_s() - oldest <= PICTURE_S else oldest, seen, depth
 
 
 class Pictures(Mapping[str, Any]):
-    """Messages that become pictures, of this size if one is given, when they are looked at."""
+    """Messages that become pictures, of their camera's size if it has one, when they are looked at."""
 
-    def __init__(self, messages: dict[str, Any], size: tuple[int, int] | None) -> None:
-        self._messages, self._size, self._read = messages, size, dict[str, Any]()
+    def __init__(self, messages: dict[str, Any], sizes: Mapping[str, tuple[int, int] | None]) -> None:
+        self._messages, self._sizes, self._read = messages, sizes, dict[str, Any]()
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._read:
             read = wire.picture(self._messages[name])
-            self._read[name] = wire.fit(read, *self._size) if self._size else read
+            size = self._sizes.get(name)
+            self._read[name] = wire.fit(read, *size) if size else read
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:

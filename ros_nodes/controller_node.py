@@ -9,10 +9,12 @@ messages; the control loop (20 Hz) has a thread, and the policy beside it anothe
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -26,7 +28,7 @@ from embodied.control.loop import run
 from embodied.control.safety import Safety
 from embodied.errors import UserError
 from policies.motion import Tempo
-from ros_nodes import instruct_action, wire
+from ros_nodes import gate_services, instruct_action, wire
 from ros_nodes.body import Wire
 from ros_nodes.cameras import PICTURE_S
 from ros_nodes.description import described
@@ -37,6 +39,7 @@ from ros_nodes.telling import Teller, Telling
 WAIT_S = 10.0  # for cameras and joints, after an instruction
 STALE_S = 0.3  # s, of an observation
 BUDGET_S = 150.0  # of a run, at full speed
+BUSY_S = 5.0  # that a run waits for what the run before still computes
 HUNG_S = 0.3  # s without a command of the control loop after which it counts as hung
 ENDS = {"finished": "succeeded", "refused": "refused", "stopped": "stopped"}
 
@@ -64,10 +67,17 @@ class ControllerNode(LifecycleNode):
         self.diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", RELIABLE)
         self.steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_service(Trigger, "~/replan", self.replan)
+        gate_services.offer(self, self.stop)
+        # As long as the node: a new subscription would be told the last sentence once more, which was carried out long ago.
+        self.create_subscription(String, "~/instruction", self.instruct, LATCHED)
         self.instructed = 0  # how often something was asked
+        self.begun = False  # whether it was ever active
         self.topics: Any = None  # the robot's, once it is configured
-        self.made: Any = None  # the policy, once it is loaded
+        self.model: Any = None  # the weights, once they are read
+        self.made: Any = None  # the policy, from the first run on
         self.turn = threading.Lock()
+        self.busy = threading.Lock()  # held while the policy computes
+        self.lent: Lent | None = None  # to the newest run
         self.worker: threading.Thread | None = None
         self.halt = threading.Event()
         self.active, self.gate_fault, self.goal = False, "", ""
@@ -88,24 +98,26 @@ class ControllerNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Weights and robot description are read and checked against each other."""
-        self.before = {*self.subscriptions, *self.timers, *self.publishers}
+        before = {*self.subscriptions, *self.timers, *self.publishers}
         try:
             self.topics = self.link()
+            self.topics.stamps_s = partial(ros_s, self)
         except UserError as error:
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
-        self.create_subscription(String, "~/instruction", self.instruct, LATCHED)
         self.create_subscription(String, "gate/status", self.heed, LATCHED)
         self.create_timer(0.02, self.live_on, clock=self.steady)
         self.create_timer(1.0, self.diagnose, clock=self.steady)
+        self.configured = {*self.subscriptions, *self.timers, *self.publishers} - before
         self.teller.say(state="inactive")
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         self.active = True
         self.teller.say(state="idle")
-        if self._set("instruction"):
+        if self._set("instruction") and not self.begun:
             self.instruct(String(data=str(self._set("instruction"))))
+        self.begun = True
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -118,15 +130,17 @@ class ControllerNode(LifecycleNode):
         """What `configure` made is gone, so that it can be done again with other settings."""
         destroy: Any = ((self.subscriptions, self.destroy_subscription), (self.timers, self.destroy_timer))
         for all_, end in (*destroy, (self.publishers, self.destroy_publisher)):
-            for one in [one for one in all_ if one not in self.before]:
+            for one in [one for one in all_ if one in self.configured]:
                 end(one)
-        self.topics, self.made = None, None
+        self.topics, self.model, self.made = None, None, None
+        self.busy = threading.Lock()  # of the next policy, whatever this one still computes
         self.teller.say(state="unconfigured")
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         self.active = False
         self.stop()
+        self.teller.say(state="inactive")
         return TransitionCallbackReturn.SUCCESS
 
     def failed(self, why: str) -> None:
@@ -154,12 +168,14 @@ class ControllerNode(LifecycleNode):
         self.diagnostics.publish(said)
 
     def heed(self, message: String) -> None:
-        """What the gate has stopped is over: after a reset nothing goes on by itself."""
+        """What the gate has stopped is over: after a reset nothing goes on by itself. A gate that is disabled stands still without
+        a fault; a run that went on meanwhile would be far away when it is enabled."""
         said = wire.said(message.data)
         if "fault" not in said:
             self.get_logger().error(f"gate/status is no JSON object with a fault: {message.data[:60]!r}")
             return
-        self.gate_fault = fault = str(said["fault"])
+        disabled = "disabled" if said.get("state") == "disabled" else ""
+        self.gate_fault = fault = str(said["fault"]) or disabled
         if fault and not self.halt.is_set() and self.worker is not None and self.worker.is_alive():
             self.stop()
             self.teller.say(state="stopped", reason=f"gate: {fault}")
@@ -171,12 +187,12 @@ class ControllerNode(LifecycleNode):
         goal = message.data.strip()
         self.instructed += 1
         self.stop()
-        if not goal:
-            self.teller.say(state="idle" if self.active else "inactive")
+        if not self.active:
+            self.get_logger().warning("an instruction came while inactive; activate first")
+        elif not goal:
+            self.teller.say(state="idle")
         elif self.gate_fault:
             self.teller.say(state="refused", goal=goal, reason=f"gate: {self.gate_fault}")
-        elif not self.active:
-            self.get_logger().warning("an instruction came while inactive; activate first")
         else:
             self.goal, self.halt = goal, threading.Event()
             self.teller.say(state="waiting", goal=goal)
@@ -211,8 +227,10 @@ class ControllerNode(LifecycleNode):
                 if halt.is_set():
                     return
                 obs = body.reset()
+                if not self.teller.say(halt, state="running", goal=goal):  # stopped while it took charge
+                    body.close()
+                    return
                 safety = Safety(body.spec, stale_s=STALE_S, stop=halt.is_set)
-                self.teller.say(state="running", goal=goal)
                 result = run(
                     body, policy, goal, obs=obs, clock=topics.clock, safety=safety, lockstep=False,
                     watch=Telling(self.teller, topics, halt), **self.ways,
@@ -225,8 +243,20 @@ class ControllerNode(LifecycleNode):
             end, why = "stopped", f"{type(error).__name__}: {error}"
         if body is not None:
             body.close()
-        if not halt.is_set():
-            self.teller.say(state=end, goal=goal, reason=why)
+        self.teller.say(halt, state=end, goal=goal, reason=why)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """While the policy computes for nobody else. UserError when the run before does not let go of it."""
+        busy = self.busy
+        if not busy.acquire(timeout=BUSY_S):
+            raise UserError(
+                f"the policy still computes for the sentence before, after {BUSY_S:.0f} s; say it again, or configure anew"
+            )
+        try:
+            yield
+        finally:
+            busy.release()
 
     # --- what an arm needs
 
@@ -237,33 +267,73 @@ class ControllerNode(LifecycleNode):
 
     def link(self) -> Wire:
         """The robot's topics. UserError when weights and robot do not fit."""
+        from policies.planner import check_fit, check_mode
+
+        mode = str(self._set("mode"))
+        check_mode(mode)
         made = described(str(self._set("robot")), self.context)
         if lacking := sorted(self.looks() - set(made.cameras)):
             raise UserError(f"the weights need the cameras {', '.join(lacking)}, which {made.name} lacks")
         share = float(self._set("speed_share"))
         if not 0.001 <= share <= 1.0:
             raise UserError(f"speed_share={share} must be between 0.001 and 1.0: it can only slow the robot down")
+        if (
+            self.model is not None
+        ):  # sizes that the file leaves open are those of the first run's pictures: checked there
+            check_fit(self.model, mode, made.sizes, made.states)
         return Wire(self, made.slowed(share))
 
     def looks(self) -> set[str]:
-        """The cameras that the weights look through."""
+        """The cameras that the weights look through, which are read here: once, for the runs too."""
         from embodied.model.weights import from_pretrained
 
-        return set(from_pretrained(str(self._set("weights"))).config.cameras)
+        with loading():
+            self.model = from_pretrained(str(self._set("weights")))
+        return set(self.model.config.cameras)
 
     def policy(self, body: Any) -> Any:
-        """The planner, loaded at the first run; it reads the cameras' sizes."""
+        """The planner, made at the first run: it needs the cameras' sizes."""
         from policies.planner import Planner
 
-        if self.made is None:
-            get = self._set
-            with loading():
-                self.made = Planner(body, str(get("weights")), str(get("mode")), int(get("threads")), int(get("seed")))
-                # The first time takes longest: not while it is in charge.
-                self.made.plan(body.observe(), "pick the red block")
-        self.made.body = body
-        self.made.reset()
-        return self.made
+        made, model, get = self.made, self.model, self._set
+        with self.alone():
+            if made is None or made.model is not model:  # one of the weights before, that a run was still making
+                with loading():
+                    given = str(get("weights")), str(get("mode")), int(get("threads")), int(get("seed"))
+                    made = Planner(body, *given, model=model)
+                    # The first time takes longest: not while it is in charge.
+                    made.plan(body.observe(), "pick the red block")
+                self.made = made
+            made.body = body
+            made.reset()
+            return Lent(made, self)
+
+
+class Lent:
+    """A policy that one run after the other uses, for one of them. A run that was stopped may leave a call behind that still
+    computes, in a thread of its own: the next run begins when it has returned, and a call that has not begun by then never does."""
+
+    def __init__(self, policy: Any, node: ControllerNode) -> None:
+        self._policy, self._node, self._busy = policy, node, node.busy
+        node.lent = self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._policy, name)
+
+    def plan(self, *given: Any) -> Any:
+        return self._alone(self._policy.plan, *given)
+
+    def act(self, *given: Any) -> Any:
+        return self._alone(self._policy.act, *given)
+
+    def check(self, *given: Any) -> Any:
+        return self._alone(self._policy.check, *given)
+
+    def _alone(self, call: Callable[..., Any], *given: Any) -> Any:
+        with self._busy:
+            if self._node.lent is not self:
+                raise RuntimeError("another run has begun")  # which nobody hears any more
+            return call(*given)
 
 
 def main() -> int:

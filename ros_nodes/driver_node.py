@@ -15,7 +15,7 @@ from embodied import registry
 from embodied.control.chunks import Blend
 from embodied.types import ActionChunk, Observation, Plan
 from policies.steering import Steering
-from ros_nodes.controller_node import ControllerNode
+from ros_nodes.controller_node import ControllerNode, Lent
 from ros_nodes.forecasts import Forecasts
 from ros_nodes.process import live, ros_s
 from ros_nodes.vehicle_body import VehicleWire
@@ -50,9 +50,10 @@ class DriverNode(ControllerNode):
         return topics
 
     def policy(self, body: Any) -> Any:
-        if self.made is None:
-            self.made = registry.build("driver", str(self._set("driver")))
-        return TellingSteering(self.made, body.spec, self)
+        with self.alone():
+            if self.made is None:
+                self.made = registry.build("driver", str(self._set("driver")))
+            return Lent(TellingSteering(self.made, body.spec, self), self)
 
 
 class TellingSteering(Steering):

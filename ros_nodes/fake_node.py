@@ -51,7 +51,7 @@ class FakeNode(Node):
             self.create_timer(PICTURES_S, self.look, clock=steady)
 
     def camera(self, name: str) -> None:
-        size = self.robot.pictures or SIZES.get(name, SIZES["front"])
+        size = self.robot.sizes[name] or SIZES.get(name, SIZES["front"])
         spec = front(size) if name in self.robot.fixed else wrist(size)
         topics = {"camera_info": CameraInfo, "pose": PoseStamped}
         for said, (key, kind) in zip(

@@ -66,7 +66,10 @@ TOPICS = {
     "sim/goal": "the task's own sentence",
 }
 SERVICES = {
+    "controller/estop": "stop, and gate/estop",
     "controller/replan": "the last instruction anew",
+    "controller/reset_fault": "gate/reset_fault",
+    "controller/set_enabled": "gate/set_enabled",
     "draw/cancel": "stop drawing, at once",
     "draw/pause": "stop when the stroke is drawn",
     "draw/resume": "go on",

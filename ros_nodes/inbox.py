@@ -28,7 +28,7 @@ class Inbox(Cameras):
     def __init__(
         self, robot: Robot, now_s: Callable[[], float] = time.monotonic, told: Callable[[], None] = lambda: None
     ) -> None:
-        super().__init__(robot.cameras, robot.fixed, robot.mounts, robot.pictures, now_s)
+        super().__init__(robot.cameras, robot.fixed, robot.mounts, robot.sizes, now_s)
         self.robot, self.told = robot, told
         self._joints: dict[str, tuple[float, float]] = {}
         self._fresh: set[str] = set()

@@ -9,6 +9,7 @@ from rclpy.task import Future
 from std_msgs.msg import String
 
 ENDS = ("succeeded", "failed", "refused", "stopped")
+AWAY = ("idle", "inactive", "unconfigured")  # of a node that has no run any more and says nothing of how it ended
 LOOK_S = 0.05  # s between looks at how it goes
 
 
@@ -51,6 +52,8 @@ class Instructions:
             elif handle.is_cancel_requested:
                 node.instruct(String(data=""))
                 state, reason = "stopped", "canceled"
+            elif state in AWAY:
+                state, reason = "stopped", f"the controller is {state}"
             if state in ENDS:
                 return done.set_result((state, reason)) if not done.done() else None
             if (step := str(node.status.get("step", ""))) + state != told[0]:

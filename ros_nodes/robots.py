@@ -45,7 +45,7 @@ class Robot:
     gripper: its joint stands at closed + share * opening.  posture: what redundant joints are drawn to.
     watchdog: s without joint states that are a fault, 0.5 at most.
     limits: field -> a number for all arm joints, or joint -> number; they tighten the description's, never widen them.
-    pictures: width, height that all cameras' pictures are cut and brought to, px; as they come if not given.
+    pictures: width, height that pictures are cut and brought to, px, of all cameras or by camera; as they come if not given.
     mounts: camera -> x y z roll pitch yaw in the base frame or the hand's, where no topic says it.  topics: our name -> theirs.
     """
 
@@ -65,7 +65,7 @@ class Robot:
     offset: float = 0.0
     turn: tuple[float, ...] = (0.0, 0.0, 0.0)
     limited: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    pictures: tuple[int, int] | None = None
+    pictures: Any = None
     mounts: Mapping[str, Sequence[float]] = field(default_factory=dict[str, Sequence[float]])
     topics: Mapping[str, str] = field(default_factory=dict[str, str])
     posture: tuple[float, ...] | None = None
@@ -157,6 +157,17 @@ class Robot:
         return replace(self, hand=hand, limited={**self.limited, "speed": speed})
 
     @property
+    def sizes(self) -> dict[str, tuple[int, int] | None]:
+        """Camera -> width, height that its pictures are brought to, px; None: as they come."""
+        given = self.pictures if isinstance(self.pictures, Mapping) else dict.fromkeys(self.cameras, self.pictures)
+        if unknown := sorted(given.keys() - set(self.cameras)):
+            raise UserError(f"pictures names {unknown[0]!r}, which is none of the cameras {', '.join(self.cameras)}")
+        pairs: dict[str, Any] = {name: (one := given.get(name)) and tuple(map(int, one)) for name in self.cameras}
+        if wrong := [name for name, pair in pairs.items() if pair is not None and (len(pair) != 2 or min(pair) < 1)]:
+            raise UserError(f"pictures: {wrong[0]} = {given[wrong[0]]} must be a width and a height, px")
+        return pairs
+
+    @property
     def boxed(self) -> Box:
         low, high = zip(*(self.box[axis] for axis in "xyz"), strict=True)
         return Box(tuple(map(float, low)), tuple(map(float, high)))  # type: ignore[arg-type]
@@ -199,9 +210,6 @@ def robot(name: str, description: str = "") -> Robot:
     try:
         lists = {key: tuple(read[key]) for key in ("joints", "cameras", "fixed", "turn") if key in read}
         posture = tuple(read["posture"]) if read.get("posture") else None
-        if "pictures" in read:
-            width, height = map(int, read["pictures"])
-            read["pictures"] = width, height
         read["limited"] = dict(read.pop("limits", {}))
         if not 0.02 <= float(read.get("watchdog", 0.15)) <= 0.5:
             raise UserError(f"watchdog = {read['watchdog']} must be between 0.02 and 0.5 s")
@@ -211,7 +219,7 @@ def robot(name: str, description: str = "") -> Robot:
         made = Robot(**{**read, **lists, "name": path.stem, "posture": posture, "outputs": outputs})
         if made.urdf == TOPIC:
             made = replace(made, description=description)
-        _ = made.boxed, made.action, made.grip(0.0), made.opening(0.0)  # all that is read of it later
+        _ = made.sizes, made.boxed, made.action, made.grip(0.0), made.opening(0.0)  # all that is read of it later
         if made.urdf != TOPIC or description:
             _ = made.limits
     except UserError as error:

@@ -23,18 +23,27 @@ class Teller:
 
     def __init__(self, node: Any) -> None:
         self.node, self.logged, self.status = node, "", dict[str, Any]()
+        self._lock = threading.Lock()
         self._plan = node.create_publisher(String, "~/plan", LATCHED)
         self._status = node.create_publisher(String, "~/status", LATCHED)
         self._markers = node.create_publisher(MarkerArray, "~/markers", LATCHED)
         self._image = node.create_publisher(Image, "~/image", LATCHED)
         self._beside = Beside("show")
 
-    def say(self, **status: Any) -> None:
-        if (now := " ".join(str(status[key]) for key in ("state", "step", "reason") if status.get(key))) != self.logged:
-            self.logged = now
-            self.node.get_logger().info(now)
-        self.status = status
-        self._status.publish(String(data=json.dumps(status)))
+    def say(self, unless: threading.Event | None = None, **status: Any) -> bool:
+        """Whether it was said. unless: a run's, which has nothing to say any more once it is set. Who sets it and then says how it
+        stands has the last word: what the run was just saying comes before that."""
+        with self._lock:
+            if unless is not None and unless.is_set():
+                return False
+            if (
+                now := " ".join(str(status[key]) for key in ("state", "step", "reason") if status.get(key))
+            ) != self.logged:
+                self.logged = now
+                self.node.get_logger().info(now)
+            self.status = status
+            self._status.publish(String(data=json.dumps(status)))
+            return True
 
     def plan(self, plan: Plan, seconds: float) -> None:
         steps = [{"text": s.text, "points": [[p.u, p.v] for p in s.points]} for s in plan.steps]
@@ -68,19 +77,17 @@ class Telling(Watch):
 
     def __init__(self, teller: Teller, topics: Any, halt: threading.Event) -> None:
         self.teller, self.topics, self._seen = teller, topics, Observation(0.0, {}, {})
-        self._heard: Callable[[], bool] = lambda: not halt.is_set()
+        self._halt = halt
 
     def planned(self, plan: Plan, obs: Observation, seconds: float) -> None:
         self._seen = obs
-        if self._heard():
+        if not self._halt.is_set():
             self.teller.plan(plan, seconds)
             self.teller.show(plan, obs, self.topics)
 
     def began(self, plan: Plan) -> None:
-        if self._heard():
+        if self.teller.say(self._halt, **{**self.teller.status, "step": plan.current.text}):
             self.teller.show(plan, self._seen, self.topics)
-            self.teller.say(**{**self.teller.status, "step": plan.current.text})
 
     def checked(self, step: Step, p: float, obs: Observation) -> None:
-        if self._heard():
-            self.teller.say(**{**self.teller.status, "checked": step.text, "p": round(p, 3)})
+        self.teller.say(self._halt, **{**self.teller.status, "checked": step.text, "p": round(p, 3)})

@@ -71,6 +71,18 @@ def test_a_shipped_robot_keeps_its_makers_limits_and_does_not_move_by_itself(nam
     assert made.opening(made.grip(0.03)) == pytest.approx(0.03)
 
 
+def test_the_shipped_weights_look_at_what_the_shipped_robots_show() -> None:
+    pytest.importorskip("torch")
+    from embodied.model.weights import from_pretrained
+    from policies.planner import check_fit
+
+    model = from_pretrained("tabletop")
+    for name, joints in MAKERS.items():
+        made = robot(name, chain(joints, robot(name).tip))
+        assert None not in made.sizes.values()
+        check_fit(model, "skills", made.sizes, made.states)
+
+
 def changed(tmp_path: object, **lines: str) -> str:
     """The path of a copy of ur5e.yaml with some of its lines replaced."""
     text = (robots.FOLDER / "ur5e.yaml").read_text().splitlines()

@@ -21,7 +21,7 @@ from embodied.errors import UserError  # noqa: E402
 from embodied.types import Command  # noqa: E402
 from ros_nodes import wire  # noqa: E402
 from ros_nodes.body import RosBody, Wire  # noqa: E402
-from ros_nodes.cameras import PICTURE_S  # noqa: E402
+from ros_nodes.cameras import PICTURE_S, Cameras  # noqa: E402
 from ros_nodes.inbox import ROWS  # noqa: E402
 from ros_nodes.robots import robot  # noqa: E402
 from sim.body import SimBody  # noqa: E402
@@ -162,3 +162,25 @@ def test_a_slowed_robot_says_how_slow_it_is_and_how_far_the_hand_was_sent(body: 
     sent = slow.apply(Command(0.0, np.array([x, y, z - 0.2, yaw, 0.08], np.float32)))
     assert sent.values == pytest.approx([x, y, z - 0.003, yaw, 0.08], abs=1e-5)
     world.close()
+
+
+@pytest.mark.parametrize(
+    ("clock_s", "stamp_s", "age_s"),
+    [(50.0, 48.5, 1.5), (50.0, 50.0, 0.0), (50.0, 51.0, 0.0), (50.0, 0.0, 0.0), (np.nan, 48.5, 0.0), (np.inf, 48.5, 0.0),
+     (None, 48.5, 0.0)],
+)  # fmt: skip
+def test_a_picture_is_as_old_as_its_stamp_says_where_a_clock_is_known(
+    clock_s: float | None, stamp_s: float, age_s: float
+) -> None:
+    now = [100.0]
+    cameras = Cameras(["front"], [], {}, now_s=lambda: now[0])
+    cameras.stamps_s = None if clock_s is None else lambda: clock_s
+    picture = wire.image_message(np.zeros((2, 2, 3), np.uint8), "front", stamp_s)
+    cameras.take_picture("front", "image_raw", picture)
+    late = f" (its stamps are {age_s} s old)" if age_s else ""
+    assert f"camera/front/image_raw{late}" in cameras.missing(100.0 - age_s)
+    assert "camera/front/image_raw" not in " ".join(cameras.missing(100.0 - age_s - 1e-6))
+    assert cameras.see(100.0)[0] == (100.0 - age_s if age_s > PICTURE_S else 100.0)
+    now[0] += 2.0
+    cameras.take_picture("front", "image_raw", picture)
+    assert cameras.see(102.0)[0] == (102.0 if not stamp_s else 100.0 - age_s)  # it has frozen

@@ -170,6 +170,10 @@ def test_a_fake_arm_does_what_even_a_dry_run_says_and_shows_pictures(bench: Benc
         bench.instruction.publish(String(data="wave"))
         bench.until(lambda: np.abs(np.array(joints[-1].position) - first).max() > 0.05, 30.0)
         bench.until(lambda: infos)
+        assert bench.call("controller/estop").success  # which is the gate's
+        bench.until(lambda: bench.heard["gate"]["fault"] == "emergency stop")
+        assert bench.call("controller/reset_fault").success
+        bench.until(lambda: not bench.heard["gate"]["fault"])
     assert not bench.sent and (pictures[0].width, pictures[0].height) == (infos[0].width, infos[0].height)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path as Folder
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,13 +18,17 @@ pytestmark = pytest.mark.ros
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
+import rclpy  # noqa: E402
 from nav_msgs.msg import Odometry  # noqa: E402
 from std_msgs.msg import Bool, String  # noqa: E402
 from test_robots import MAKERS, chain  # noqa: E402
 
 from embodied.errors import UserError  # noqa: E402
+from embodied.spec import BodySpec, Channels  # noqa: E402
 from ros_nodes import start  # noqa: E402
+from ros_nodes.controller_node import ControllerNode  # noqa: E402
 from ros_nodes.description import described  # noqa: E402
+from ros_nodes.driver_node import DriverNode  # noqa: E402
 from ros_nodes.fake import Base, Bench  # noqa: E402
 from ros_nodes.process import LATCHED, RELIABLE  # noqa: E402
 from ros_nodes.vehicles import FOLDER  # noqa: E402
@@ -123,3 +129,50 @@ def test_a_robot_is_described_by_a_topic_or_said_not_to_be() -> None:
             bench.heard
         )
     bench.close()
+
+
+class Slow:
+    """A planner or driver that computes until it is told to go on, and notes what is asked of it."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on, self.asked, self.model = threading.Event(), threading.Event(), list[str](), None
+
+    def reset(self) -> None:
+        self.asked.append("reset")
+
+    def begin(self, spec: Any) -> None:
+        self.plan(None, spec.facts["task"]) if "task" in spec.facts else self.reset()
+
+    def plan(self, obs: Any, goal: str) -> None:
+        self.asked.append(f"{goal} begins")
+        self.begun.set()
+        self.go_on.wait(20.0)
+        self.asked.append(f"{goal} ends")
+
+
+@pytest.mark.parametrize("kind", [ControllerNode, DriverNode])
+def test_a_run_waits_for_what_the_one_before_still_computes(
+    kind: type[ControllerNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rclpy.init(args=["--ros-args", "-p", "autostart:=false"])
+    node, slow = kind(), Slow()
+    node.made = slow
+    ego = Channels(("speed",), ("m/s",), (0.0,), (9.0,), 20.0)
+    body = SimpleNamespace(spec=BodySpec("car", {}, {"ego": ego}, ego))
+    old = node.policy(body)
+    left = threading.Thread(target=old.plan, args=(None, "old"), daemon=True)
+    left.start()
+    slow.begun.wait()
+    monkeypatch.setattr("ros_nodes.controller_node.BUSY_S", 0.01)
+    with pytest.raises(UserError, match="still computes for the sentence before"):
+        node.policy(body)
+    monkeypatch.setattr("ros_nodes.controller_node.BUSY_S", 5.0)
+    threading.Timer(0.0, slow.go_on.set).start()
+    new = node.policy(body)
+    left.join()
+    new.plan(None, "new")
+    with pytest.raises(RuntimeError, match="another run"):
+        old.plan(None, "old")
+    assert slow.asked == ["reset", "old begins", "old ends", "reset", "new begins", "new ends"]
+    node.destroy_node()
+    rclpy.try_shutdown()
