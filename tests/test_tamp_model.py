@@ -118,9 +118,8 @@ def test_weights_come_back_as_they_were_and_others_are_refused(model, tmp_path):
 @pytest.mark.parametrize(
     "chosen", [{}, {"count": "8"}, {"goals": "unseen", "count": "6"}, {"goals": "russian"}, {"unseen": True}]
 )
-def test_the_exam_asks_every_kind_and_its_report_holds_them(model, tmp_path, chosen, monkeypatch):
+def test_the_exam_asks_every_kind_and_its_report_holds_them(model, tmp_path, chosen):
     save(model, tmp_path / "weights")
-    monkeypatch.setattr(evaluate_tamp.Worker, "kept", None)
     answers = evaluate_tamp.some(Job("tamp", 0, 4, Evaluate(weights=str(tmp_path / "weights"), **chosen)))
     assert all(a["seed"] >= TEST for a in answers)
     final = report_tests.summary(answers, suite="tamp", note=evaluate_tamp.NOTE)

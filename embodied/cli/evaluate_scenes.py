@@ -23,7 +23,7 @@ def _made(job: Job) -> tuple[Any, Any]:
 
 def some(job: Job) -> list[dict[str, Any]]:
     """The answers about the job's tables."""
-    tables, policy = kept("tables", lambda: _made(job))
+    tables, policy = kept(("tables", job.settings), lambda: _made(job))
     run = job.settings.seed * parts.outside("sim.task").EPISODES
     return [a for k in range(job.first, job.last) for a in _table(tables, policy, run + k)]
 

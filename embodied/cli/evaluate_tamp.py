@@ -27,7 +27,7 @@ def _made(job: Job) -> tuple[Any]:
 
 def some(job: Job) -> list[dict[str, Any]]:
     """Every answer of the job's scenes with its test and seed."""
-    (asked,) = kept("exam", lambda: _made(job))
+    (asked,) = kept(("exam", job.settings), lambda: _made(job))
     seed_of = parts.outside("sim.tamp.exam").seed_of
     scenes = [asked.scene(seed_of(job.settings.seed, k)) for k in range(job.first, job.last)]
     return [{"test": kind, "seed": scene["seed"], **test} for scene in scenes for kind, test in scene["tests"].items()]

@@ -24,7 +24,7 @@ def _made(job: Job) -> tuple[Any, Any]:
 
 def some(job: Job) -> list[dict[str, Any]]:
     """The verdicts on the job's trials."""
-    trials, policy = kept("trials", lambda: _made(job))
+    trials, policy = kept(("trials", job.settings), lambda: _made(job))
     run = job.settings.seed * parts.outside("sim.task").EPISODES
     ask = _failure if job.suite == "failures" else _affordance
     return [ask(trials, policy, run + k) for k in range(job.first, job.last)]
