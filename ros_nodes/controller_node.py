@@ -83,8 +83,7 @@ class ControllerNode(LifecycleNode):
         self.active, self.gate_fault, self.goal = False, "", ""
         self.teller.status = {"state": "unconfigured"}
         self.action = instruct_action.offer(self)
-        if self._set("autostart"):
-            self.trigger_configure()
+        if self._set("autostart") and self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
     @property
@@ -274,14 +273,11 @@ class ControllerNode(LifecycleNode):
         made = described(str(self._set("robot")), self.context)
         if lacking := sorted(self.looks() - set(made.cameras)):
             raise UserError(f"the weights need the cameras {', '.join(lacking)}, which {made.name} lacks")
-        share = float(self._set("speed_share"))
-        if not 0.001 <= share <= 1.0:
-            raise UserError(f"speed_share={share} must be between 0.001 and 1.0: it can only slow the robot down")
         if (
             self.model is not None
         ):  # sizes that the file leaves open are those of the first run's pictures: checked there
             check_fit(self.model, mode, made.sizes, made.states)
-        return Wire(self, made.slowed(share))
+        return Wire(self, made.slowed(float(self._set("speed_share"))))
 
     def looks(self) -> set[str]:
         """The cameras that the weights look through, which are read here: once, for the runs too."""

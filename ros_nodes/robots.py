@@ -151,6 +151,7 @@ class Robot:
 
     def slowed(self, share: float) -> Robot:
         """With this share of all its speeds: what its gate lets through with the same `speed_share`."""
+        check_share(share)
         limits = self.limits
         speed = {name: share * value for name, value in zip(self.names, limits.speed.tolist(), strict=True)}
         hand = {key: share * float(value) for key, value in self.hand.items()}
@@ -201,6 +202,12 @@ class Robot:
             "arm": arm,
             "joints": Channels(names, units, tuple(self.arm.low.tolist()), tuple(self.arm.high.tolist()), RATE_HZ),
         }
+
+
+def check_share(share: float) -> None:
+    """UserError for a `speed_share` that is none."""
+    if not 0.001 <= share <= 1.0:
+        raise UserError(f"speed_share={share} must be between 0.001 and 1.0: it can only slow the robot down")
 
 
 def robot(name: str, description: str = "") -> Robot:

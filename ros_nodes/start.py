@@ -15,7 +15,7 @@ from typing import Any
 
 from ros_nodes import vehicles
 from ros_nodes.process import environment
-from ros_nodes.robots import read, robot
+from ros_nodes.robots import check_share, read, robot
 
 SIM_CAR = "sim_car"
 GRACE_S = 3.0  # between asking a process to end and ending it
@@ -69,6 +69,7 @@ def run(
     """Controller and gate of the robot called `name`; until Ctrl-C or until one ends. sim: with the simulator, so set. fake: with
     an arm that does what it is sent."""
     robot(name)  # says what is wrong with the file
+    check_share(speed_share)
     commands: dict[str, Sequence[str]] = {
         "gate": command("gate_node", {"robot": name, "fake": fake, "speed_share": speed_share} | _dry(dry_run)),
         "controller": command(

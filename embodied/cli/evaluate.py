@@ -76,7 +76,7 @@ def filmed(job: Any, videos: int, once: Callable[[Path | None], dict[str, Any]])
 
 
 def episode(job: Job) -> dict[str, Any]:
-    body, policy = kept(job.task, lambda: _made(job))
+    body, policy = kept((job.task, job.settings), lambda: _made(job))
 
     def once(film: Path | None) -> dict[str, Any]:
         if film is None:

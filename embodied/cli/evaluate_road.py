@@ -68,7 +68,8 @@ class _Notes(Watch):
 
 def once(job: Job, film: Path | None = None) -> dict[str, Any]:
     """One episode. film: also write it there."""
-    body, policy = kept((job.body, job.task), lambda: made(job.body, job.task, job.policy, job.weights))
+    wanted = job.body, job.task, job.policy, job.weights
+    body, policy = kept(wanted, lambda: made(*wanted))
     seed = parts.seed_of("seen", job.seed, job.episode)
     obs = body.reset(seed)
     policy.reset()

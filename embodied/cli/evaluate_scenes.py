@@ -7,7 +7,6 @@ from typing import Any
 
 from embodied import report_tests
 from embodied.cli import exam, parts
-from embodied.cli.evaluate import kept
 from embodied.cli.exam import Job
 from embodied.cli.settings import Evaluate
 from embodied.plan import read_listing
@@ -16,14 +15,9 @@ NOTE = "Right is what matches word for word. Captions and changes are written fr
 TEXTS = ("caption", "change")  # what BLEU and CIDEr are of
 
 
-def _made(job: Job) -> tuple[Any, Any]:
-    tables = parts.outside("sim.asked").Tables()
-    return tables, parts.policy("planner", {}, tables.body, "skills", job.settings.weights, job.settings.seed)
-
-
 def some(job: Job) -> list[dict[str, Any]]:
     """The answers about the job's tables."""
-    tables, policy = kept(("tables", job.settings), lambda: _made(job))
+    tables, policy = exam.asked(job, parts.outside("sim.asked").Tables)
     run = job.settings.seed * parts.outside("sim.task").EPISODES
     return [a for k in range(job.first, job.last) for a in _table(tables, policy, run + k)]
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from embodied import report_tests
 from embodied.cli import exam, parts
-from embodied.cli.evaluate import kept
 from embodied.cli.exam import Job
 from embodied.cli.settings import Evaluate
 from embodied.plan import read_listing
@@ -17,14 +16,9 @@ NOTE = {
 }  # fmt: skip
 
 
-def _made(job: Job) -> tuple[Any, Any]:
-    trials = parts.outside("sim.trials").Trials()
-    return trials, parts.policy("planner", {}, trials.body, "skills", job.settings.weights, job.settings.seed)
-
-
 def some(job: Job) -> list[dict[str, Any]]:
     """The verdicts on the job's trials."""
-    trials, policy = kept(("trials", job.settings), lambda: _made(job))
+    trials, policy = exam.asked(job, parts.outside("sim.trials").Trials)
     run = job.settings.seed * parts.outside("sim.task").EPISODES
     ask = _failure if job.suite == "failures" else _affordance
     return [ask(trials, policy, run + k) for k in range(job.first, job.last)]

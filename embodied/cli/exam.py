@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from embodied import report_tests
-from embodied.cli.evaluate import resumed, spread
+from embodied.cli import parts
+from embodied.cli.evaluate import kept, resumed, spread
 from embodied.cli.run import folder
 from embodied.cli.settings import Evaluate
 from embodied.errors import UserError
@@ -43,6 +44,16 @@ def answers(
 def check(settings: Evaluate) -> None:
     if settings.scenes < 1:
         raise UserError(f"scenes={settings.scenes} is too small; give 1 or more")
+
+
+def asked(job: Job, make: Callable[[], Any]) -> tuple[Any, Any]:
+    """What a suite asks about, with its `body`, and the planner on that; kept from job to job."""
+
+    def made() -> tuple[Any, Any]:
+        one = make()
+        return one, parts.policy("planner", {}, one.body, "skills", job.settings.weights, job.settings.seed)
+
+    return kept((job.suite, job.settings), made)  # type: ignore[return-value]
 
 
 def report(out: Path, final: Mapping[str, Any], shown: Sequence[Answer]) -> int:

@@ -13,10 +13,6 @@ def main(settings: Ros, chosen: dict[str, str]) -> int:
     parts.check_choice("mode", settings.mode, parts.MODES)
     parts.check_choice("dry_run", settings.dry_run.lower(), ("", "true", "false"))
     dry_run = settings.dry_run.lower() == "true" if settings.dry_run else None
-    if not 0.001 <= settings.speed_share <= 1.0:
-        raise UserError(
-            f"speed_share={settings.speed_share} must be between 0.001 and 1.0: it can only slow the robot down"
-        )
     start = parts.outside("ros_nodes.start")
     if start.drives(settings.robot):
         if settings.fake:
