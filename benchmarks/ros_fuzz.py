@@ -162,11 +162,13 @@ def fire(target: Target, messages: int) -> str:
     first, speeds = (
         np.array(rows).reshape(-1, sent.shape[1]) for rows in (bench.first or sent, bench.speeds or 0 * sent)
     )
-    # To be held where a joint was measured is safe anywhere; to be sent to move it is not.
-    outside = (sent < target.most[0] - 1e-9).any(1) | (sent > target.most[1] + 1e-9).any(1)
-    moving = np.abs(sent - first).max(1, initial=0.0) > 1e-9 if bench.first else np.ones(len(sent), bool)
-    fast = (speeds > target.fastest + 1e-6).any(1)
-    bad = int(np.sum(~np.isfinite(sent).all(1) | (outside & moving) | fast))
+    low, high = target.most
+    told = [np.array([*bench.told.get(name, ())]) for name in bench.names] if bench.first else [np.zeros(0)] * len(low)
+    # Beyond a limit it may be held where a joint was measured, and come back; nothing else.
+    out, before = (np.maximum(np.maximum(low - rows, rows - high), 0.0) for rows in (sent, first))
+    measured = np.array([np.isin(column, of) for column, of in zip(sent.T, told, strict=True)]).T.reshape(sent.shape)
+    beyond = (out > 1e-9) & ~measured & ~(out < before)
+    bad = int(np.sum((~np.isfinite(sent) | beyond | (speeds > target.fastest + 1e-6)).any(1)))
     return (
         f"fuzz of the {target.name}: {messages} messages on each of {', '.join(target.throws)}; crashed: "
         f"{', '.join(crashed) or 'none'}, works afterwards: {alive}, commands sent: {len(sent)}, unsafe: {bad}; wanted none, 0"

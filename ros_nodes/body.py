@@ -46,8 +46,16 @@ class Wire(Inbox):
         """For one run."""
         return RosBody(self)
 
-    def message(self, times: np.ndarray, rows: np.ndarray) -> JointTrajectory:
-        return wire.trajectory_message(self.robot.names, times, rows, ros_s(self.node))
+    def message(self, times: np.ndarray, rows: np.ndarray, velocities: np.ndarray | None = None) -> JointTrajectory:
+        return wire.trajectory_message(self.robot.names, times, rows, ros_s(self.node), velocities)
+
+    def chunk(self, rows: np.ndarray, before: np.ndarray) -> JointTrajectory:
+        """Rows (k, n) from the next tick on, after `before` (n,), with the velocities of a smooth curve through them; at rest at
+        its end, as a trajectory controller demands."""
+        padded = np.vstack([before, rows, rows[-1:]])
+        velocities = (padded[2:] - padded[:-2]) * (RATE_HZ / 2)
+        velocities[-1] = 0.0
+        return self.message(np.arange(1, len(rows) + 1) / RATE_HZ, rows, velocities)
 
     def stand_still(self, who: object = None) -> None:
         """Tell the gate to hold; what a run still has to say after that is not sent. who: only if that run is still in charge."""
@@ -62,6 +70,7 @@ class RosBody:
         self.topics, self.robot = topics, topics.robot
         self._spec: BodySpec | None = None
         self.servo = self.robot.new_servo()  # of this thread
+        self._upcoming = np.zeros((0, 5))
 
     @property
     def spec(self) -> BodySpec:
@@ -78,13 +87,21 @@ class RosBody:
     def observe(self) -> Observation:
         return self.topics.observe(self.servo.aim_of)
 
+    def upcoming(self, rows: np.ndarray) -> None:
+        """What will follow the next command if nothing changes, (k, 5): the gate goes on with it when a tick comes late."""
+        self._upcoming = rows
+
     def apply(self, command: Command) -> Command:
-        """One step of the servo towards the command, sent as where every joint is due one tick later; what comes back is how
-        far the hand was sent, which lags behind a command that asks for more than the hand's speed or the joints'."""
-        *aim, width = np.asarray(command.values, float).tolist()
-        row = np.append(self.servo.follow(*aim), self.robot.grip(width))
-        self.topics.out.send(self, self.topics.message(np.array([1 / RATE_HZ]), row[None]))
-        return Command(command.t_s, np.array([*self.servo.aim, width], np.float32))
+        """One step of the servo towards the command, sent as where every joint is due one tick later, and after it where they will
+        be due; what comes back is how far the hand was sent, which lags behind a command that asks for more than the hand's speed
+        or the joints'."""
+        values, before = np.asarray(command.values, float).tolist(), self.servo.q
+        rows = [values, *self._upcoming.tolist()]
+        self._upcoming = self._upcoming[:0]
+        joints = [self.servo.follow(*values[:4]), *self.servo.foresee([row[:4] for row in rows])]
+        grips = [self.robot.grip(row[4]) for row in rows[: len(joints)]]
+        self.topics.out.send(self, self.topics.chunk(np.column_stack([joints, grips]), np.append(before, grips[0])))
+        return Command(command.t_s, np.array([*self.servo.aim, values[4]], np.float32))
 
     def close(self) -> None:
         self.topics.stand_still(self)

@@ -60,6 +60,7 @@ class Bench:
         self._path = np.zeros(1), START[None]  # when, where: what the arm follows
         self.sent: list[tuple[float, np.ndarray]] = []  # when, last row
         self.first: list[np.ndarray] = []  # first row of each
+        self.told: dict[str, set[float]] = {name: set() for name in self.names}  # where each joint was said to be
         self.speeds: list[np.ndarray] = []  # the most of each joint in each, per s
         self._clients: dict[str, Any] = {}
         self.ahead = 0.0  # s, how far the last trajectory reaches
@@ -110,6 +111,8 @@ class Bench:
 
     def state(self, names: Sequence[str], positions: np.ndarray, when_s: float) -> JointState:
         message = JointState(name=list(names), position=positions.tolist())
+        for name, position in zip(names, positions.tolist(), strict=False):
+            self.told.setdefault(name, set()).add(position)
         message.header.stamp = wire.stamp(max(0.0, when_s))
         return message
 

@@ -308,3 +308,27 @@ def test_a_body_that_gets_no_nearer_gives_the_motion_up():
     result = run(body, ToyPolicy(), "tidy", confirm=False)
     assert [e["event"] for e in result.log].count("stuck") == 2 and max(body.asked[:40]) <= 0.04
     assert [e["event"] for e in result.log].count("checked") == 2 and result.ticks < 80
+
+
+def test_a_body_that_asks_hears_what_will_follow_as_far_as_it_would_pass() -> None:
+    class Told(ToyBody):
+        heard: list[list[float]] = []
+
+        def upcoming(self, rows: np.ndarray) -> None:
+            assert len(self.heard) == len(self.sent)
+            self.heard.append(rows[:, 0].tolist())
+
+    class Wild(ToyPolicy):
+        def act(self, obs: Observation, plan: Plan) -> ActionChunk:
+            chunk = super().act(obs, plan)
+            if len(chunk.actions):
+                chunk.actions[4] = np.nan if plan.at else 0.9  # no number; faster than it may go
+            return chunk
+
+    for policy, ends in ((ToyPolicy(), [4, 3, 2, 1, 0]), (Wild(), [3, 2, 1, 0, 0])):
+        body = Told()
+        body.heard = []
+        run(body, policy, "go", confirm=False)
+        assert [len(rows) for rows in body.heard[:5]] == ends
+        for k, rows in enumerate(body.heard[:4]):
+            assert body.sent[k + 1 : k + 1 + len(rows)] == pytest.approx(rows)

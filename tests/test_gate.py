@@ -165,6 +165,23 @@ def test_what_is_held_beyond_a_limit_stays_there_and_a_grip_on_a_thing_does_not_
     )  # the arm stands at once, the grip takes its time
 
 
+@given(st.floats(-0.15, 0.23), st.floats(0.0, 0.24))
+def test_a_held_gripper_is_never_sent_faster_than_it_may_go_wherever_it_is_measured(
+    measured: float, later: float
+) -> None:
+    made = gate()
+    send(made, [[0.1, -0.2, 0.0]], 10.0)
+    made.stop()
+    now = 10.01 + later
+    made.joints(["grip"], [measured], now, now)
+    held = made.tick(now)
+    assert held is not None
+    steps = np.diff(held.positions[:, 2]) / np.diff(held.times)
+    assert np.abs(steps).max(initial=0.0) <= LIMITS.speed[2] + 1e-9
+    ends = made.tick(10.3)
+    assert ends is not None and ends.positions[-1, 2] == pytest.approx(held.positions[-1, 2])
+
+
 def test_numbers_whose_difference_is_none_are_refused() -> None:
     made = gate()
     send(made, [[1.5e308, 0, 0], [-1.5e308, 0, 0]], 10.0)

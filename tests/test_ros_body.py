@@ -148,6 +148,33 @@ def test_commands_become_the_joint_angles_that_the_simulated_arm_is_driven_to(bo
     world.close()
 
 
+def test_a_command_says_where_the_joints_will_be_due_if_nothing_changes_and_how_fast(body: RosBody) -> None:
+    world = SimBody("place-in-bowl")
+    world.reset(3)
+    joints(body, world)
+    pictures(body, world)
+    body.reset()
+    x, y, z, yaw = body.servo.aim
+    rows = np.array([[x + 0.01 * k, y, z, yaw + 0.05 * k, 0.04 - 0.002 * k] for k in range(1, 7)])
+    for k, row in enumerate(rows):
+        body.upcoming(rows[k + 1 :][:4])
+        body.apply(Command(0.0, row.astype(np.float32)))
+    chunks, later = [wire.rows(m) for m in body.sent], body.sent  # type: ignore[attr-defined]
+    for k, (positions, times) in enumerate(chunks):
+        count = min(5, len(rows) - k)
+        np.testing.assert_allclose(times, np.arange(1, count + 1) / 20)
+        sent = np.array([positions[0] for positions, _ in chunks[k : k + count]])
+        np.testing.assert_allclose(positions, sent, atol=1e-6)  # what was foretold was done
+    middle = np.array(later[2].points[1].velocities)
+    np.testing.assert_allclose(middle, (chunks[4][0][0] - chunks[2][0][0]) * 10, atol=1e-6)
+    assert not np.any(later[2].points[-1].velocities) and np.any(later[2].points[0].velocities)
+    far = np.array([[x, y, z, yaw, 0.04], [x + 0.3, y, z, yaw, 0.04], [x, y, z, yaw, 0.0], [x, y, z, yaw, 0.0]])
+    body.upcoming(far[1:])
+    body.apply(Command(0.0, far[0].astype(np.float32)))
+    assert len(later[-1].points) == 1  # the hand is still on its way there: nothing after it is promised
+    world.close()
+
+
 def test_a_slowed_robot_says_how_slow_it_is_and_how_far_the_hand_was_sent(body: RosBody) -> None:
     world = SimBody("place-in-bowl")
     world.reset(3)

@@ -78,10 +78,10 @@ class Gate(Latch):
         n = len(self.limits.names)
         self.measured, self._stamped = np.zeros(n), np.full(n, -np.inf)
         self._gripping = np.isin(self.limits.names, self.grips)
-        self._grip: Joints | None = None  # what was commanded last; only the gripper's matters
         self._beat_at = -np.inf
         self._wanted: Path | None = None  # what the controller wants, from where the robot was when it said so
-        self._path: Path | None = None  # what was sent last
+        self._path: Path | None = None  # what it follows, which was sent last
+        self._sent: Path | None = None  # the same, also when it is not followed any more: what grips goes on with it
         self._held: Joints | None = None
         self._in_charge = self._halted = False
 
@@ -143,7 +143,7 @@ class Gate(Latch):
         if not ahead.any() or not np.isfinite(self._stamped).all():
             return None
         order = [list(names).index(name) for name in self.limits.names]
-        start = self._start() if self._path is None else self._path.at(now_s)[0]
+        start = self._start(now_s) if self._path is None else self._path.at(now_s)[0]
         self._wanted = Path(np.array([now_s, *(stamp_s + due[ahead])]), np.vstack([start, rows[ahead][:, order]]))
         self._in_charge, self._halted, self._held = True, False, None
         return None
@@ -172,7 +172,7 @@ class Gate(Latch):
         if not self.fault and not self._fresh(now_s):
             self._trip(f"joint states: none for {now_s - self._stamped.min():.3f} s")
             # What was measured last is old by now: where it was sent to meanwhile is the better guess.
-            self._held = None if self._path is None else self._standing(self._path.at(now_s)[0])
+            self._held = None if self._path is None else self._path.at(now_s)[0]
         if not self.fault and self._in_charge and now_s - self._beat_at > self.beat_s:
             self._trip(f"controller: no sign of life for {now_s - self._beat_at:.3f} s")
         if not self.fault and self.follows and self._path is not None:
@@ -180,12 +180,12 @@ class Gate(Latch):
             if off.any():
                 self._trip(f"tracking: {self.limits.names[int(np.argmax(off))]} is not where it was sent")
         if self.fault or self._halted or not self.enabled:
-            return self._hold()
+            return self._hold(now_s)
         return None if self._wanted is None else self._next(self._wanted, now_s)
 
     def _next(self, wanted: Path, now_s: float) -> Trajectory | None:
         """Samples towards what is wanted, within all limits; cut off where the tip would leave the box."""
-        limits, at, speed, gained = self.limits, self._start(), np.zeros_like(self.measured), STEP_S
+        limits, at, speed, gained = self.limits, self._start(now_s), np.zeros_like(self.measured), STEP_S
         if self._path is not None:
             at, speed = self._path.at(now_s)[0], self._path.at(max(now_s - STEP_S / 10, self._path.times[0]))[1]
             gained = min(STEP_S, now_s - float(self._path.times[0]))  # no more than has passed since the last samples
@@ -210,7 +210,7 @@ class Gate(Latch):
         if len(rows) == 1:
             return None
         path = Path(now_s + STEP_S * np.arange(len(rows), dtype=np.float64), np.array(rows))
-        self._path, self._grip = path, rows[-1]
+        self._path = self._sent = path
         if now_s > wanted.times[-1] and np.abs(last - at).max() < 1e-9:
             self._wanted = None
         # Velocities make a spline of it at the robot; the last row's are zero, as its controller demands.
@@ -224,27 +224,24 @@ class Gate(Latch):
         tip = self.tip(q)
         return float(np.maximum(np.maximum(self.box.low - tip, tip - np.array(self.box.high)), 0).sum())
 
-    def _start(self) -> Joints:
-        """Where a motion begins: as measured; what grips, as it was commanded last."""
-        return np.where(self._gripping, self.measured if self._grip is None else self._grip, self.measured)
+    def _start(self, now_s: float) -> Joints:
+        """Where a motion begins: as measured; what grips, as it was sent last."""
+        return self.measured if self._sent is None else np.where(self._gripping, self._sent.at(now_s)[0], self.measured)
 
-    def _hold(self) -> Trajectory:
-        """Stand where it was measured when the holding began, no faster than the joints may go; what grips takes its time, for it
-        may be stopped by the thing, and goes on pressing."""
+    def _hold(self, now_s: float) -> Trajectory:
+        """Stand where it was measured when the holding began, even beyond a limit, for to go back is motion; no faster than the
+        joints may go. What grips ends what it was sent last, at that pace: it may be stopped by the thing, and goes on pressing."""
         if self._held is None:
-            self._held = self._standing(self.measured)
+            self._held = self.measured.copy()
         self._path = None
         far = np.abs(self._held - self.measured)[~self._gripping] / self.limits.speed[~self._gripping]
         soon = min(self.horizon_s, max(STAND_S, float(far.max(initial=0.0))))
-        times, rows = np.array([soon, self.horizon_s]), np.array([self._held, self._held])
-        rows[0, self._gripping] += (1 - soon / self.horizon_s) * (self.measured - self._held)[self._gripping]
+        times = np.array([soon, self.horizon_s])
+        gripped = [self._held if self._sent is None else self._sent.at(now_s + t)[0] for t in times.tolist()]
+        rows = np.where(self._gripping, np.clip(gripped, self.limits.low, self.limits.high), self._held)
         if soon == self.horizon_s or np.array_equal(*rows):
-            times, rows = times[:1], rows[1:]
+            times, rows = times[-1:] if soon == self.horizon_s else times[:1], rows[-1:]
         return Trajectory(times, rows, np.zeros_like(rows), hold=True)
-
-    def _standing(self, where: Joints) -> Joints:
-        """A pose to hold, even one that is beyond a limit: to go back is motion. What grips goes on gripping."""
-        return np.where(self._gripping, np.clip(self._start(), self.limits.low, self.limits.high), where)
 
     def _fresh(self, now_s: float) -> bool:
         return -self.stamp_s <= now_s - float(self._stamped.min()) <= self.joints_s

@@ -31,6 +31,7 @@ T = TypeVar("T")
 QUICK_S = 0.002  # s that the next command may wait for an answer of the policy
 NEAR = {"m": 0.004, "rad": 0.05}  # how far a body that says its speeds may be behind a row when the next one comes
 PATIENCE_S = 1.0  # without getting nearer, after which such a body is stuck
+AHEAD = 4  # rows that a body is told of beyond the one it is sent
 PULL = 0.25  # of what a tick was early or late, taken over into the next: ticks fall in step with a body that has a rate of its own
 
 
@@ -105,7 +106,9 @@ def run(
     says, and all where it says nothing.
     every_tick: observe after every command (recorders; real bodies); by default only when not in lockstep.
     log: False keeps no events, for runs of hours.
-    A policy with a method `upcoming(chunk)` is told the rows still to be executed before each `act`.
+    A policy with a method `upcoming(chunk)` is told the rows still to be executed before each `act`; a body with a method
+    `upcoming(rows)` is told before each `apply` which rows (k, a) will follow if nothing changes, so that it need not stand still
+    when a tick comes late.
 
     Whatever the policy raises, the body is told to hold, and the run ends as "stopped" (a UserError is raised on).
     """
@@ -147,6 +150,7 @@ class _Run:
         missed = round((self.woke_s - self.obs.t_s) * action.rate_hz)
         self.next_s = self.obs.t_s + missed * self.dt_s
         self.held: Floats | None = None
+        self.tell: Callable[[Floats], None] | None = getattr(self.body, "upcoming", None)
         waited = self.body.spec.speeds.keys() - {GRIPPER}  # fingers stop at what they hold
         channels = zip(action.names, action.units, strict=True)
         self.near = np.array([NEAR.get(unit, np.inf) if name in waited else np.inf for name, unit in channels])
@@ -270,6 +274,9 @@ class _Run:
             self.held = self.filter.hold(self.obs) if self.held is None else self.held
         else:
             self.held = None
+        if self.tell is not None and row is not None:
+            following = self.rows.left(self._due_s(now) + self.dt_s).actions[:AHEAD]
+            self.tell(self.filter.passing(following, row, self.dt_s))
         far = self._send(self.held if row is None else row, now)
         if row is not None and self.waits:
             self._follow(far, now)

@@ -113,22 +113,40 @@ class Safety:
             return self.trip(f"shape: {values.shape}, not {(len(self.spec.action),)}", obs)
         if not np.all(np.isfinite(values)):
             return self.trip(f"nan: {values.tolist()}", obs)
-        safe = self._noting("limits", values, self.spec.action.clip(values))
+        start = self.hold(obs) if self._last is None else self._last
+        self._last = self._within(values, start, dt_s, self.acted)
+        return self._last
+
+    def passing(self, rows: NDArray[np.floating], start: NDArray[np.floating], dt_s: float) -> Floats:
+        """Those of the rows (k, a), from the first on, that would pass unchanged one tick after the other from start (a,)."""
+        for k, row in enumerate(rows):
+            if row.shape != np.shape(start) or not np.all(np.isfinite(row)):
+                return rows[:k]
+            self._within(row, start, dt_s, changed := Counter[str]())
+            if changed:
+                return rows[:k]
+            start = row
+        return rows
+
+    def _within(
+        self, values: NDArray[np.floating], start: NDArray[np.floating], dt_s: float, acted: Counter[str]
+    ) -> Floats:
+        """The nearest action within limits, box and speed; acted: counts what had to change it."""
+        safe = _noting(acted, "limits", values, self.spec.action.clip(values))
         if self.box is not None and self._xyz:
             boxed = safe.copy()
             boxed[self._xyz] = np.clip(safe[self._xyz], self.box.low, self.box.high)
-            safe = self._noting("box", safe, boxed)
-        start = self.hold(obs) if self._last is None else self._last
+            safe = _noting(acted, "box", safe, boxed)
         most = self.speed * dt_s * 1.001
-        safe = self._noting("speed", safe, np.clip(safe, start - most, start + most).astype(np.float32))
+        safe = _noting(acted, "speed", safe, np.clip(safe, start - most, start + most).astype(np.float32))
         if self.box is not None and self.tip is not None:
             tip = np.asarray(self.tip(safe))
             if np.any(tip < self.box.low) or np.any(tip > self.box.high):
-                safe = self._noting("box", safe, start)
-        self._last = safe
+                safe = _noting(acted, "box", safe, np.asarray(start, np.float32))
         return safe
 
-    def _noting(self, rule: str, before: NDArray[np.floating], after: Floats) -> Floats:
-        if np.any(np.abs(np.asarray(before, np.float32) - after) > 1e-6):
-            self.acted[rule] += 1
-        return after
+
+def _noting(acted: Counter[str], rule: str, before: NDArray[np.floating], after: Floats) -> Floats:
+    if np.any(np.abs(np.asarray(before, np.float32) - after) > 1e-6):
+        acted[rule] += 1
+    return after

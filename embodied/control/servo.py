@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from embodied.control.arm import Arm, down, yaw_of
 
 Aim = tuple[float, float, float, float]  # x y z yaw of a hand that points down, base frame, m and rad
+
+KEEPS_UP = 1e-3  # m and rad that the hand may be behind
 
 
 class Servo:
@@ -51,6 +54,17 @@ class Servo:
         else:
             self.q = solved
         return self.q
+
+    def foresee(self, poses: Sequence[Sequence[float]]) -> list[NDArray[np.float64]]:
+        """Joint angles (n,) of the ticks to come, if it is to go on from the first pose, x y z yaw, which it follows now, to the
+        others; as far as the hand keeps up. Nothing is commanded."""
+        q, aim, rows = self.q, self.aim, []
+        for pose, following in pairwise(poses):
+            if math.dist(self.aim, pose) > KEEPS_UP:
+                break
+            rows.append(self.follow(*following))
+        self.q, self.aim = q, aim
+        return rows
 
     def turn(self, q: Sequence[float]) -> NDArray[np.float64]:
         """The next joint angles on the way to q (n,)."""
