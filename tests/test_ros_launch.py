@@ -50,13 +50,13 @@ def parameters(node: Any, context: LaunchContext) -> dict[str, Any]:
 def test_an_arm_and_its_simulator() -> None:
     nodes = started("arm", instruction="pick: it")
     assert set(nodes) == {"gate_node", "controller_node", "sim_node"}
-    assert nodes["gate_node"] == {"robot": "sim", "speed_share": 1.0, "use_sim_time": False}
+    assert nodes["gate_node"] == {"robot": "sim", "speed_share": 1.0, "fake": False, "use_sim_time": False}
     assert nodes["controller_node"]["instruction"] == "pick: it" and nodes["sim_node"]["seed"] == 0
     assert set(started("arm", fake="true")) == {"gate_node", "controller_node", "fake_node"}
     assert started("arm", robot="ur5e", fake="true")["fake_node"] == {"robot": "ur5e", "use_sim_time": False}
     nodes = started("arm", robot="ur5e", dry_run="false", out="data", use_sim_time="true")
     assert set(nodes) == {"gate_node", "controller_node", "record_node"}
-    assert nodes["gate_node"] == {"robot": "ur5e", "speed_share": 1.0, "use_sim_time": True, "dry_run": False}
+    assert nodes["gate_node"] == {"robot": "ur5e", "speed_share": 1.0, "fake": False, "use_sim_time": True, "dry_run": False}
 
 
 def test_the_simulator_alone_and_a_vehicle(tmp_path: Path) -> None:
