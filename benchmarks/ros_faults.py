@@ -159,6 +159,7 @@ def reaction(fault: Fault) -> Outcome:
 
 
 def table(rounds: int) -> None:
+    from ros_faults_action import ACTIONS
     from ros_faults_controller import WITH_CONTROLLER
     from ros_faults_vehicle import VEHICLE
 
@@ -166,7 +167,7 @@ def table(rounds: int) -> None:
         f"| fault | motion ends after, ms: median, worst of {rounds} | wanted | commanded afterwards |\n|---|---|---|---|"
     )
     alone = {name: (partial(reaction, fault), fault.wanted_ms) for name, fault in FAULTS.items()}
-    for name, (measure, wanted) in (alone | WITH_CONTROLLER | VEHICLE).items():
+    for name, (measure, wanted) in (alone | ACTIONS | WITH_CONTROLLER | VEHICLE).items():
         took, still = zip(*(measure() for _ in range(rounds)), strict=True)
         after = f"none in {min(still):.1f} s" if min(still) > 0.2 else "MOTION"
         words = "" if wanted is None else round(wanted)

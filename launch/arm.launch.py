@@ -16,7 +16,7 @@ ARGUMENTS = {
     "speed_share": ("1.0", "of all speed limits, 0 to 1"),
     "fake": FAKE,
     "autostart": ("true", "configure and activate the controller at once"),
-    "task": ("place-in-bowl", "whose table the simulator lays"),
+    "task": ("", "whose table the simulator lays; empty: one with what the instruction names"),
     "seed": ("0", "which table"),
     "out": ("", "folder of a dataset to record into"),
     "keep": ("succeeded", "which runs are recorded: succeeded, all"),
@@ -28,7 +28,7 @@ def generate_launch_description() -> LaunchDescription:
         ARGUMENTS,
         node("gate", ("robot", "speed_share", "fake", "use_sim_time"), optional=("dry_run",)),
         node("controller", ("robot", "weights", "mode", "instruction", "speed_share", "autostart", "use_sim_time")),
-        node("sim", ("task", "seed", "use_sim_time"), when=simulated(True)),
+        node("sim", ("task", "instruction", "seed", "use_sim_time"), when=simulated(True)),
         node("fake", ("robot", "use_sim_time"), when=simulated(False)),
         node("record", ("robot", "out", "keep", "use_sim_time"), when=asked("out")),
     )

@@ -7,7 +7,8 @@ from launch import LaunchDescription
 from ros_nodes.launching import description, node
 
 ARGUMENTS = {
-    "task": ("place-in-bowl", "whose table to lay"),
+    "task": ("", "whose table to lay; empty: one with what the instruction names, or else place-in-bowl's"),
+    "instruction": ("", "what the table is to be laid for, when no task is given"),
     "split": ("seen", "which part of the scenes"),
     "seed": ("0", "which table"),
     "disturb": ("0.0", "probability that an episode is disturbed"),

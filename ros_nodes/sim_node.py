@@ -5,7 +5,8 @@
 Publishes joint_states at the tick's 20 Hz, camera/<n>/{image_raw, depth, camera_info, pose} at `picture_hz`, robot_description,
 and ~/goal, the task's own sentence. Takes joint_trajectory_controller/joint_trajectory: wrong joints, times that do not increase
 and old stamps are refused, a new trajectory takes the place of the old one, its last point is held. ~/reset lays the next
-table, ~/success tells (to tests) whether the goal is reached. `task`, `split`, `seed`, `disturb` as for `embodied run`.
+table, ~/success tells (to tests) whether the goal is reached. `task`, `split`, `seed`, `disturb` as for `embodied run`, and
+`instruction` as its `goal`.
 
 The world's time is /clock, seconds since the node began, in step with the machine's; with use_sim_time all stamps are of it.
 """
@@ -26,11 +27,13 @@ from ros_nodes import wire
 from ros_nodes.process import LATCHED, RELIABLE, live
 from ros_nodes.robots import robot
 from ros_nodes.simulated import Simulated
+from sim import request
 from sim.body import SimBody
 from sim.task import seed_of
 
 PARAMETERS: dict[str, tuple[Any, str]] = {
-    "task": ("place-in-bowl", "whose table to lay"),
+    "task": ("", "whose table to lay; empty: one with what the instruction names, or else place-in-bowl's"),
+    "instruction": ("", "what the table is to be laid for, when no task is given"),
     "split": ("seen", "which part of the scenes"),
     "seed": (0, "which table"),
     "disturb": (0.0, "probability that an episode is disturbed"),
@@ -45,7 +48,9 @@ class SimNode(Simulated):
         super().__init__(PARAMETERS)
         self.robot = robot("sim")
         task, split, disturb = self.set["task"], self.set["split"], self.set["disturb"]
-        self.body = SimBody(str(task), split=str(split), control="joint", disturb=float(disturb or 0), lazy=True)
+        self.body = SimBody(
+            str(task or "place-in-bowl"), split=str(split), control="joint", disturb=float(disturb or 0), lazy=True
+        )
         self.description = self.create_publisher(String, "robot_description", LATCHED)
         self.description.publish(String(data=self.robot.path.read_text()))
         self.joint_states = self.create_publisher(JointState, "joint_states", RELIABLE)
@@ -55,7 +60,13 @@ class SimNode(Simulated):
         self.go(self.body.spec.action.rate_hz)
 
     def lay(self) -> None:
-        self.body.reset(seed_of(str(self.set["split"]), int(self.set["seed"] or 0), self.episode))
+        seed, goal = int(self.set["seed"] or 0), str(self.set["instruction"])
+        own = seed_of(str(self.set["split"]), seed, self.episode)
+        if goal and not self.set["task"]:
+            self.body.load(request.table_for(goal, seed + self.episode), own)
+            self.untested = "a table that is laid for a sentence has no test of its own; give the parameter task"
+        else:
+            self.body.reset(own)
         states = self.body.observe().states
         self.at = np.append(states["joints"][-1], states["arm"][-1, 4])  # joint targets, opening in m
         self.path: tuple[np.ndarray, np.ndarray] | None = None
@@ -72,7 +83,7 @@ class SimNode(Simulated):
             rows, times = wire.rows(message)
             self.check(list(message.joint_names), rows, times, now - begin)
         except UserError as error:
-            self.get_logger().error(f"trajectory refused: {error}")
+            self.get_logger().error(f"trajectory refused: {error}", throttle_duration_sec=1.0)
             return
         order = [list(message.joint_names).index(name) for name in self.robot.names]
         rows = rows[:, order]

@@ -56,7 +56,13 @@ def test_an_arm_and_its_simulator() -> None:
     assert started("arm", robot="ur5e", fake="true")["fake_node"] == {"robot": "ur5e", "use_sim_time": False}
     nodes = started("arm", robot="ur5e", dry_run="false", out="data", use_sim_time="true")
     assert set(nodes) == {"gate_node", "controller_node", "record_node"}
-    assert nodes["gate_node"] == {"robot": "ur5e", "speed_share": 1.0, "fake": False, "use_sim_time": True, "dry_run": False}
+    assert nodes["gate_node"] == {
+        "robot": "ur5e",
+        "speed_share": 1.0,
+        "fake": False,
+        "use_sim_time": True,
+        "dry_run": False,
+    }
 
 
 def test_the_simulator_alone_and_a_vehicle(tmp_path: Path) -> None:

@@ -141,6 +141,7 @@ def test_the_command_says_what_is_wrong_before_it_starts_anything(capsys: pytest
         (["mode=dance"], "choose from skills"),
         (["dry_run=maybe"], "true"),
         (["fake=true", "robot=diff_drive"], "fake=true is for arms"),
+        (["instruction=tidy up"], "names no thing"),
     ):
         assert main(["ros", "run", *words]) == 2 and says in capsys.readouterr().err
 
@@ -208,6 +209,14 @@ def test_nothing_is_left_of_a_run_that_is_interrupted() -> None:
         bench.close()
         run.kill()
     assert not [pid for pid in theirs if Path(f"/proc/{pid}").exists()]
+
+
+def test_a_table_is_laid_for_the_sentence_and_says_that_it_has_no_test(bench: Bench) -> None:
+    bench.arm, goal = False, "put the red block in the blue bowl"
+    with start.processes({"sim": start.command("sim_node", {"instruction": goal})}):
+        bench.until(lambda: "sim" in bench.heard, 60.0)
+        told = bench.call("sim/success")
+    assert bench.heard["sim"]["goal"] == goal and not told.success and "no test" in told.message
 
 
 @pytest.mark.slow

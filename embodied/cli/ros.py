@@ -28,11 +28,18 @@ def main(settings: Ros, chosen: dict[str, str]) -> int:
         return int(start.drive(settings.robot, settings.instruction, dry_run, settings.driver, **given))
     simulated = settings.robot == "sim" and not settings.fake
     if simulated:
-        registry.part("task", settings.task)
+        if settings.task:
+            registry.part("task", settings.task)
+        elif settings.instruction:
+            parts.outside("sim.request").table_for(
+                settings.instruction, settings.seed
+            )  # says what no table can be laid for
         parts.seed_of("seen", settings.seed)
     from embodied.model.weights import find
 
     find(settings.weights)
-    sim = {"task": settings.task, "seed": settings.seed} if simulated else None
+    table = {"task": settings.task, "instruction": settings.instruction, "seed": settings.seed}
     given = {"weights": settings.weights, "mode": settings.mode, "speed_share": settings.speed_share}
-    return int(start.run(settings.robot, settings.instruction, dry_run, sim, settings.fake, **given))
+    return int(
+        start.run(settings.robot, settings.instruction, dry_run, table if simulated else None, settings.fake, **given)
+    )

@@ -117,7 +117,7 @@ class Ros:
     dry_run: str = key("", "true: check and report, but send nothing to the robot; empty: what the robot's file says")
     speed_share: float = key(1.0, "of all speed limits of an arm, 0.001 to 1")
     fake: bool = key(False, "an arm that does what it is sent, and sees nothing, takes the place of robot or simulator")
-    task: str = key("place-in-bowl", "whose table the simulator lays")
+    task: str = key("", "whose table the simulator lays; empty: one with what the instruction names")
     seed: int = key(0, "which table, or road")
     driver: str = key("cruise", "of a vehicle: a name of the group driver")
 
