@@ -45,7 +45,9 @@ class Clock(Protocol):
     """Time and waiting, injected so that the loop is tested without a wall clock."""
 
     def now_s(self) -> float: ...
-    def sleep_until(self, t_s: float) -> None: ...
+    def sleep_until(self, t_s: float) -> float:
+        """Wait; how much later the moments to come ought to be, s: a world may have a rate of its own."""
+        ...
 
 
 class Encoder(Protocol):

@@ -32,7 +32,7 @@ from ros_nodes import gate_services, instruct_action, wire
 from ros_nodes.body import Wire
 from ros_nodes.cameras import PICTURE_S
 from ros_nodes.description import described
-from ros_nodes.process import LATCHED, RELIABLE, live, loading, parameter, ros_s
+from ros_nodes.process import CONTROLLER, LATCHED, RELIABLE, computing, live, parameter, ros_s
 from ros_nodes.robots import RATE_HZ
 from ros_nodes.telling import Teller, Telling
 
@@ -283,7 +283,7 @@ class ControllerNode(LifecycleNode):
         """The cameras that the weights look through, which are read here: once, for the runs too."""
         from embodied.model.weights import from_pretrained
 
-        with loading():
+        with computing():
             self.model = from_pretrained(str(self._set("weights")))
         return set(self.model.config.cameras)
 
@@ -294,7 +294,7 @@ class ControllerNode(LifecycleNode):
         made, model, get = self.made, self.model, self._set
         with self.alone():
             if made is None or made.model is not model:  # one of the weights before, that a run was still making
-                with loading():
+                with computing():
                     given = str(get("weights")), str(get("mode")), int(get("threads")), int(get("seed"))
                     made = Planner(body, *given, model=model)
                     # The first time takes longest: not while it is in charge.
@@ -333,7 +333,7 @@ class Lent:
 
 
 def main() -> int:
-    return live(ControllerNode)
+    return live(ControllerNode, rank=CONTROLLER)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,14 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 
+from embodied.control.priority import first, priority
 from embodied.errors import UserError
 
+GATE, CONTROLLER, WORLD = (
+    40,
+    30,
+    20,
+)  # which process comes before which, where the system allows it; a robot's own are at 50
 RELIABLE = QoSProfile(depth=10)
 WHOLE = QoSProfile(depth=200)  # for who must miss nothing of it
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -72,14 +78,27 @@ def loading() -> Iterator[None]:
         gc.enable()
 
 
-def live(make: Callable[[], Any], arguments: list[str] | None = None) -> int:
+@contextlib.contextmanager
+def computing() -> Iterator[None]:
+    """While that takes long: this thread comes after others meanwhile."""
+    before = priority()
+    first(0)
+    try:
+        with loading():
+            yield
+    finally:
+        first(before)
+
+
+def live(make: Callable[[], Any], arguments: list[str] | None = None, rank: int = 0) -> int:
     """Spin the node that `make` gives until SIGINT or SIGTERM; then its `leave()`, while messages still go out. A callback that
-    raises ends in its `failed(why)`.
+    raises ends in its `failed(why)`. rank: its threads' place before others (embodied.control.priority).
 
     rclpy's own handlers would end the middleware first, and a last "stop" would not arrive."""
     for key, value in environment().items():
         os.environ.setdefault(key, value)
     sys.setswitchinterval(SWITCH_S)
+    first(rank)
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     node, executor, ending = None, SingleThreadedExecutor(), []
     _on_signal(ending.append, executor.wake)

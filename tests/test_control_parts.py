@@ -10,6 +10,7 @@ import pytest
 from embodied.control.beside import Beside
 from embodied.control.chunks import Blend, Ensemble, index_at
 from embodied.control.clock import NewsClock, RealClock, SimulatedClock
+from embodied.control.priority import first, priority
 from embodied.control.safety import Box, Safety, held_pose
 from embodied.errors import UserError
 from embodied.protocols import Clock
@@ -218,3 +219,25 @@ def test_holding_a_velocity_is_zero_whatever_is_measured_or_was_commanded():
     safety = Safety(spec)
     assert safety.filter(np.array([5.0, 1.0]), moving, 0.0, 0.05).tolist() == [5.0, 1.0]
     assert not safety.trip("stop", moving).any()
+
+
+def test_who_moves_the_robot_comes_before_what_is_computed_beside_it():
+    seen: dict[str, int] = {}
+
+    def loop() -> None:
+        seen["allowed"] = first(7)
+        seen["loop"] = priority()
+        threads = [threading.Thread(target=lambda: seen.update(thread=priority()))]
+        threads[0].start()
+        threads[0].join()
+        beside = Beside("policy")
+        seen["policy"] = beside.submit(priority).result(10.0)
+        beside.close()
+        seen["back"] = first(0) and priority()
+
+    runs = threading.Thread(target=loop)  # of a thread of its own: the others stay as they are
+    runs.start()
+    runs.join()
+    if not seen["allowed"]:
+        pytest.skip("this system lets no process come before others (rtprio)")
+    assert seen == {"allowed": True, "loop": 7, "thread": 7, "policy": 0, "back": 0} and priority() == 0

@@ -8,6 +8,8 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any
 
+from embodied.control.priority import first
+
 
 class Beside:
     """Calls, one after the other, in one daemon thread: a policy that never answers keeps no process from ending, as the threads
@@ -34,6 +36,7 @@ class Beside:
         self._calls.put(None)
 
     def _work(self) -> None:
+        first(0)  # whoever waits for the answer is quicker than what is computed
         while (asked := self._calls.get()) is not None:
             answer, call, inputs = asked
             try:

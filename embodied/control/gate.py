@@ -52,6 +52,10 @@ class Path:
         (t0, t1), (q0, q1) = self.times[k - 1 : k + 1], self.rows[k - 1 : k + 1]
         return np.asarray(q0 + (q1 - q0) * (now_s - t0) / (t1 - t0)), np.asarray((q1 - q0) / (t1 - t0))
 
+    def along(self, moments_s: Joints) -> Joints:
+        """Where it is at moments (m,): (m, n)."""
+        return np.array([np.interp(moments_s, self.times, column) for column in self.rows.T]).T
+
 
 @dataclass
 class Gate(Latch):
@@ -190,14 +194,17 @@ class Gate(Latch):
             at, speed = self._path.at(now_s)[0], self._path.at(max(now_s - STEP_S / 10, self._path.times[0]))[1]
             gained = min(STEP_S, now_s - float(self._path.times[0]))  # no more than has passed since the last samples
         rows, out, last = [at], self._outside(at), np.clip(wanted.rows[-1], limits.low, limits.high)
-        for k in range(1, round(self.horizon_s / STEP_S) + 1):
-            asked = (wanted.at(now_s + k * STEP_S)[0] - at) / STEP_S
-            most = np.clip(asked, (limits.low - at) / STEP_S, (limits.high - at) / STEP_S)
-            most = np.clip(most, -limits.speed, limits.speed)
+        due = now_s + STEP_S * np.arange(1, round(self.horizon_s / STEP_S) + 1)
+        goals, gain = wanted.along(due), limits.acceleration * gained
+        for moment, goal in zip(due.tolist(), goals, strict=True):
+            asked = (goal - at) / STEP_S
+            # minimum and maximum: numpy's clip costs more than the rest of it.
+            most = np.minimum(np.maximum(asked, (limits.low - at) / STEP_S), (limits.high - at) / STEP_S)
+            most = np.minimum(np.maximum(most, -limits.speed), limits.speed)
             # Braking is not limited, down to standing still: slower is safer.
-            gain = limits.acceleration * (gained if k == 1 else STEP_S)
-            speed = np.clip(most, np.minimum(speed, 0) - gain, np.maximum(speed, 0) + gain)
-            if np.any(np.abs(speed - asked) > 1e-9):
+            speed = np.minimum(np.maximum(most, np.minimum(speed, 0) - gain), np.maximum(speed, 0) + gain)
+            gain = limits.acceleration * STEP_S
+            if np.abs(speed - asked).max() > 1e-9:
                 self.acted["limits"] += 1
             following = at + speed * STEP_S
             if (further := self._outside(following)) > out + 1e-9:  # from outside it may come back
@@ -205,7 +212,7 @@ class Gate(Latch):
                 break
             rows.append(following)
             at, out = following, further
-            if now_s + k * STEP_S > wanted.times[-1] and np.abs(last - at).max() < 1e-9:
+            if moment > wanted.times[-1] and np.abs(last - at).max() < 1e-9:
                 break  # it will have arrived
         if len(rows) == 1:
             return None

@@ -28,11 +28,10 @@ from embodied.protocols import Body, Clock, Policy
 from embodied.types import ActionChunk, Command, Floats, Observation, Plan, Step
 
 T = TypeVar("T")
-QUICK_S = 0.002  # s that the next command may wait for an answer of the policy
+QUICK_S = 0.004  # s that the next command may wait for an answer of the policy
 NEAR = {"m": 0.004, "rad": 0.05}  # how far a body that says its speeds may be behind a row when the next one comes
 PATIENCE_S = 1.0  # without getting nearer, after which such a body is stuck
 AHEAD = 4  # rows that a body is told of beyond the one it is sent
-PULL = 0.25  # of what a tick was early or late, taken over into the next: ticks fall in step with a body that has a rate of its own
 
 
 class Watch:
@@ -294,9 +293,8 @@ class _Run:
         self.watch.ticked(sent, before if self.every_tick else None)
         late = now > self.next_s + self.dt_s / 2  # what was missed is not made up for
         self.next_s = (now if late else self.next_s) + self.dt_s
-        self.time.sleep_until(self.next_s)
+        self.next_s += self.time.sleep_until(self.next_s)
         self.woke_s = self.time.now_s()
-        self.next_s += PULL * (self.woke_s - self.next_s)
         if self.every_tick:
             self.obs = self.body.observe()
         return float(np.linalg.norm((asked - sent.values) / self.near)) if self.waits else 0.0
