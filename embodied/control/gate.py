@@ -194,7 +194,7 @@ class Gate(Latch):
             at, speed = self._path.at(now_s)[0], self._path.at(max(now_s - STEP_S / 10, self._path.times[0]))[1]
             gained = min(STEP_S, now_s - float(self._path.times[0]))  # no more than has passed since the last samples
         rows, out, last = [at], self._outside(at), np.clip(wanted.rows[-1], limits.low, limits.high)
-        due = now_s + STEP_S * np.arange(1, round(self.horizon_s / STEP_S) + 1)
+        due = now_s + STEP_S * np.arange(1, round(self.horizon_s / STEP_S) + 1, dtype=np.float64)
         goals, gain = wanted.along(due), limits.acceleration * gained
         for moment, goal in zip(due.tolist(), goals, strict=True):
             asked = (goal - at) / STEP_S
