@@ -10,7 +10,7 @@ from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
 from ros_nodes import wire
-from ros_nodes.process import CONTROLLER, RELIABLE, live
+from ros_nodes.process import RELIABLE, live
 
 
 class Metronome(Node):
@@ -27,4 +27,4 @@ class Metronome(Node):
 
 
 if __name__ == "__main__":
-    live(Metronome, rank=CONTROLLER)
+    live(Metronome)

@@ -8,7 +8,7 @@ from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from ros_nodes import wire
-from ros_nodes.process import CONTROLLER, RELIABLE, live
+from ros_nodes.process import RELIABLE, live
 
 
 class Relay(Node):
@@ -32,4 +32,4 @@ class Relay(Node):
 
 
 if __name__ == "__main__":
-    live(Relay, rank=CONTROLLER)
+    live(Relay)

@@ -1,13 +1,13 @@
 """How fast the nodes stop, how steady they are, and whether topics cost success: processes on this machine, ROS 2 between.
 
     python benchmarks/ros.py [parts=stops,fuzz,images,latency,stream,picks] [rounds=5] [messages=10000] [minutes=1] [episodes=20]
-        [seconds=30]
+        [seconds=30] [priority=0]
 
 stops: the fault table (ros_faults.py), median and worst of `rounds` (a fake arm that follows).  fuzz: random messages on every
 input of every node (ros_fuzz.py).  images: 640x480 at 30 Hz between two processes, share received.  latency: from an observation
 to its command, beside a bare relay (ros_latency.py).  stream: intervals of the controller's 20 Hz commands while it works,
 planning beside it, and of a bare timer in the same minutes.  picks: place-in-bowl by a sentence over topics beside the same
-seeds in one process.
+seeds in one process.  priority: under SCHED_FIFO, of controller, relay and timer in stream, latency and picks (the gate's is 10 above).
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class Work:
     again: int = 0
 
 
-def work(seeds: range, minutes: float = 0.0, beside: bool = False) -> Work:
-    """Carry them out; beside: with the bare timer."""
+def work(seeds: range, minutes: float = 0.0, beside: bool = False, priority: int = 0) -> Work:
+    """Carry them out; beside: with the bare timer. priority: of controller and timer, the gate's is above it; 0: none."""
     from builtin_interfaces.msg import Time
     from trajectory_msgs.msg import JointTrajectory
 
@@ -80,11 +80,11 @@ def work(seeds: range, minutes: float = 0.0, beside: bool = False) -> Work:
     take(Time, "metronome", lambda m: note(done.beats, m), hear)
     nodes = {
         "sim": start.command("sim_node", {"task": "place-in-bowl", "seed": seeds.start}),
-        "gate": start.command("gate_node", {}),
-        "controller": start.command("controller_node", {}),
+        "gate": start.command("gate_node", {"priority": priority and priority + 10}),
+        "controller": start.command("controller_node", {"priority": priority}),
     }
     if beside:
-        nodes["metronome"] = [sys.executable, str(HERE / "metronome.py")]
+        nodes["metronome"] = [sys.executable, str(HERE / "metronome.py"), "--ros-args", "-p", f"priority:={priority}"]
     began = time.monotonic()
     with start.processes(nodes, stderr=subprocess.DEVNULL):
         bench.until(lambda: bench.heard.get("controller", {}).get("state") == "idle", 60.0)
@@ -106,8 +106,8 @@ def work(seeds: range, minutes: float = 0.0, beside: bool = False) -> Work:
     return done
 
 
-def stream(minutes: float) -> None:
-    done = work(range(100, 1100), minutes, beside=True)
+def stream(minutes: float, priority: int) -> None:
+    done = work(range(100, 1100), minutes, beside=True, priority=priority)
     began = min(run[0] for run in done.beats if run)
     print(
         "| 20 Hz | intervals | jitter p50, p99, ms | over 100 ms | when, s, and how long, ms |\n|---|---|---|---|---|"
@@ -122,13 +122,13 @@ def stream(minutes: float) -> None:
     print(f"sentences carried out meanwhile: {done.good} of {done.tried}")
 
 
-def picks(episodes: int) -> None:
+def picks(episodes: int, priority: int) -> None:
     from embodied.control.loop import run
     from policies.planner import Planner
     from sim.body import SimBody
     from sim.task import seed_of
 
-    done = work(range(episodes))
+    done = work(range(episodes), priority=priority)
     inside = 0
     for k in range(episodes):
         body = SimBody("place-in-bowl", split="seen")
@@ -145,14 +145,14 @@ def picks(episodes: int) -> None:
 def main(arguments: list[str]) -> int:
     chosen = options(
         arguments, parts="stops,fuzz,images,latency,stream,picks", rounds=5, messages=10000, minutes=1, episodes=20,
-        seconds=30,
+        seconds=30, priority=0,
     )  # fmt: skip
     for key, value in (environment() | {"ROS_DOMAIN_ID": str(101 + os.getpid() % 100)}).items():
         os.environ.setdefault(key, value)
     todo = {
         "stops": lambda: ros_faults.table(chosen["rounds"]), "fuzz": lambda: ros_fuzz.fuzz(chosen["messages"]),
-        "images": images, "latency": lambda: ros_latency.latency(chosen["seconds"]),
-        "stream": lambda: stream(chosen["minutes"]), "picks": lambda: picks(chosen["episodes"]),
+        "images": images, "latency": lambda: ros_latency.latency(chosen["seconds"], chosen["priority"]),
+        "stream": lambda: stream(chosen["minutes"], chosen["priority"]), "picks": lambda: picks(chosen["episodes"], chosen["priority"]),
     }  # fmt: skip
     parts = chosen["parts"].split(",")
     if unknown := sorted(set(parts) - todo.keys()):

@@ -71,12 +71,12 @@ class Numbered(Bench):
         self.states.publish(self.state(self.names, at, time.time()))
 
 
-def latency(seconds: float) -> None:
+def latency(seconds: float, priority: int = 0) -> None:
     bench, path = Numbered(), blind()
-    stub = start.command("stub", {"robot": path})
+    stub = start.command("stub", {"robot": path, "priority": priority})
     nodes = {
-        "gate": start.command("gate_node", {"robot": path}), "controller": stub,
-        "relay": [sys.executable, str(HERE / "relay.py")],
+        "gate": start.command("gate_node", {"robot": path, "priority": priority and priority + 10}), "controller": stub,
+        "relay": [sys.executable, str(HERE / "relay.py"), "--ros-args", "-p", f"priority:={priority}"],
     }  # fmt: skip
     with start.processes(nodes, stderr=subprocess.DEVNULL):
         bench.until(lambda: bench.heard.get("controller", {}).get("state") == "idle", 30.0, bench.observe)

@@ -121,7 +121,9 @@ class Expert:
 
     def __init__(self, world: World) -> None:
         if not hasattr(world, "facts"):
-            raise UserError(f"the scripted expert needs a simulated body with facts, not {type(world).__name__}")
+            raise UserError(
+                f"the scripted expert needs a simulated body with facts, not {type(world).__name__}; give another policy="
+            )
         self.world = world
         self.reset()
 

@@ -32,7 +32,7 @@ from ros_nodes import gate_services, instruct_action, wire
 from ros_nodes.body import Wire
 from ros_nodes.cameras import PICTURE_S
 from ros_nodes.description import described
-from ros_nodes.process import CONTROLLER, LATCHED, RELIABLE, computing, live, parameter, ros_s
+from ros_nodes.process import LATCHED, RELIABLE, computing, live, parameter, ros_s
 from ros_nodes.robots import RATE_HZ
 from ros_nodes.telling import Teller, Telling
 
@@ -333,7 +333,7 @@ class Lent:
 
 
 def main() -> int:
-    return live(ControllerNode, rank=CONTROLLER)
+    return live(ControllerNode)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ from policies.draw import PenPolicy
 from policies.pen_stream import PenStream
 from ros_nodes import wire
 from ros_nodes.description import described
-from ros_nodes.process import CONTROLLER, LATCHED, NEWEST, RELIABLE, live, parameter, ros_s
+from ros_nodes.process import LATCHED, NEWEST, RELIABLE, live, parameter, ros_s
 
 ROWS_HZ = 50.0
 TICK_S = 0.05
@@ -227,7 +227,7 @@ class DrawNode(Node):
 
 
 def main() -> int:
-    return live(DrawNode, rank=CONTROLLER)
+    return live(DrawNode)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from embodied.types import ActionChunk, Observation, Plan
 from policies.steering import Steering
 from ros_nodes.controller_node import ControllerNode, Lent
 from ros_nodes.forecasts import Forecasts
-from ros_nodes.process import CONTROLLER, live, ros_s
+from ros_nodes.process import live, ros_s
 from ros_nodes.vehicle_body import VehicleWire
 from ros_nodes.vehicles import vehicle
 
@@ -71,7 +71,7 @@ class TellingSteering(Steering):
 
 
 def main() -> int:
-    return live(DriverNode, rank=CONTROLLER)
+    return live(DriverNode)
 
 
 if __name__ == "__main__":

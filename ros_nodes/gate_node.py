@@ -22,7 +22,7 @@ from embodied.errors import UserError
 from ros_nodes import adapters, wire
 from ros_nodes.description import described
 from ros_nodes.guard import ARMED, DRY_RUN, SHARE, Guard
-from ros_nodes.process import GATE, RELIABLE, live, parameter
+from ros_nodes.process import RELIABLE, live, parameter
 
 
 class GateNode(Guard):
@@ -88,7 +88,7 @@ def _part(sent: Trajectory, mine: list[int]) -> Trajectory:
 
 
 def main() -> int:
-    return live(GateNode, rank=GATE)
+    return live(GateNode)
 
 
 if __name__ == "__main__":

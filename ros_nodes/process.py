@@ -19,7 +19,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 
-from embodied.control.priority import first, priority
+from embodied.control.priority import everything_first, first, priority
 from embodied.errors import UserError
 
 GATE, CONTROLLER, WORLD = (
@@ -33,6 +33,7 @@ NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 STREAM = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)  # as sensors send
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 SWITCH_S = 0.0005  # a thread that has something to send waits so long for one that computes; Python's own 5 ms are a tick's jitter
+PRIORITY = "of its threads under SCHED_FIFO, before all that computes; 0: as all others. The gate before the controller"
 PROFILE = Path(__file__).parent / "config" / "fastdds.xml"
 
 
@@ -90,21 +91,21 @@ def computing() -> Iterator[None]:
         first(before)
 
 
-def live(make: Callable[[], Any], arguments: list[str] | None = None, rank: int = 0) -> int:
+def live(make: Callable[[], Any], arguments: list[str] | None = None) -> int:
     """Spin the node that `make` gives until SIGINT or SIGTERM; then its `leave()`, while messages still go out. A callback that
-    raises ends in its `failed(why)`. rank: its threads' place before others (embodied.control.priority).
+    raises ends in its `failed(why)`. Its parameter `priority` puts its threads before others.
 
     rclpy's own handlers would end the middleware first, and a last "stop" would not arrive."""
     for key, value in environment().items():
         os.environ.setdefault(key, value)
     sys.setswitchinterval(SWITCH_S)
-    first(rank)
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     node, executor, ending = None, SingleThreadedExecutor(), []
     _on_signal(ending.append, executor.wake)
     try:
         with loading():
             node = make()
+        _before_others(node)
         executor.add_node(node)
         while not ending:
             try:
@@ -129,6 +130,13 @@ def live(make: Callable[[], Any], arguments: list[str] | None = None, rank: int 
         finally:
             rclpy.try_shutdown()
     return 0
+
+
+def _before_others(node: Any) -> None:
+    """As its parameter `priority` says; UserError where the system does not allow it."""
+    asked = int(parameter(node, "priority", 0, PRIORITY))
+    if asked and not everything_first(asked):
+        raise UserError(f"priority={asked} is not allowed here: 1 to 99, and the right to it (`rtprio` in limits.conf)")
 
 
 def _on_signal(heard: Callable[[int], None], wake: Callable[[], None]) -> None:

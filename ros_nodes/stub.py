@@ -15,7 +15,7 @@ import numpy as np
 
 from embodied.types import ActionChunk, Observation, Plan, Step
 from ros_nodes.controller_node import ControllerNode
-from ros_nodes.process import CONTROLLER, live
+from ros_nodes.process import live
 
 DT_S = 0.05
 
@@ -63,4 +63,4 @@ class Stub(ControllerNode):
 
 
 if __name__ == "__main__":
-    sys.exit(live(Stub, rank=CONTROLLER))
+    sys.exit(live(Stub))

@@ -17,7 +17,7 @@ from std_msgs.msg import Bool
 
 from ros_nodes import adapters, wire
 from ros_nodes.guard import ARMED, DRY_RUN, SHARE, Guard
-from ros_nodes.process import GATE, RELIABLE, live, parameter
+from ros_nodes.process import RELIABLE, live, parameter
 from ros_nodes.vehicles import vehicle
 
 
@@ -61,7 +61,7 @@ class VehicleGateNode(Guard):
 
 
 def main() -> int:
-    return live(VehicleGateNode, rank=GATE)
+    return live(VehicleGateNode)
 
 
 if __name__ == "__main__":
