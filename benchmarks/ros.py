@@ -7,7 +7,8 @@ stops: the fault table (ros_faults.py), median and worst of `rounds` (a fake arm
 input of every node (ros_fuzz.py).  images: 640x480 at 30 Hz between two processes, share received.  latency: from an observation
 to its command, beside a bare relay (ros_latency.py).  stream: intervals of the controller's 20 Hz commands while it works,
 planning beside it, and of a bare timer in the same minutes.  picks: place-in-bowl by a sentence over topics beside the same
-seeds in one process.  priority: under SCHED_FIFO, of controller, relay and timer in stream, latency and picks (the gate's is 10 above).
+seeds in one process.  priority: of controller, relay and timer under SCHED_FIFO in stream, latency and picks (the gate's is 10
+above).
 """
 
 from __future__ import annotations
@@ -149,10 +150,11 @@ def main(arguments: list[str]) -> int:
     )  # fmt: skip
     for key, value in (environment() | {"ROS_DOMAIN_ID": str(101 + os.getpid() % 100)}).items():
         os.environ.setdefault(key, value)
+    priority = chosen["priority"]
     todo = {
         "stops": lambda: ros_faults.table(chosen["rounds"]), "fuzz": lambda: ros_fuzz.fuzz(chosen["messages"]),
-        "images": images, "latency": lambda: ros_latency.latency(chosen["seconds"], chosen["priority"]),
-        "stream": lambda: stream(chosen["minutes"], chosen["priority"]), "picks": lambda: picks(chosen["episodes"], chosen["priority"]),
+        "images": images, "latency": lambda: ros_latency.latency(chosen["seconds"], priority),
+        "stream": lambda: stream(chosen["minutes"], priority), "picks": lambda: picks(chosen["episodes"], priority),
     }  # fmt: skip
     parts = chosen["parts"].split(",")
     if unknown := sorted(set(parts) - todo.keys()):
