@@ -6,7 +6,7 @@ import threading
 import time
 
 FORGET = 0.8  # of a stream's largest gap, that is kept from one of its news to the next
-AFTER_S = 0.005  # that a tick comes after the news of a stream as slow as itself, which are now early, now late
+AFTER_S = 0.008  # that a tick comes after the news of a stream as slow as itself, which are now early, now late
 PULL = 0.25  # of what a tick ought to have been earlier or later, taken over into the next
 
 
