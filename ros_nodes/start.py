@@ -121,8 +121,9 @@ def replay(given: Mapping[str, Any], namespace: str) -> int:
 def _until_one_ends(commands: Mapping[str, Sequence[str]]) -> int:
     """Or until SIGTERM or Ctrl-C; the highest exit code."""
     ended: list[int] = []
-    signal.signal(signal.SIGTERM, lambda *_: ended.append(0))
-    with processes(commands) as running, contextlib.suppress(KeyboardInterrupt):
+    for number in (signal.SIGINT, signal.SIGTERM):  # both by name: what a shell starts in the background ignores SIGINT
+        signal.signal(number, lambda *_: ended.append(0))
+    with processes(commands) as running:
         while not ended:
             time.sleep(0.1)
             ended += [one.returncode for one in running.values() if one.poll() is not None]

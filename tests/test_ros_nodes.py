@@ -196,7 +196,8 @@ def test_without_its_clock_nothing_has_an_age_and_nothing_is_obeyed(bench: Bench
 
 def test_nothing_is_left_of_a_run_that_is_interrupted() -> None:
     words = [sys.executable, "-m", "embodied", "ros", "run", "robot=sim", "fake=true"]
-    run = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    background = lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)  # noqa: E731  # as a shell starts it with "&"
+    run = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=background)
     children = f"/proc/{run.pid}/task/{run.pid}/children"
     bench = Bench(arm=False)
     try:
@@ -207,7 +208,8 @@ def test_nothing_is_left_of_a_run_that_is_interrupted() -> None:
         run.wait(20.0)
     finally:
         bench.close()
-        run.kill()
+        run.terminate()  # it ends what it has started, which a kill would leave behind
+        run.wait(20.0)
     assert not [pid for pid in theirs if Path(f"/proc/{pid}").exists()]
 
 
