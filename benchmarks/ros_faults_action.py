@@ -37,7 +37,7 @@ class Server:
     def asked(self, goal: Any) -> GoalResponse:
         if self.rejects:
             self.bench.refuse()
-        self.bench._take(goal.trajectory)
+        self.bench.take(goal.trajectory)
         return GoalResponse.REJECT if self.rejects else GoalResponse.ACCEPT
 
     def done(self, handle: ServerGoalHandle) -> Any:

@@ -72,7 +72,7 @@ class Bench:
         )
         self.beats, self.estop = out(Empty, "controller/heartbeat", RELIABLE), out(Bool, "estop", LATCHED)
         self.instruction = out(String, "controller/instruction", LATCHED)
-        take(JointTrajectory, "joint_trajectory_controller/joint_trajectory", self._take, RELIABLE)
+        take(JointTrajectory, "joint_trajectory_controller/joint_trajectory", self.take, RELIABLE)
         for name in ("gate", "controller"):
             self.hear(name)
         take(String, "sim/goal", lambda m: self.heard.update(sim={"goal": m.data}), LATCHED)
@@ -86,7 +86,7 @@ class Bench:
 
         self.node.create_subscription(String, f"{name}/status", take, LATCHED)
 
-    def _take(self, message: JointTrajectory) -> None:
+    def take(self, message: JointTrajectory) -> None:
         if not self.arm:
             return
         now = time.monotonic()

@@ -22,11 +22,6 @@ from rclpy.signals import SignalHandlerOptions
 from embodied.control.priority import everything_first, first, priority
 from embodied.errors import UserError
 
-GATE, CONTROLLER, WORLD = (
-    40,
-    30,
-    20,
-)  # which process comes before which, where the system allows it; a robot's own are at 50
 RELIABLE = QoSProfile(depth=10)
 WHOLE = QoSProfile(depth=200)  # for who must miss nothing of it
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)

@@ -295,3 +295,8 @@ def test_a_body_that_asks_hears_what_will_follow_as_far_as_it_would_pass() -> No
         assert [len(rows) for rows in body.heard[:5]] == ends
         for k, rows in enumerate(body.heard[:4]):
             assert body.sent[k + 1 : k + 1 + len(rows)] == pytest.approx(rows)
+    stopped = Told()
+    stopped.heard = []
+    safety = Safety(ToyBody.spec, stop=lambda: len(stopped.sent) == 2)
+    assert run(stopped, ToyPolicy(), "go", safety=safety).reason == "stopped"
+    assert [len(rows) for rows in stopped.heard] == [4, 3, 0], "nothing follows a stop"

@@ -63,6 +63,18 @@ def pictures(body: RosBody, world: SimBody) -> None:
         body.topics.take_picture(name, "image_raw", wire.image_message(obs.images[name], name, 0.0))
 
 
+@pytest.fixture
+def world(body: RosBody) -> Iterator[SimBody]:
+    """A table whose joints and pictures have come, and the body at its beginning."""
+    made = SimBody("place-in-bowl")
+    made.reset(3)
+    joints(body, made)
+    pictures(body, made)
+    body.reset()
+    yield made
+    made.close()
+
+
 def test_it_says_what_has_not_come_yet(body: RosBody) -> None:
     world = SimBody("pick")
     world.reset(0)
@@ -119,12 +131,7 @@ def test_history_is_spaced_by_time_however_often_joints_come_and_efforts_may_be_
     assert body.topics.newest()[-1][0] == rows[-1][0]  # no numbers are as if nothing had come
 
 
-def test_commands_become_the_joint_angles_that_the_simulated_arm_is_driven_to(body: RosBody) -> None:
-    world = SimBody("place-in-bowl")
-    world.reset(3)
-    joints(body, world)
-    pictures(body, world)
-    body.reset()
+def test_commands_become_the_joint_angles_that_the_simulated_arm_is_driven_to(body: RosBody, world: SimBody) -> None:
     body.servo.start(world.robot._servo.q, world.robot._servo.aim)
     for k in range(10):
         command = Command(0.0, np.array([0.5, 0.1, 0.2, 0.3, 0.02 + 0.001 * k], np.float32))
@@ -145,15 +152,11 @@ def test_commands_become_the_joint_angles_that_the_simulated_arm_is_driven_to(bo
     other.apply(command)
     other.close()
     assert len(body.sent[-1].points) == 0 and len(body.sent) == count + 2  # type: ignore[attr-defined]
-    world.close()
 
 
-def test_a_command_says_where_the_joints_will_be_due_if_nothing_changes_and_how_fast(body: RosBody) -> None:
-    world = SimBody("place-in-bowl")
-    world.reset(3)
-    joints(body, world)
-    pictures(body, world)
-    body.reset()
+def test_a_command_says_where_the_joints_will_be_due_if_nothing_changes_and_how_fast(
+    body: RosBody, world: SimBody
+) -> None:
     x, y, z, yaw = body.servo.aim
     rows = np.array([[x + 0.01 * k, y, z, yaw + 0.05 * k, 0.04 - 0.002 * k] for k in range(1, 7)])
     for k, row in enumerate(rows):
@@ -172,7 +175,6 @@ def test_a_command_says_where_the_joints_will_be_due_if_nothing_changes_and_how_
     body.upcoming(far[1:])
     body.apply(Command(0.0, far[0].astype(np.float32)))
     assert len(later[-1].points) == 1  # the hand is still on its way there: nothing after it is promised
-    world.close()
 
 
 def test_a_slowed_robot_says_how_slow_it_is_and_how_far_the_hand_was_sent(body: RosBody) -> None:

@@ -247,7 +247,7 @@ class Gate(Latch):
         gripped = [self._held if self._sent is None else self._sent.at(now_s + t)[0] for t in times.tolist()]
         rows = np.where(self._gripping, np.clip(gripped, self.limits.low, self.limits.high), self._held)
         if soon == self.horizon_s or np.array_equal(*rows):
-            times, rows = times[-1:] if soon == self.horizon_s else times[:1], rows[-1:]
+            times, rows = times[:1], rows[-1:]
         return Trajectory(times, rows, np.zeros_like(rows), hold=True)
 
     def _fresh(self, now_s: float) -> bool:

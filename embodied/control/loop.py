@@ -273,9 +273,6 @@ class _Run:
             self.held = self.filter.hold(self.obs) if self.held is None else self.held
         else:
             self.held = None
-        if self.tell is not None and row is not None:
-            following = self.rows.left(self._due_s(now) + self.dt_s).actions[:AHEAD]
-            self.tell(self.filter.passing(following, row, self.dt_s))
         far = self._send(self.held if row is None else row, now)
         if row is not None and self.waits:
             self._follow(far, now)
@@ -288,6 +285,10 @@ class _Run:
         assert values is not None
         before = self.obs
         asked = self.filter.filter(values, self.obs, now, self.dt_s)
+        if self.tell is not None:
+            still = self.held is not None or self.filter.fault  # nothing follows a hold
+            following = self.rows.left(self._due_s(now) + self.dt_s).actions[: 0 if still else AHEAD]
+            self.tell(self.filter.passing(following, asked, self.dt_s))
         sent = self.body.apply(Command(now, asked))
         self.result.ticks += 1
         self.watch.ticked(sent, before if self.every_tick else None)
