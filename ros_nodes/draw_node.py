@@ -43,7 +43,7 @@ from ros_nodes.description import described
 from ros_nodes.process import LATCHED, NEWEST, RELIABLE, live, parameter, ros_s
 
 ROWS_HZ = 50.0
-TICK_S = 0.05
+TICK_S, BEAT_S = 0.05, 0.02
 PARAMETERS: dict[str, tuple[Any, str]] = {
     "robot": ("sim", "a shipped robot, or the path of its .yaml"),
     "pen": (0.09, "m from the robot's tip to the pen's"),
@@ -88,7 +88,9 @@ class DrawNode(Node):
         self.create_subscription(String, "gate/status", self.heed, LATCHED)
         for name in ("pause", "resume", "cancel"):
             self.create_service(Trigger, f"~/{name}", getattr(self, name))
-        self.create_timer(TICK_S, self.tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(BEAT_S, lambda: self.beat.publish(Empty()), clock=steady)
+        self.create_timer(TICK_S, self.tick, clock=steady)
 
     def joints(self, message: JointState) -> None:
         by_name = dict(zip(message.name, message.position, strict=False))
@@ -97,8 +99,9 @@ class DrawNode(Node):
 
     def heed(self, message: String) -> None:
         """What the gate has stopped is over: after a reset nothing goes on by itself."""
-        if fault := wire.said(message.data).get("fault"):
+        if (fault := wire.said(message.data).get("fault")) and self.stream.moving:
             self.stream.stop(f"gate: {fault}")
+            self.complain(self.stream.why)
 
     # --- what to draw
 
@@ -147,7 +150,6 @@ class DrawNode(Node):
     # --- what the arm does
 
     def tick(self) -> None:
-        self.beat.publish(Empty())
         if self.at is not None:
             if self.waiting and self.tracing is None:
                 what, self.waiting = self.waiting, ""
