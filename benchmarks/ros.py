@@ -7,8 +7,8 @@ stops: the fault table (ros_faults.py), median and worst of `rounds` (a fake arm
 input of every node (ros_fuzz.py).  images: 640x480 at 30 Hz between two processes, share received.  latency: from an observation
 to its command, beside a bare relay (ros_latency.py).  stream: intervals of the controller's 20 Hz commands while it works,
 planning beside it, and of a bare timer in the same minutes.  picks: place-in-bowl by a sentence over topics beside the same
-seeds in one process.  priority: of controller, relay and timer under SCHED_FIFO in stream, latency and picks (the gate's is 10
-above).
+seeds in one process.  priority: of controller, relay and timer under SCHED_FIFO in stream, latency and picks (the gate's is
+above it).
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import ros_faults
@@ -30,7 +29,7 @@ from options import leave, options
 from embodied.errors import UserError
 from ros_nodes import start, wire
 from ros_nodes.fake import Bench
-from ros_nodes.process import NEWEST, RELIABLE, environment
+from ros_nodes.process import NEWEST, WHOLE, environment
 
 HERE = Path(__file__).parent
 
@@ -49,14 +48,14 @@ def images() -> None:
 @dataclass
 class Work:
     """What came of the sim's own sentences. good, tried: successes, of so many.
-    runs, beats: stamps (s) of the commands of each run, and of a bare
-    20 Hz timer beside it.  active_s: from start to active.  again: sentences said again because the machine had made the simulator
+    runs: stamps (s) of the commands of each run.  beats: of a bare 20 Hz
+    timer beside them.  active_s: from start to active.  again: sentences said again because the machine had made the simulator
     late."""
 
     good: int = 0
     tried: int = 0
-    runs: list[list[float]] = field(default_factory=list)
-    beats: list[list[float]] = field(default_factory=list)
+    runs: list[list[float]] = field(default_factory=lambda: [[]])
+    beats: list[float] = field(default_factory=list)
     active_s: float = 0.0
     again: int = 0
 
@@ -66,22 +65,20 @@ def work(seeds: range, minutes: float = 0.0, beside: bool = False, priority: int
     from builtin_interfaces.msg import Time
     from trajectory_msgs.msg import JointTrajectory
 
-    bench, done, hear = Bench(arm=False), Work(), RELIABLE
+    bench, done = Bench(arm=False), Work()
 
-    def begin() -> None:
-        done.runs.append([])
-        done.beats.append([])
+    def note(command: JointTrajectory) -> None:
+        """One without points is a "hold": the end of a run, and what the next one begins with."""
+        if command.points:
+            done.runs[-1].append(wire.seconds(command.header.stamp))
+        elif done.runs[-1]:
+            done.runs.append([])
 
-    def note(of: list[list[float]], stamp: Any) -> None:
-        if of:
-            of[-1].append(wire.seconds(stamp))
-
-    take = bench.node.create_subscription  # a command without points is a "hold"
-    take(JointTrajectory, "controller/command", lambda m: m.points and note(done.runs, m.header.stamp), hear)
-    take(Time, "metronome", lambda m: note(done.beats, m), hear)
+    bench.node.create_subscription(JointTrajectory, "controller/command", note, WHOLE)
+    bench.node.create_subscription(Time, "metronome", lambda m: done.beats.append(wire.seconds(m)), WHOLE)
     nodes = {
         "sim": start.command("sim_node", {"task": "place-in-bowl", "seed": seeds.start}),
-        "gate": start.command("gate_node", {"priority": priority and priority + 10}),
+        "gate": start.command("gate_node", {"priority": priority}),
         "controller": start.command("controller_node", {"priority": priority}),
     }
     if beside:
@@ -93,7 +90,7 @@ def work(seeds: range, minutes: float = 0.0, beside: bool = False, priority: int
         bench.until(lambda: len(bench.heard) == 3, 30.0)
         until = time.monotonic() + 60 * minutes
         for k in seeds:
-            done.again += bench.carry_out(bench.heard["sim"]["goal"], begin=begin)
+            done.again += bench.carry_out(bench.heard["sim"]["goal"])
             done.tried += 1
             done.good += bench.call("sim/success").success
             if minutes and time.monotonic() > until:
@@ -109,13 +106,12 @@ def work(seeds: range, minutes: float = 0.0, beside: bool = False, priority: int
 
 def stream(minutes: float, priority: int) -> None:
     done = work(range(100, 1100), minutes, beside=True, priority=priority)
-    began = min(run[0] for run in done.beats if run)
     print(
         "| 20 Hz | intervals | jitter p50, p99, ms | over 100 ms | when, s, and how long, ms |\n|---|---|---|---|---|"
     )
-    for name, runs in (("the controller's commands", done.runs), ("a bare timer beside them", done.beats)):
+    for name, runs in (("the controller's commands", done.runs), ("a bare timer beside them", [done.beats])):
         gaps = np.array([gap for run in runs for gap in np.diff(run).tolist()])
-        ends = np.array([at for run in runs for at in run[1:]]) - began
+        ends = np.array([at for run in runs for at in run[1:]]) - done.beats[0]
         p50, p99 = np.percentile(np.abs(gaps - 0.05) * 1e3, (50, 99))
         late = ", ".join(f"{at:.1f}: {gap * 1e3:.0f}" for at, gap in zip(ends, gaps, strict=True) if gap > 0.1)
         print(f"| {name} | {len(gaps)} | {p50:.1f}, {p99:.1f} | {np.sum(gaps > 0.1)} | {late} |")

@@ -75,7 +75,7 @@ def latency(seconds: float, priority: int = 0) -> None:
     bench, path = Numbered(), blind()
     stub = start.command("stub", {"robot": path, "priority": priority})
     nodes = {
-        "gate": start.command("gate_node", {"robot": path, "priority": priority and priority + 10}), "controller": stub,
+        "gate": start.command("gate_node", {"robot": path, "priority": priority}), "controller": stub,
         "relay": [sys.executable, str(HERE / "relay.py"), "--ros-args", "-p", f"priority:={priority}"],
     }  # fmt: skip
     with start.processes(nodes, stderr=subprocess.DEVNULL):

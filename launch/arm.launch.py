@@ -5,7 +5,7 @@ or simulator an arm that does what it is sent and sees nothing; with out:=... a 
 """
 
 from launch import LaunchDescription
-from ros_nodes.launching import FAKE, asked, description, node, simulated
+from ros_nodes.launching import FAKE, PRIORITY, asked, description, node, simulated
 
 ARGUMENTS = {
     "robot": ("sim", "a shipped robot (sim, franka_fr3, ur5e, xarm7, so101), or the path of its .yaml"),
@@ -15,6 +15,7 @@ ARGUMENTS = {
     "dry_run": ("", "true: check and report, but send nothing; empty: what the robot's file says"),
     "speed_share": ("1.0", "of all speed limits, 0 to 1"),
     "fake": FAKE,
+    "priority": PRIORITY,
     "autostart": ("true", "configure and activate the controller at once"),
     "task": ("", "whose table the simulator lays; empty: one with what the instruction names"),
     "seed": ("0", "which table"),
@@ -26,8 +27,11 @@ ARGUMENTS = {
 def generate_launch_description() -> LaunchDescription:
     return description(
         ARGUMENTS,
-        node("gate", ("robot", "speed_share", "fake", "use_sim_time"), optional=("dry_run",)),
-        node("controller", ("robot", "weights", "mode", "instruction", "speed_share", "autostart", "use_sim_time")),
+        node("gate", ("robot", "speed_share", "fake", "priority", "use_sim_time"), optional=("dry_run",)),
+        node(
+            "controller",
+            ("robot", "weights", "mode", "instruction", "speed_share", "autostart", "priority", "use_sim_time"),
+        ),
         node("sim", ("task", "instruction", "seed", "use_sim_time"), when=simulated(True)),
         node("fake", ("robot", "use_sim_time"), when=simulated(False)),
         node("record", ("robot", "out", "keep", "use_sim_time"), when=asked("out")),

@@ -5,7 +5,7 @@ with fake:=true an arm without physics or hardware in the robot's place.
 """
 
 from launch import LaunchDescription
-from ros_nodes.launching import FAKE, description, node, simulated
+from ros_nodes.launching import FAKE, PRIORITY, description, node, simulated
 
 ARGUMENTS = {
     "robot": ("sim", "a shipped robot, or the path of its .yaml"),
@@ -20,15 +20,16 @@ ARGUMENTS = {
     "dry_run": ("", "check and report, send nothing; empty: as the robot's file says"),
     "picture": ("", "what to draw at once"),
     "speed_share": ("1.0", "of all speed limits, 0 to 1"),
+    "priority": PRIORITY,
     "fake": FAKE,
 }
 
 
 def generate_launch_description() -> LaunchDescription:
-    draw = ("robot", "pen", "pen_mm", "page", "mode", "x", "y", "z", "turn", "picture", "use_sim_time")
+    draw = ("robot", "pen", "pen_mm", "page", "mode", "x", "y", "z", "turn", "picture", "priority", "use_sim_time")
     return description(
         ARGUMENTS,
-        node("gate", ("robot", "speed_share", "fake", "use_sim_time"), ("dry_run",)),
+        node("gate", ("robot", "speed_share", "fake", "priority", "use_sim_time"), ("dry_run",)),
         node("draw", draw),
         node("sim", ("use_sim_time",), when=simulated(True)),
         node("fake", ("robot", "use_sim_time"), when=simulated(False)),

@@ -7,7 +7,7 @@ topics. Without a driver, TwistStamped on controller/twist comes from elsewhere.
 from launch.substitutions import LaunchConfiguration, PythonExpression
 
 from launch import LaunchDescription
-from ros_nodes.launching import asked, description, node
+from ros_nodes.launching import PRIORITY, asked, description, node
 
 ARGUMENTS = {
     "robot": ("sim_car", "a shipped vehicle (sim_car, diff_drive, car), or the path of its .yaml"),
@@ -17,6 +17,7 @@ ARGUMENTS = {
     "dead_man": ("", "false: drive without anybody at the switch; empty: what the vehicle's file says"),
     "speed_share": ("1.0", "of the file's speeds, 0 to 1"),
     "autostart": ("true", "configure and activate the driver at once"),
+    "priority": PRIORITY,
     "kind": ("follow", "of the simulated route: left, right, straight, stop, follow"),
     "seed": ("0", "which simulated road"),
 }
@@ -26,7 +27,9 @@ def generate_launch_description() -> LaunchDescription:
     simulated = PythonExpression(["'", LaunchConfiguration("robot"), "' == 'sim_car'"])
     return description(
         ARGUMENTS,
-        node("vehicle_gate", ("robot", "speed_share", "use_sim_time"), optional=("dry_run", "dead_man")),
-        node("driver", ("robot", "driver", "instruction", "autostart", "use_sim_time"), when=asked("driver")),
+        node("vehicle_gate", ("robot", "speed_share", "priority", "use_sim_time"), optional=("dry_run", "dead_man")),
+        node(
+            "driver", ("robot", "driver", "instruction", "autostart", "priority", "use_sim_time"), when=asked("driver")
+        ),
         node("sim_car", ("kind", "seed", "use_sim_time"), when=simulated),
     )

@@ -161,14 +161,11 @@ class Bench:
                 return future.result()
         raise AssertionError(f"{service} does not answer")
 
-    def carry_out(
-        self, goal: str, limit_s: float = 120.0, attempts: int = 3, begin: Callable[[], object] = lambda: None
-    ) -> int:
+    def carry_out(self, goal: str, limit_s: float = 120.0, attempts: int = 3) -> int:
         """Say it and wait for the end; how often it had to be said again, because on a busy machine the simulator was later than a
-        gate allows. begin: called before each attempt."""
+        gate allows."""
         again = 0
         while True:
-            begin()
             self.until(lambda: self.call("gate/reset_fault").success and not self.heard["gate"].get("fault"), 20.0)
             self.heard["controller"] = {}
             self.instruction.publish(String(data=goal))

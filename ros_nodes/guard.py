@@ -37,6 +37,8 @@ class Guard(Node):
 
     gate: a VelocityGate or Gate."""
 
+    above = 10  # its priority over that of those whom it guards against (process.live)
+
     def __init__(self) -> None:
         super().__init__("gate")
         self.pressed, self.estop_at = False, time.monotonic()  # the emergency stop's topic

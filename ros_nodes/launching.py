@@ -21,6 +21,7 @@ COMMON = {
     "params_file": ("", "a YAML file of ROS parameters; it overrules the arguments"),
     "use_sim_time": ("false", "true: stamps are of /clock"),
 }
+PRIORITY = ("0", "of gate and planner under SCHED_FIFO, 30 for example: before all that computes; 0: as all others")
 TEXTS = (
     "robot", "page", "picture", "instruction", "weights", "mode", "task", "split", "out", "keep", "drive", "source", "topics",
     "only", "driver", "kind",

@@ -28,7 +28,7 @@ NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 STREAM = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)  # as sensors send
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 SWITCH_S = 0.0005  # a thread that has something to send waits so long for one that computes; Python's own 5 ms are a tick's jitter
-PRIORITY = "of its threads under SCHED_FIFO, before all that computes; 0: as all others. The gate before the controller"
+PRIORITY = "of its threads under SCHED_FIFO, before all that computes, a gate's 10 above it; 0: as all others"
 PROFILE = Path(__file__).parent / "config" / "fastdds.xml"
 
 
@@ -130,8 +130,8 @@ def live(make: Callable[[], Any], arguments: list[str] | None = None) -> int:
 def _before_others(node: Any) -> None:
     """As its parameter `priority` says; UserError where the system does not allow it."""
     asked = int(parameter(node, "priority", 0, PRIORITY))
-    if asked and not everything_first(asked):
-        raise UserError(f"priority={asked} is not allowed here: 1 to 99, and the right to it (`rtprio` in limits.conf)")
+    if asked and (asked < 1 or not everything_first(asked + int(getattr(node, "above", 0)))):
+        raise UserError(f"priority={asked} is not allowed here: 1 to 89, and the right to it (`rtprio` in limits.conf)")
 
 
 def _on_signal(heard: Callable[[int], None], wake: Callable[[], None]) -> None:

@@ -64,17 +64,17 @@ def run(
     sim: Mapping[str, Any] | None = None,
     fake: bool = False,
     speed_share: float = 1.0,
+    priority: int = 0,
     **parameters: Any,
 ) -> int:
     """Controller and gate of the robot called `name`; until Ctrl-C or until one ends. sim: with the simulator, so set. fake: with
     an arm that does what it is sent."""
     robot(name)  # says what is wrong with the file
     check_share(speed_share)
+    both = {"robot": name, "speed_share": speed_share, "priority": priority}
     commands: dict[str, Sequence[str]] = {
-        "gate": command("gate_node", {"robot": name, "fake": fake, "speed_share": speed_share} | _dry(dry_run)),
-        "controller": command(
-            "controller_node", {"robot": name, "instruction": instruction, "speed_share": speed_share, **parameters}
-        ),
+        "gate": command("gate_node", both | {"fake": fake} | _dry(dry_run)),
+        "controller": command("controller_node", both | {"instruction": instruction, **parameters}),
     }
     if sim is not None:
         commands["sim"] = command("sim_node", sim)
@@ -90,16 +90,23 @@ def drives(name: str) -> bool:
     return "joints" not in read(Path(name))
 
 
-def drive(name: str, instruction: str, dry_run: bool | None, driver: str, **sim: Any) -> int:
+def drive(
+    name: str,
+    instruction: str,
+    dry_run: bool | None,
+    driver: str,
+    priority: int = 0,
+    sim: Mapping[str, Any] | None = None,
+) -> int:
     """Driver and gate of the vehicle called `name`, and its simulator if it is one; until Ctrl-C or until one ends."""
     vehicles.vehicle(name)
-    given = {"robot": name, "instruction": instruction, "driver": driver}
+    both = {"robot": name, "priority": priority}
     commands: dict[str, Sequence[str]] = {
-        "gate": command("vehicle_gate_node", {"robot": name} | _dry(dry_run)),
-        "controller": command("driver_node", given),
+        "gate": command("vehicle_gate_node", both | _dry(dry_run)),
+        "controller": command("driver_node", both | {"instruction": instruction, "driver": driver}),
     }
     if name == SIM_CAR:
-        commands["sim"] = command("sim_car_node", sim)
+        commands["sim"] = command("sim_car_node", sim or {})
     return _until_one_ends(commands)
 
 

@@ -50,7 +50,13 @@ def parameters(node: Any, context: LaunchContext) -> dict[str, Any]:
 def test_an_arm_and_its_simulator() -> None:
     nodes = started("arm", instruction="pick: it")
     assert set(nodes) == {"gate_node", "controller_node", "sim_node"}
-    assert nodes["gate_node"] == {"robot": "sim", "speed_share": 1.0, "fake": False, "use_sim_time": False}
+    assert nodes["gate_node"] == {
+        "robot": "sim",
+        "speed_share": 1.0,
+        "fake": False,
+        "priority": 0,
+        "use_sim_time": False,
+    }
     assert nodes["controller_node"]["instruction"] == "pick: it" and nodes["sim_node"]["seed"] == 0
     assert set(started("arm", fake="true")) == {"gate_node", "controller_node", "fake_node"}
     assert started("arm", robot="ur5e", fake="true")["fake_node"] == {"robot": "ur5e", "use_sim_time": False}
@@ -59,6 +65,7 @@ def test_an_arm_and_its_simulator() -> None:
     assert nodes["gate_node"] == {
         "robot": "ur5e",
         "speed_share": 1.0,
+        "priority": 0,
         "fake": False,
         "use_sim_time": True,
         "dry_run": False,
@@ -68,7 +75,7 @@ def test_an_arm_and_its_simulator() -> None:
 def test_the_simulator_alone_and_a_vehicle(tmp_path: Path) -> None:
     assert started("sim", task="pick")["sim_node"]["task"] == "pick"
     assert started("vehicle", robot="diff_drive") == {
-        "vehicle_gate_node": {"robot": "diff_drive", "speed_share": 1.0, "use_sim_time": False}
+        "vehicle_gate_node": {"robot": "diff_drive", "speed_share": 1.0, "priority": 0, "use_sim_time": False}
     }
     (tmp_path / "mine.yaml").write_text("/**:\n  ros__parameters:\n    dead_man: false\n")
     given = started("vehicle", robot="diff_drive", dead_man="true", params_file=str(tmp_path / "mine.yaml"))[

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.ros
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
+from embodied.control.priority import first  # noqa: E402
 from ros_nodes import start  # noqa: E402
 from ros_nodes.fake import BLIND, PATIENCE, PATIENT, Bench, variant  # noqa: E402
 
@@ -126,6 +127,7 @@ def test_what_a_gate_cannot_be_is_said_in_a_sentence() -> None:
     for parameters, words in (
         ({"robot": "r2d2"}, "no robot 'r2d2'"), ({"speed_share": 1.5}, "only slow"), ({"speed_share": 2}, "only slow"),
         ({"speed_share": "slow"}, "must be a number"), ({"dry_run": "maybe"}, "must be a bool"),
+        ({"priority": 90}, "priority=90 is not allowed"), ({"priority": -1}, "priority=-1 is not allowed"),
     ):  # fmt: skip
         ended = subprocess.run(start.command("gate_node", parameters), capture_output=True, text=True, timeout=30)
         assert ended.returncode == 2 and words in ended.stderr and "Traceback" not in ended.stderr, ended.stderr
@@ -144,6 +146,18 @@ def test_the_command_says_what_is_wrong_before_it_starts_anything(capsys: pytest
         (["instruction=tidy up"], "names no thing"),
     ):
         assert main(["ros", "run", *words]) == 2 and says in capsys.readouterr().err
+
+
+def test_a_gate_comes_before_those_whom_it_guards_against(bench: Bench) -> None:
+    if not first(1):
+        pytest.skip("this system allows no SCHED_FIFO")
+    first(0)
+    asked = {"priority": 7}
+    nodes = {"gate": start.command("gate_node", asked), "controller": start.command("controller_node", asked)}
+    with start.processes(nodes) as running:
+        bench.until(lambda: {"gate", "controller"} <= set(bench.heard), 30.0)
+        got = {name: os.sched_getparam(one.pid).sched_priority for name, one in running.items()}
+    assert got == {"gate": 17, "controller": 7}
 
 
 def test_a_fake_arm_does_what_even_a_dry_run_says_and_shows_pictures(bench: Bench, tmp_path: Path) -> None:

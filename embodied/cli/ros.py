@@ -24,8 +24,8 @@ def main(settings: Ros, chosen: dict[str, str]) -> int:
                 f"speed_share={settings.speed_share} is for arms here; vehicle.launch.py takes it for vehicles"
             )
         registry.part("driver", settings.driver)
-        given = {"seed": settings.seed} if settings.robot == start.SIM_CAR else {}
-        return int(start.drive(settings.robot, settings.instruction, dry_run, settings.driver, **given))
+        road = {"seed": settings.seed}  # for the simulated car
+        return int(start.drive(settings.robot, settings.instruction, dry_run, settings.driver, settings.priority, road))
     simulated = settings.robot == "sim" and not settings.fake
     if simulated:
         if settings.task:
@@ -39,7 +39,7 @@ def main(settings: Ros, chosen: dict[str, str]) -> int:
 
     find(settings.weights)
     table = {"task": settings.task, "instruction": settings.instruction, "seed": settings.seed}
-    given = {"weights": settings.weights, "mode": settings.mode, "speed_share": settings.speed_share}
+    given = {key: getattr(settings, key) for key in ("weights", "mode", "speed_share", "priority")}
     return int(
         start.run(settings.robot, settings.instruction, dry_run, table if simulated else None, settings.fake, **given)
     )

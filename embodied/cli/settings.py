@@ -116,6 +116,9 @@ class Ros:
     mode: str = key("skills", "skills, visuomotor")
     dry_run: str = key("", "true: check and report, but send nothing to the robot; empty: what the robot's file says")
     speed_share: float = key(1.0, "of all speed limits of an arm, 0.001 to 1")
+    priority: int = key(
+        0, "of gate and planner under SCHED_FIFO, 30 for example: before all that computes; 0: as all others"
+    )
     fake: bool = key(False, "an arm that does what it is sent, and sees nothing, takes the place of robot or simulator")
     task: str = key("", "whose table the simulator lays; empty: one with what the instruction names")
     seed: int = key(0, "which table, or road")
