@@ -15,8 +15,11 @@ from embodied.train import rate
 from embodied.trainlog import Log, progress_bar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
+    from embodied.model.reasoner import Reasoner
     from embodied.model.tokens import Words
 
 
@@ -24,16 +27,15 @@ WHOLE = 32  # scenes up to which a batch is not split by length: overhead costs 
 
 
 @dataclass
-class Settings:
-    """Train the model that answers PaLM-E's tests on tables of cubes; `make tamp-weights` is the whole recipe."""
+class Recipe:
+    """How a reasoner learns, whatever it is taught."""
 
-    out: str = setting("runs/tamp", "folder of checkpoints, logs and the finished weights")
-    scenes: int = setting(96_000, "scenes to learn from; the paper has 320 and 96000")
-    input: str = setting("state", "state: object vectors, which also serve input=objects of the evaluation")
-    kinds: str = setting("q1,q2,q3,q4,p1,p2", "what is asked about them, with commas between")
-    augment: bool = setting(True, "labels, colours and sides of a scene exchanged at every visit")
+    out: str = setting(
+        "runs/reasoner", "folder of checkpoints, logs and the finished weights; an unfinished run goes on"
+    )
+    augment: bool = setting(True, "labels, colours and sides of a table exchanged at every visit")
     steps: int = setting(3000, "optimiser steps")
-    batch: int = setting(32, "scenes a step")
+    batch: int = setting(32, "tables a step")
     lr: float = setting(2e-3, "peak learning rate (Muon and AdamW, linear warm-up, cosine to a tenth)")
     warmup: int = setting(40, "warm-up steps")
     decay: float = setting(0.02, "weight decay")
@@ -42,6 +44,16 @@ class Settings:
     threads: int = setting(1, "torch threads")
     precision: str = setting("bf16", "bf16 | no; bf16 doubles the speed on CPUs that have it")
     save_every_s: float = setting(120.0, "seconds between checkpoints")
+
+
+@dataclass
+class Settings(Recipe):
+    """Train the model that answers PaLM-E's tests on tables of cubes; `make tamp-weights` is the whole recipe."""
+
+    out: str = setting("runs/tamp", "folder of checkpoints, logs and the finished weights; an unfinished run goes on")
+    scenes: int = setting(96_000, "scenes to learn from; the paper has 320 and 96000")
+    input: str = setting("state", "state: object vectors, which also serve input=objects of the evaluation")
+    kinds: str = setting("q1,q2,q3,q4,p1,p2", "what is asked about them, with commas between")
 
 
 def shares(segment: Tensor, asked: Tensor) -> Tensor:
@@ -55,9 +67,12 @@ def shares(segment: Tensor, asked: Tensor) -> Tensor:
 
 
 class Training:
-    """A run. source: has lesson(row, rng) and a length, as embodied.data.schedule.Schedule takes it."""
+    """A run. source: has lesson(row, rng) and a length, as embodied.data.schedule.Schedule takes it. facts: what the weights were
+    taught, for their config. init: weights to begin with, whose words those here go on from."""
 
-    def __init__(self, settings: Settings, source: Any, words: Words) -> None:
+    def __init__(
+        self, settings: Recipe, source: Any, words: Words, facts: Mapping[str, Any], init: Reasoner | None = None
+    ) -> None:
         import torch
 
         from embodied import checkpoint
@@ -68,9 +83,10 @@ class Training:
         torch.manual_seed(settings.seed)
         self.settings, self.out = settings, Path(settings.out)
         self.out.mkdir(parents=True, exist_ok=True)
-        facts = {"scenes": settings.scenes, "steps": settings.steps, "batch": settings.batch, "kinds": settings.kinds}
+        facts = {**facts, "steps": settings.steps, "batch": settings.batch}
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = Reasoner(ReasonerConfig(facts=facts), words).to(self.device)
+        self.model = (init or Reasoner(ReasonerConfig(), words)).to(self.device)
+        self.model.config = dataclasses.replace(self.model.config, facts=facts)
         self.named = dict(self.model.named_parameters())
         self.average = {name: p.detach().clone() for name, p in self.named.items()}
         self.optimizers = optimizers(self.named, settings.lr, settings.decay)
@@ -97,7 +113,7 @@ class Training:
                 loss = self._learn(step, self.schedule[step - 1 - self.start][0])
                 speed = (step - self.start) * self.settings.batch / (time.monotonic() - began)
                 self.log.add(step, {"text": loss, "samples/s": speed})
-                bar.update(task, completed=step, description=f"loss {loss:.4f}, {speed:.0f} scenes/s")
+                bar.update(task, completed=step, description=f"loss {loss:.4f}, {speed:.0f} tables/s")
                 last = step == self.settings.steps
                 if last or time.monotonic() - saved > self.settings.save_every_s:
                     checkpoint.save(self.out / "state", self.named, self.average, self.optimizers, {"step": step})

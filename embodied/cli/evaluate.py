@@ -172,6 +172,7 @@ def resumed(out: Path, about: dict[str, Any]) -> list[dict[str, Any]]:
 
 OTHERS = {  # suites that are no episodes of tasks
     "affordance": "embodied.cli.evaluate_trials",
+    "board": "embodied.cli.evaluate_board",
     "failures": "embodied.cli.evaluate_trials",
     "scenes": "embodied.cli.evaluate_scenes",
     "tamp": "embodied.cli.evaluate_tamp",

@@ -15,7 +15,7 @@ from embodied.cli.run import folder
 from embodied.cli.settings import key
 from embodied.errors import UserError
 
-KINDS = ("demonstrations", "snapshots", "words", "drives", "road")
+KINDS = ("demonstrations", "snapshots", "words", "board", "drives", "road")
 
 
 @dataclass
@@ -25,7 +25,8 @@ class Settings:
     out: str = key("", "folder of the dataset (must be given); an unfinished one is resumed")
     kind: str = key(
         "demonstrations",
-        "demonstrations (20 Hz, LeRobotDataset v3), snapshots (moments between steps), words (the same without pictures) "
+        "demonstrations (20 Hz, LeRobotDataset v3), snapshots (moments between steps), words (the same without pictures), "
+        "board (pushes planned once a second, of each job so many), "
         "drives (the scripted driver on the road, labelled; LeRobotDataset v3) or road (its moments for `embodied train road`)",
     )
     task: str = key("", "tasks to take in turn, separated by commas; empty: all (not for words)")
@@ -51,6 +52,10 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
         raise UserError(
             f"episodes={settings.episodes}, processes={settings.processes}: give 1 or more episodes, 0 or more processes"
         )
+    if settings.kind in ("drives", "road", "board") and settings.task:
+        raise UserError(
+            f"task={settings.task!r} cannot be chosen for kind={settings.kind}, whose seeds choose; leave it out"
+        )
     if settings.kind in ("drives", "road"):
         return _drives(settings)
     tasks = [name.strip() for name in settings.task.split(",")] if settings.task else registry.choices("task")
@@ -64,6 +69,13 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
     processes = settings.processes or len(os.sched_getaffinity(0))
     if settings.kind == "snapshots":
         parts.outside("sim.snapshots").snapshots(Path(settings.out), settings.episodes, processes, settings.seed, tasks)
+    elif settings.kind == "board":
+        make = parts.outside("sim.board.demonstrate").demonstrations
+        made = make(Path(settings.out), settings.episodes, processes, settings.seed)
+        print(
+            f"{settings.out} holds {settings.episodes} demonstrations of each job or more, {made} of them recorded now"
+        )
+        return 0
     elif settings.kind == "words":
         parts.outside("sim.words").words(Path(settings.out), settings.episodes, processes, settings.seed)
     if settings.kind != "demonstrations":
@@ -85,10 +97,6 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
 
 
 def _drives(settings: Settings) -> int:
-    if settings.task:
-        raise UserError(
-            f"task={settings.task!r} cannot be chosen for kind={settings.kind}, whose seeds choose; leave it out"
-        )
     folder(settings.out)
     processes = settings.processes or len(os.sched_getaffinity(0))
     if settings.kind == "road":

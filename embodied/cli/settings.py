@@ -71,7 +71,7 @@ class Evaluate:
     processes: int = key(0, "worker processes; 0: one per core")
     videos: int = key(3, "how many failures of each task to film")
     out: str = key("", "folder for the report; empty: runs/evaluate-<date and time>; an unfinished one is resumed")
-    scenes: int = key(1000, "of suite=tamp, failures, affordance, scenes: how many tables to ask about")
+    scenes: int = key(1000, "of suite=tamp, board, failures, affordance, scenes: how many tables")
     input: str = key("state", "of tamp: state (object vectors), objects (what is found in the picture), picture")
     count: str = key("3-5", "of tamp: cubes on a table: 3-5, as in training, 6, 8")
     goals: str = key("trained", "of tamp: trained, unseen (goals never trained), german, russian")
@@ -229,6 +229,7 @@ COMMANDS = {
     "record": Command(_outside("embodied.cli.record"), "embodied.cli.record"),
     "train": Command(_outside("embodied.train"), "embodied.cli.train"),
     "train tamp": Command(_outside("embodied.train_reasoner"), "embodied.cli.train_tamp"),
+    "train board": Command(_outside("embodied.cli.train_board"), "embodied.cli.train_board"),
     "train road": Command(_outside("embodied.train_road"), "embodied.train_road"),
     "ask": Command(lambda: Ask, "embodied.cli.ask"),
     "draw": Command(lambda: Draw, "embodied.cli.draw", first="image"),

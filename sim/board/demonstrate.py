@@ -1,0 +1,75 @@
+"""Demonstrations on the board: an expert plans from what is seen, the hand pushes, every second is a moment to learn from."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from embodied.trainlog import progress_bar
+from sim.board import lessons
+from sim.board.jobs import KINDS, ask, written
+from sim.board.play import expert, play
+from sim.task import FIRST_EVALUATION_SEED
+
+FILE = "demonstrations.jsonl"
+_body: list[Any] = []  # of this process: a simulated body and a finder
+
+
+def worker() -> tuple[Any, Any]:
+    """What a process plays with, made once."""
+    if not _body:
+        import torch
+
+        from embodied.model.weights import from_pretrained
+        from sim.body import SimBody
+
+        torch.set_num_threads(1)
+        _body[:] = [SimBody("push-to-zone", eyes=("front",), lazy=True), from_pretrained("tabletop").finder]
+    return _body[0], _body[1]
+
+
+def one(kind: str, seed: int) -> tuple[str, int, bool, str, list[lessons.Moment]]:
+    """The board of a training seed, played by the expert."""
+    import numpy as np
+
+    board, job = ask(kind, np.random.default_rng([seed, 17]))
+    done = play(*worker(), kind, seed, expert)
+    colours = {piece.label: piece.colour for piece in board}
+    moments = [
+        lessons.Moment(job.text, {k: (float(at[0]), float(at[1])) for k, at in now.items()}, colours,
+                       written(before) if before else "nothing", written(said))
+        for now, before, said in done.told
+    ]  # fmt: skip
+    return kind, seed, done.success, job.text, moments
+
+
+def demonstrations(out: Path, count: int, processes: int, first: int) -> int:
+    """Until `out` holds `count` successful ones of each job, from training seeds from `first` on; how many were made now."""
+    path, have = out / FILE, dict[str, set[int]]()
+    out.mkdir(parents=True, exist_ok=True)
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        known = json.loads(line)
+        have.setdefault(known["kind"], set()).add(known["seed"])
+    made, seeds = 0, dict.fromkeys(KINDS, first)
+    with progress_bar(True) as bar, ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        task = bar.add_task("demonstrations", total=count * len(KINDS), completed=sum(map(len, have.values())))
+        while lacking := {kind: count - len(have.get(kind, ())) for kind in KINDS if len(have.get(kind, ())) < count}:
+            jobs = []
+            for kind, missing in lacking.items():
+                for _ in range(missing):
+                    while seeds[kind] in have.get(kind, ()):
+                        seeds[kind] += 1
+                    assert seeds[kind] < FIRST_EVALUATION_SEED
+                    jobs.append(pool.submit(one, kind, seeds[kind]))
+                    seeds[kind] += 1
+            for ready in as_completed(jobs):
+                kind, seed, success, _, moments = ready.result()
+                if success:
+                    lessons.save(path, moments, kind=kind, seed=seed)
+                    have.setdefault(kind, set()).add(seed)
+                    made += 1
+                    bar.update(task, advance=1)
+    return made

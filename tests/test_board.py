@@ -1,0 +1,148 @@
+"""Jobs of several pushes: an expert does them, demonstrations mean the same however they are told, a planner keeps to the form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embodied.errors import UserError
+from embodied.model.tokens import EOS
+from policies import pusher
+from sim.board import lessons, play
+from sim.board.jobs import CORNERS, KINDS, TOGETHER, ask, lay, places_of, read, there, written
+from sim.body import SimBody
+from sim.tamp.lessons import vocabulary
+
+WORDS = lessons.vocabulary(vocabulary())
+labels = st.integers(1, 8)
+pushes = st.none() | st.tuples(labels, labels | st.sampled_from(tuple(CORNERS)))
+
+
+@given(pushes)
+def test_a_push_is_read_as_it_was_written(push: tuple[int, int | str] | None) -> None:
+    assert read(written(push)) == push
+
+
+@pytest.mark.parametrize(
+    "text", ["", "push", "push <obj_1> on <obj_2>", "push <obj_1> to moon", "pull <obj_1> to <obj_2>"]
+)
+def test_what_is_no_push_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError):
+        read(text)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_expert_does_every_job_by_exact_facts_and_the_same_seed_plays_the_same(kind: str) -> None:
+    body = SimBody("push-to-zone", eyes=(), lazy=True)
+    first, again, other = (play.play(body, None, kind, seed, play.expert) for seed in (5, 5, 6))
+    body.close()
+    assert first.success and other.success
+    assert first.seconds == again.seconds and [t[1:] for t in first.told] == [t[1:] for t in again.told]
+    for one, two in zip(first.told, again.told, strict=True):
+        assert all((one[0][k] == two[0][k]).all() for k in one[0])
+    assert [t[2] for t in first.told][-1] is None and not first.job.done(
+        places_of(ask(kind, np.random.default_rng([5, 17]))[0])
+    )
+
+
+def test_a_planner_that_says_done_at_once_has_done_nothing() -> None:
+    body = SimBody("push-to-zone", eyes=(), lazy=True)
+    assert not play.play(body, None, "pair", 5, lambda board, job: lambda now, before: None).success
+    body.close()
+
+
+@given(st.integers(0, 10_000))
+def test_a_pair_told_otherwise_still_means_the_block_closest_to_the_corner(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    board, job = ask("pair", rng)
+    start = places_of(board)
+    moment = lessons.Moment(
+        job.text, {k: (float(at[0]), float(at[1])) for k, at in start.items()}, {p.label: p.colour for p in board},
+        "nothing", written(job.next(start, None)),
+    )  # fmt: skip
+    told = lessons.told(moment, rng)
+    (corner,) = (name for name in CORNERS if name in told.text)
+    closest = min(told.seen, key=lambda k: float(np.hypot(*np.subtract(told.seen[k], CORNERS[corner]))))
+    push = read(told.said)
+    assert push is not None and push[0] == closest and told.colours[push[0]] == told.colours[push[1]]  # type: ignore[index]
+    assert len(set(told.colours.values())) == 3
+
+
+def test_words_are_added_behind_those_that_a_reasoner_knows_and_it_answers_as_before() -> None:
+    import torch
+
+    from embodied.model import reasoner
+
+    known = reasoner.load("tamp")
+    words = lessons.vocabulary(known.words)
+    grown = lessons.grown(known, words).eval()
+    assert words.tokens()[: len(known.words)] == known.words.tokens() and words.knows("corner")
+    ids = torch.tensor([known.sentence([1, 2]) + known.words.encode("how to grasp <obj_1>")])
+    vectors, labels = torch.rand(1, 2, lessons.FIELDS), torch.tensor([[1, 2]])
+    segment = torch.tensor([[0] * 4 + [1] * (ids.shape[1] - 4)])
+    with torch.no_grad():
+        before, after = (m.logits(m(ids, segment, vectors, labels)) for m in (known, grown))
+    torch.testing.assert_close(after[..., : before.shape[-1]], before)
+
+
+@given(st.integers(0, 10_000))
+def test_whatever_the_form_lets_through_is_a_push_of_two_things_or_done(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    given_ = [int(k) for k in rng.permutation(8)[: rng.integers(1, 7)] + 1]
+    allowed, out = lessons.grammar(WORDS, given_), list[int]()
+    while (token := int(rng.choice(allowed(out) or [WORDS[EOS]]))) != WORDS[EOS]:
+        out.append(token)
+    push = read(WORDS.decode(out))
+    assert push is None or (push[0] in given_ and push[1] != push[0] and (push[1] in CORNERS or push[1] in given_))
+
+
+def test_demonstrations_are_read_as_they_were_written_and_too_few_are_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "demonstrations.jsonl"
+    moments = [
+        lessons.Moment("sort them", {3: (0.5, 0.1), 7: (0.41, -0.2)}, {3: "green", 7: "pink"}, "nothing", "done")
+    ]
+    lessons.save(path, moments, kind="sort", seed=1)
+    assert lessons.load(path, "sort", 1) == moments
+    for count, kind, says in ((2, "sort", "holds 1"), (1, "pair", "holds 0")):
+        with pytest.raises(UserError, match=says):
+            lessons.load(path, kind, count)
+    path.write_text("{}\n")
+    with pytest.raises(UserError, match="record them again"):
+        lessons.load(path, "sort", 1)
+    with pytest.raises(UserError, match="no demonstrations"):
+        lessons.load(tmp_path / "none", "sort", 1)
+
+
+def test_a_shape_half_hidden_is_the_piece_that_was_there() -> None:
+    body = SimBody("push-to-zone", eyes=(), lazy=True)
+    sight = play.Sight(body, finder=object())
+    sight.labels = {"green block": 1, "green cylinder": 2}
+    sight.at = {1: np.array([0.5, 0.1]), 2: np.array([0.5, -0.1])}
+    sight._take([("green cylinder", np.array([0.51, 0.09]))])
+    body.close()
+    assert sight.fresh == {1} and sight.at[1][0] == 0.51 and sight.at[2][1] == -0.1
+
+
+@given(st.floats(-3.1, 3.1), st.floats(0.0, 0.03))
+def test_a_piece_that_the_hand_hides_is_before_its_finger(angle: float, gone: float) -> None:
+    ahead = np.array([np.cos(angle), np.sin(angle)])
+    piece, goal = np.array([0.5, 0.0]), np.array([0.5, 0.0]) + 0.2 * ahead
+    hand = np.array([*(piece + ahead * (gone - pusher.RADIUS - pusher.FINGER)), pusher.LOW, 0.0])
+    np.testing.assert_allclose(pusher.carried(hand, piece, goal), piece + gone * ahead, atol=1e-9)
+    hand[2] = pusher.HIGH
+    np.testing.assert_array_equal(pusher.carried(hand, piece, goal), piece)
+
+
+def test_boards_lie_apart_and_their_jobs_are_not_done() -> None:
+    for seed in range(20):
+        board = lay(np.random.default_rng(seed))
+        at = np.array([piece.at for piece in board])
+        apart = np.linalg.norm(at[:, None] - at, axis=2)[np.triu_indices(6, 1)]
+        assert apart.min() > TOGETHER and len({p.name for p in board}) == len({p.label for p in board}) == 6
+    board, job = ask("pair", np.random.default_rng(3))
+    push = job.next(places_of(board), None)
+    assert push is not None and not there(push, places_of(board))
