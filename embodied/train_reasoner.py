@@ -15,7 +15,7 @@ from embodied.train import rate
 from embodied.trainlog import Log, progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
@@ -67,11 +67,16 @@ def shares(segment: Tensor, asked: Tensor) -> Tensor:
 
 
 class Training:
-    """A run. source: has lesson(row, rng) and a length, as embodied.data.schedule.Schedule takes it. facts: what the weights were
-    taught, for their config. init: weights to begin with, whose words those here go on from."""
+    """A run. sources: lessons, as embodied.data.schedule.Schedule takes them, and their share of a batch. facts: what the weights
+    were taught, for their config. init: weights to begin with, whose words those here go on from."""
 
     def __init__(
-        self, settings: Recipe, source: Any, words: Words, facts: Mapping[str, Any], init: Reasoner | None = None
+        self,
+        settings: Recipe,
+        sources: Sequence[tuple[Any, float]],
+        words: Words,
+        facts: Mapping[str, Any],
+        init: Reasoner | None = None,
     ) -> None:
         import torch
 
@@ -95,7 +100,14 @@ class Training:
         if state.exists() or state.with_suffix(".old").exists():
             self.start = checkpoint.load(state, self.named, self.average, self.optimizers)["step"]
             print(f"resuming at step {self.start}")
-        self.schedule = Schedule([source], [1.0], settings.batch, settings.seed, self.start, settings.steps)
+        self.schedule = Schedule(
+            [one for one, _ in sources],
+            [share for _, share in sources],
+            settings.batch,
+            settings.seed,
+            self.start,
+            settings.steps,
+        )
         self.log = Log(self.out, self.start)
         (self.out / "settings.json").write_text(json.dumps(dataclasses.asdict(settings), indent=1))
 
@@ -110,7 +122,7 @@ class Training:
         with progress_bar(True) as bar:
             task = bar.add_task("training", total=self.settings.steps, completed=self.start)
             for step in range(self.start + 1, self.settings.steps + 1):
-                loss = self._learn(step, self.schedule[step - 1 - self.start][0])
+                loss = self._learn(step, [one for part in self.schedule[step - 1 - self.start] for one in part])
                 speed = (step - self.start) * self.settings.batch / (time.monotonic() - began)
                 self.log.add(step, {"text": loss, "samples/s": speed})
                 bar.update(task, completed=step, description=f"loss {loss:.4f}, {speed:.0f} tables/s")

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embodied.errors import UserError
-from embodied.model.tokens import EOS
+from embodied.model.tokens import EOS, YES
 from policies import pusher
-from sim.board import lessons, play
+from sim.board import lessons, play, questions
 from sim.board.jobs import CORNERS, KINDS, TOGETHER, ask, lay, places_of, read, there, written
 from sim.body import SimBody
 from sim.tamp.lessons import vocabulary
@@ -23,8 +23,15 @@ pushes = st.none() | st.tuples(labels, labels | st.sampled_from(tuple(CORNERS)))
 
 
 @given(pushes)
-def test_a_push_is_read_as_it_was_written(push: tuple[int, int | str] | None) -> None:
+def test_a_push_is_read_as_it_was_written_also_by_the_model_which_may_say_it(
+    push: tuple[int, int | str] | None,
+) -> None:
     assert read(written(push)) == push
+    said = WORDS.encode(written(push))
+    assert WORDS.decode(said) == written(push)
+    if push is None or push[0] != push[1]:
+        allowed = lessons.grammar(WORDS, range(1, 9))
+        assert all(token in allowed(said[:k]) for k, token in enumerate([*said, WORDS[EOS]]))
 
 
 @pytest.mark.parametrize(
@@ -70,6 +77,38 @@ def test_a_pair_told_otherwise_still_means_the_block_closest_to_the_corner(seed:
     push = read(told.said)
     assert push is not None and push[0] == closest and told.colours[push[0]] == told.colours[push[1]]  # type: ignore[index]
     assert len(set(told.colours.values())) == 3
+
+
+@given(st.integers(0, 10_000))
+def test_answers_about_boards_are_those_of_the_jobs_own_measures(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    board = lay(rng)
+    at, colours = questions.moved(places_of(board), rng), {p.label: p.colour for p in board}
+    for kind in questions.EACH:
+        asked = questions.ask(kind, at, colours, rng)
+        if asked is None:
+            continue
+        text, answer = asked
+        named = [int(word[5:-1]) for word in text.split() if word.startswith("<obj_")]
+        corner = next((name for name in CORNERS if name in text), "")
+        if kind in ("together", "corner"):
+            assert (answer == YES) == there((named[0], corner or named[-1]), at)
+        elif kind == "side":
+            assert (answer == YES) == ((at[named[0]][1] < 0) == ("left" in text))
+        elif kind == "fellow":
+            assert colours[int(answer[5:-1])] == colours[named[0]] and int(answer[5:-1]) != named[0]
+        else:
+            to = np.array(CORNERS[corner]) if corner else at[named[0]]
+            far = {k: float(np.hypot(*(where - to))) for k, where in at.items() if k not in named}
+            assert int(answer[5:-1]) == min(far, key=lambda k: far[k])
+
+
+def test_lessons_about_boards_are_all_in_words_that_are_known() -> None:
+    lesson = questions.Boards(WORDS, 3).lesson(1, np.random.default_rng(0))
+    ids = [i for prompt, answer in lesson.segments for i in [*prompt, *answer]]
+    assert len(lesson.segments) > 4 and not any("##" in WORDS.tokenizer.id_to_token(i) for i in ids)
+    with pytest.raises(UserError, match="boards=0 cannot be"):
+        questions.Boards(WORDS, 0)
 
 
 def test_words_are_added_behind_those_that_a_reasoner_knows_and_it_answers_as_before() -> None:

@@ -105,7 +105,7 @@ def test_types_defaults_and_groups(scripted: type[Scripted]) -> None:
         (["run", "goal=pon el bloque rojo en el cuenco azul"], "not English"),
         (["run", "goal=把红色的方块放进蓝色的碗里"], "not English"),
         (["run", "goal=pick up the red block", "task=pick", "seed=0"], "none on this table"),
-        (["evaluate", "suite=foo"], "choose from affordance, drive, failures, highway, scenes, tabletop, tamp"),
+        (["evaluate", "suite=foo"], "choose from affordance, board, drive, failures, highway, scenes, tabletop, tamp"),
         (["evaluate", "task=foo"], "choose from"),
         (["evaluate", "split=train"], "choose from seen"),
         (["evaluate", "episodes=0"], "too small"),

@@ -90,16 +90,18 @@ def test_whatever_is_said_within_the_grammar_can_be_marked(kind, seed, dice):
 def test_it_learns_and_goes_on_where_it_was_stopped(words, tmp_path):
     def run(out, steps):
         made = Training(Settings(out=str(out), scenes=2, kinds="q1", steps=steps, batch=2, warmup=2, augment=False),
-                        Scenes(words, 2, ["q1"], augment=False), words, {})  # fmt: skip
+                        [(Scenes(words, 2, ["q1"], augment=False), 1.0)], words, {})  # fmt: skip
         made.run()
         return made
 
     lesson = Scenes(words, 2, ["q1"], augment=False)
-    first = Training(Settings(out=str(tmp_path / "a"), steps=1), lesson, words, {})
+    first = Training(Settings(out=str(tmp_path / "a"), steps=1), [(lesson, 1.0)], words, {})
     begin = first._learn(1, [lesson.lesson(0, np.random.default_rng(0))])
     trained = run(tmp_path / "b", 40)
     assert trained._learn(41, [lesson.lesson(0, np.random.default_rng(0))]) < begin / 2
-    again = Training(Settings(out=str(tmp_path / "b"), scenes=2, kinds="q1", steps=50, batch=4), lesson, words, {})
+    again = Training(
+        Settings(out=str(tmp_path / "b"), scenes=2, kinds="q1", steps=50, batch=4), [(lesson, 1.0)], words, {}
+    )
     assert again.start == 40
     assert load(str(tmp_path / "b" / "weights")).config.facts["steps"] == 40
 

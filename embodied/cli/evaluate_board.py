@@ -20,6 +20,15 @@ def _made(job: Job) -> tuple[Any, ...]:
     return body, finder, load(job.settings.weights)
 
 
+def kinds_of(settings: Evaluate) -> list[str]:
+    """All jobs, or those that task= names."""
+    known = parts.outside("sim.board.jobs").KINDS
+    kinds = [name.strip() for name in settings.task.split(",")] if settings.task else list(known)
+    for name in kinds:
+        parts.check_choice("task", name, known)
+    return kinds
+
+
 def some(job: Job) -> list[dict[str, Any]]:
     """Every job on the boards of these seeds, played to its end."""
     play, board = parts.outside("sim.board.play"), parts.outside("sim.board.lessons")
@@ -27,7 +36,7 @@ def some(job: Job) -> list[dict[str, Any]]:
     body, finder, model = kept((job.suite, job.settings), lambda: _made(job))
     out = []
     for k in range(job.first, job.last):
-        for kind in parts.outside("sim.board.jobs").KINDS:
+        for kind in kinds_of(job.settings):
             seed = seed_of(job.settings.seed, k)
             done = play.play(body, finder, kind, seed, lambda laid, asked: board.learned(model, laid, asked))
             said = " ; ".join(dict.fromkeys(play.describe(one) for one in done.told))
@@ -43,7 +52,12 @@ def main(settings: Evaluate, chosen: dict[str, str]) -> int:
     from embodied.model.reasoner import load
 
     load(settings.weights)  # mistakes show here, in one process
-    about = {"suite": chosen["suite"], "weights": settings.weights, "seed": settings.seed}
+    about = {
+        "suite": chosen["suite"],
+        "weights": settings.weights,
+        "seed": settings.seed,
+        "jobs": ",".join(kinds_of(settings)),
+    }
     out, answers = exam.answers(settings, about, some)
     final = report_tests.summary(answers, **about, scenes=settings.scenes, note=NOTE)
     return exam.report(out, final, answers)

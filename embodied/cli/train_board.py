@@ -21,8 +21,10 @@ class Settings(Recipe):
     demonstrations: str = setting("", "folder of embodied record kind=board (must be given)")
     demos: int = setting(40, "how many of each job; PaLM-E has 10, 20 and 40")
     jobs: str = setting("pair,sort,group", "which jobs, with commas between")
+    boards: int = setting(20_000, "other boards that questions are asked about, without any job done on them; 0: none")
+    share: float = setting(0.6, "of a batch that is such questions")
     init: str = setting("tamp", "weights of a reasoner to begin with; empty: from nothing")
-    steps: int = setting(600, "optimiser steps")
+    steps: int = setting(1500, "optimiser steps")
     lr: float = setting(1e-3, "peak learning rate (Muon and AdamW, linear warm-up, cosine to a tenth)")
 
 
@@ -35,6 +37,8 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
     for name in ("demos", "steps", "batch", "threads"):
         if getattr(settings, name) < 1:
             raise UserError(f"{name}={getattr(settings, name)} is too small; give 1 or more")
+    if not 0 < settings.share < 1:
+        raise UserError(f"share={settings.share} must be between 0 and 1; boards=0 asks no questions")
     if not settings.demonstrations:
         raise UserError("demonstrations= is missing; make a folder with embodied record kind=board out=runs/board")
     path = Path(settings.demonstrations) / parts.outside("sim.board.demonstrate").FILE
@@ -44,7 +48,10 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
 
     begun = reasoner.load(settings.init) if settings.init else None
     words = board.vocabulary(begun.words if begun else parts.outside("sim.tamp.lessons").vocabulary())
-    source = board.Demonstrations(words, moments, settings.augment)
-    facts = {"demonstrations": settings.demos, "jobs": settings.jobs, "init": settings.init}
-    Training(settings, source, words, facts, board.grown(begun, words) if begun else None).run()
+    sources = [(board.Demonstrations(words, moments, settings.augment), 1.0)]
+    if settings.boards:
+        asked = parts.outside("sim.board.questions").Boards(words, settings.boards)
+        sources = [(sources[0][0], 1 - settings.share), (asked, settings.share)]
+    facts = {key: getattr(settings, key) for key in ("demos", "jobs", "init", "boards")}
+    Training(settings, sources, words, facts, board.grown(begun, words) if begun else None).run()
     return 0

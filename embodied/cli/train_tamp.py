@@ -24,5 +24,5 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
     source = lessons.Scenes(words, settings.scenes, kinds, settings.augment)
     from embodied.train_reasoner import Training
 
-    Training(settings, source, words, {"scenes": settings.scenes, "kinds": settings.kinds}).run()
+    Training(settings, [(source, 1.0)], words, {"scenes": settings.scenes, "kinds": settings.kinds}).run()
     return 0

@@ -80,8 +80,9 @@ def load(path: Path, kind: str, count: int) -> list[Moment]:
 def vocabulary(known: Words) -> Words:
     """The words of `known` with their ids, and those of the board behind them."""
     corpus = [phrase for phrases in PHRASES.values() for phrase in phrases]
-    corpus += [*CORNERS, *COLOURS, "push to done left right now before nothing"]
-    return Words(train_vocabulary(corpus, [], least=1, first=known.tokens()))
+    corpus += [*CORNERS, *COLOURS, "push to done left right before nothing are is and together in as ."]
+    entities = [f"obj_{label}" for label in range(1, LABELS + 1)]
+    return Words(train_vocabulary(corpus, entities, least=1, first=known.tokens()))
 
 
 def grown(model: Reasoner, words: Words) -> Reasoner:
