@@ -39,8 +39,8 @@ def one(kind: str, seed: int) -> tuple[str, int, bool, str, list[lessons.Moment]
     done = play(*worker(), kind, seed, expert)
     colours = {piece.label: piece.colour for piece in board}
     moments = [
-        lessons.Moment(job.text, {k: (float(at[0]), float(at[1])) for k, at in now.items()}, colours,
-                       written(before) if before else "nothing", written(said))
+        lessons.Moment(kind, job.text, {k: (float(at[0]), float(at[1])) for k, at in now.items()}, colours,
+                       written(before) if before else lessons.NOTHING, written(said))
         for now, before, said in done.told
     ]  # fmt: skip
     return kind, seed, done.success, job.text, moments

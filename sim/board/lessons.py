@@ -25,15 +25,16 @@ from sim.tamp.scene import FIELDS, LABELS
 
 MIDDLE_X = sum(x for x, _ in CORNERS.values()) / len(CORNERS)  # near and far are exchanged about it
 EDGE, SHAKE_M = 0.044, 0.003
-ENDING = 3  # visits of the moments that end a push, to one of those in the midst of one
 SWAPS = ({"top": "bottom", "bottom": "top"}, {"left": "right", "right": "left"})
 OTHERS = tuple(RGB)
+NOTHING = "nothing"  # before the first push
 
 
 @dataclass(frozen=True)
 class Moment:
-    """text: the job. seen: label -> x y, m. colours: label -> colour. before, said: pushes as they are written."""
+    """kind, text: the job. seen: label -> x y, m. colours: label -> colour. before, said: pushes as they are written."""
 
+    kind: str
     text: str
     seen: Mapping[int, tuple[float, float]]
     colours: Mapping[int, str]
@@ -58,7 +59,7 @@ def load(path: Path, kind: str, count: int) -> list[Moment]:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         found = [line for line in lines if line["kind"] == kind][:count]
         out = [
-            Moment(line["text"], {int(k): tuple(at) for k, at in one["seen"].items()},
+            Moment(kind, line["text"], {int(k): tuple(at) for k, at in one["seen"].items()},
                    {int(k): colour for k, colour in line["colours"].items()}, one["before"], one["said"])
             for line in found for one in line["moments"]
         ]  # fmt: skip
@@ -115,14 +116,20 @@ class Demonstrations:
 
     def __init__(self, words: Words, moments: Sequence[Moment], augment: bool = True) -> None:
         self.words, self.augment = words, augment
-        self.moments = [m for m in moments for _ in range(ENDING if m.before != m.said else 1)]
+        alike: dict[tuple[str, bool, bool], list[Moment]] = {}
+        for (
+            one
+        ) in moments:  # a job's begin, the change from one push to the next, going on: each as often, though most go on
+            alike.setdefault((one.kind, one.before == NOTHING, one.before == one.said), []).append(one)
+        self.alike = list(alike.values())
 
     def __len__(self) -> int:
-        return len(self.moments)
+        return len(self.alike)
 
     def lesson(self, row: int, rng: np.random.Generator) -> Lesson:
         """As sim.tamp.lessons.Scenes makes them."""
-        moment = told(self.moments[row], rng) if self.augment else self.moments[row]
+        moment = self.alike[row][rng.integers(len(self.alike[row]))]
+        moment = told(moment, rng) if self.augment else moment
         order = [list(moment.seen)[i] for i in rng.permutation(len(moment.seen))]
         made = vectors({k: moment.seen[k] for k in order}, moment.colours)
         states = {"objects": np.zeros((LABELS, FIELDS), np.float32), "labels": np.zeros(LABELS, np.int64)}
@@ -150,7 +157,7 @@ def told(moment: Moment, rng: np.random.Generator) -> Moment:
         at = (2 * MIDDLE_X - x if flip[0] else x), (-y if flip[1] else y)
         seen[labels[label]] = tuple(np.add(at, rng.normal(0, SHAKE_M, 2)))
     given = {labels[label]: colours[colour] for label, colour in moment.colours.items()}
-    return Moment(anew(moment.text), seen, given, anew(moment.before), anew(moment.said))
+    return Moment(moment.kind, anew(moment.text), seen, given, anew(moment.before), anew(moment.said))
 
 
 def grammar(words: Words, labels: Sequence[int]) -> Callable[[Sequence[int]], list[int]]:
@@ -178,7 +185,7 @@ def learned(model: Reasoner, board: Board, job: Job) -> Planner:
     colours = {piece.label: piece.colour for piece in board}
 
     def planner(now: Places, before: Push | None) -> Push | None:
-        asked = question(job.text, written(before) if before else "nothing")
+        asked = question(job.text, written(before) if before else NOTHING)
         answers = Answers(model, torch.from_numpy(vectors(now, colours)), list(now))
         return read(answers.say(asked, grammar(model.words, list(now))))
 
