@@ -9,6 +9,7 @@ from embodied.cli import exam, parts
 from embodied.cli.evaluate import kept
 from embodied.cli.exam import Job
 from embodied.cli.settings import Evaluate
+from embodied.errors import UserError
 
 NOTE = "In the manner of Language-Table and of PaLM-E's table 2; these are our boards, not Google's."
 
@@ -48,6 +49,8 @@ def some(job: Job) -> list[dict[str, Any]]:
 def main(settings: Evaluate, chosen: dict[str, str]) -> int:
     """Writes report.json, report.md and report.html; 0 when every board was played, whatever came of it."""
     exam.check(settings)
+    if not settings.weights:
+        raise UserError("weights= is missing: no planner of the board ships; make one with embodied train board")
     parts.outside("sim.tamp.exam").seed_of(settings.seed, settings.scenes - 1)
     from embodied.model.reasoner import load
 
