@@ -22,7 +22,7 @@ class Settings(Recipe):
     demos: int = setting(40, "how many of each job; PaLM-E has 10, 20 and 40")
     jobs: str = setting("pair,sort,group", "which jobs, with commas between")
     boards: int = setting(20_000, "other boards that questions are asked about, without any job done on them; 0: none")
-    share: float = setting(0.6, "of a batch that is such questions")
+    share: float = setting(0.5, "of a batch that is such questions")
     init: str = setting("tamp", "weights of a reasoner to begin with; empty: from nothing")
     steps: int = setting(1500, "optimiser steps")
     lr: float = setting(1e-3, "peak learning rate (Muon and AdamW, linear warm-up, cosine to a tenth)")
