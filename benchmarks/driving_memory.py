@@ -21,6 +21,7 @@ from options import leave, options
 from embodied.data import drives
 from embodied.data.video import VideoWriter
 from embodied.drive import sample
+from embodied.errors import UserError
 
 RATE_HZ = 20
 
@@ -29,12 +30,13 @@ def filmed(folder: Path, minutes: int) -> Path:
     """The sample repeated to that length, as MP4 and CSV."""
     (drive,) = drives.read(sample())
     moments = [(obs.images["front"], *obs.states["ego"][-1]) for obs in drive.stream() if "front" in obs.images]
-    names = drive.spec.states["ego"].names
+    ego = drive.spec.states["ego"]
+    names = [f"{name} [{unit}]" for name, unit in zip(ego.names, ego.units, strict=True)]
     height, width = moments[0][0].shape[:2]
     film, table = VideoWriter(folder / "drive.mp4", RATE_HZ, width, height), ["t_s," + ",".join(names)]
-    for k, (picture, *ego) in enumerate(islice(cycle(moments), 60 * RATE_HZ * minutes)):
+    for k, (picture, *values) in enumerate(islice(cycle(moments), 60 * RATE_HZ * minutes)):
         film.add(picture)
-        table.append(f"{k / RATE_HZ}," + ",".join(f"{value:.5f}" for value in ego))
+        table.append(f"{k / RATE_HZ}," + ",".join(f"{value:.5f}" for value in values))
     film.close()
     (folder / "drive.csv").write_text("\n".join(table) + "\n")
     return folder / "drive.mp4"
@@ -46,7 +48,8 @@ def peak_mb(drive: Path, films: int) -> tuple[float, float]:
     words = ["-m", "embodied", "replay", str(drive), f"films={films}", f"out={drive.parent / 'out'}"]
     child = subprocess.Popen([sys.executable, *words], stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(child.pid, 0)
-    assert os.waitstatus_to_exitcode(status) == 0, "the replay failed; run it by hand"
+    if os.waitstatus_to_exitcode(status):
+        raise UserError(f"the replay of {drive} failed, as said above")
     return used.ru_maxrss / 1024, time.perf_counter() - began
 
 

@@ -58,6 +58,8 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
         )
     if settings.kind in ("drives", "road"):
         return _drives(settings)
+    if settings.kind == "board":
+        return _boards(settings)
     tasks = [name.strip() for name in settings.task.split(",")] if settings.task else registry.choices("task")
     for name in tasks:
         registry.part("task", name)
@@ -69,13 +71,6 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
     processes = settings.processes or len(os.sched_getaffinity(0))
     if settings.kind == "snapshots":
         parts.outside("sim.snapshots").snapshots(Path(settings.out), settings.episodes, processes, settings.seed, tasks)
-    elif settings.kind == "board":
-        make = parts.outside("sim.board.demonstrate").demonstrations
-        made = make(Path(settings.out), settings.episodes, processes, settings.seed)
-        print(
-            f"{settings.out} holds {settings.episodes} demonstrations of each job or more, {made} of them recorded now"
-        )
-        return 0
     elif settings.kind == "words":
         parts.outside("sim.words").words(Path(settings.out), settings.episodes, processes, settings.seed)
     if settings.kind != "demonstrations":
@@ -93,6 +88,14 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
         first_seed=settings.seed,
     )
     print(f"{settings.out} holds {settings.episodes} episodes or more, {made} of them recorded now")
+    return 0
+
+
+def _boards(settings: Settings) -> int:
+    make = parts.outside("sim.board.demonstrate").demonstrations
+    processes = settings.processes or len(os.sched_getaffinity(0))
+    made = make(Path(settings.out), settings.episodes, processes, settings.seed)
+    print(f"{settings.out} holds {settings.episodes} demonstrations of each job or more, {made} of them recorded now")
     return 0
 
 

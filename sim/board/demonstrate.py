@@ -8,6 +8,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from embodied.errors import UserError
 from embodied.trainlog import progress_bar
 from sim.board import lessons
 from sim.board.jobs import KINDS, ask, written
@@ -31,7 +32,7 @@ def worker() -> tuple[Any, Any]:
     return _body[0], _body[1]
 
 
-def one(kind: str, seed: int) -> tuple[str, int, bool, str, list[lessons.Moment]]:
+def one(kind: str, seed: int) -> tuple[str, int, bool, list[lessons.Moment]]:
     """The board of a training seed, played by the expert."""
     import numpy as np
 
@@ -43,16 +44,24 @@ def one(kind: str, seed: int) -> tuple[str, int, bool, str, list[lessons.Moment]
                        written(before) if before else lessons.NOTHING, written(said))
         for now, before, said in done.told
     ]  # fmt: skip
-    return kind, seed, done.success, job.text, moments
+    return kind, seed, done.success, moments
 
 
 def demonstrations(out: Path, count: int, processes: int, first: int) -> int:
     """Until `out` holds `count` successful ones of each job, from training seeds from `first` on; how many were made now."""
+    if not 0 <= first < FIRST_EVALUATION_SEED:
+        raise UserError(f"seed {first} is not training's; give 0 to {FIRST_EVALUATION_SEED - 1}")
     path, have = out / FILE, dict[str, set[int]]()
     out.mkdir(parents=True, exist_ok=True)
+    whole = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        known = json.loads(line)
+        try:
+            known = json.loads(line)
+        except json.JSONDecodeError:
+            continue  # torn when it was killed
         have.setdefault(known["kind"], set()).add(known["seed"])
+        whole.append(line + "\n")
+    path.write_text("".join(whole), encoding="utf-8")
     made, seeds = 0, dict.fromkeys(KINDS, first)
     with progress_bar(True) as bar, ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         task = bar.add_task("demonstrations", total=count * len(KINDS), completed=sum(map(len, have.values())))
@@ -62,11 +71,12 @@ def demonstrations(out: Path, count: int, processes: int, first: int) -> int:
                 for _ in range(missing):
                     while seeds[kind] in have.get(kind, ()):
                         seeds[kind] += 1
-                    assert seeds[kind] < FIRST_EVALUATION_SEED
+                    if seeds[kind] >= FIRST_EVALUATION_SEED:
+                        raise UserError(f"there are not enough training seeds from {first} on; give a smaller seed")
                     jobs.append(pool.submit(one, kind, seeds[kind]))
                     seeds[kind] += 1
             for ready in as_completed(jobs):
-                kind, seed, success, _, moments = ready.result()
+                kind, seed, success, moments = ready.result()
                 if success:
                     lessons.save(path, moments, kind=kind, seed=seed)
                     have.setdefault(kind, set()).add(seed)

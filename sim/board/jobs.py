@@ -17,20 +17,12 @@ from numpy.typing import NDArray
 from embodied.errors import UserError
 from sim.scene import Item
 
-COLOURS = (
-    "yellow",
-    "green",
-    "cyan",
-    "pink",
-    "white",
-    "black",
-)  # those that the finder knows as blocks and as cylinders
+# Those that the finder knows as blocks and as cylinders.
+COLOURS = ("yellow", "green", "cyan", "pink", "white", "black")
 SHAPES = ("block", "cylinder")
 X, Y = (0.40, 0.62), (-0.22, 0.22)  # where pieces begin
-APART, CLEAR = (
-    0.105,
-    0.04,
-)  # m between two of them at the start; by how much "closest" and "on the left" are no matter of taste
+APART = 0.105  # m between two of them at the start
+CLEAR = 0.04  # m, by how much "closest" and "on the left" are no matter of taste
 CORNERS = {
     "top left": (0.38, -0.23), "top right": (0.38, 0.23), "bottom left": (0.64, -0.23), "bottom right": (0.64, 0.23),
 }  # fmt: skip

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied import geometry
-from embodied.control.loop import Watch, run
+from embodied.control.loop import run
 from embodied.types import ActionChunk, Observation, Plan, Step
 from policies import pusher
 from sim.board.jobs import SURELY, Board, Job, Places, Planner, Push, aim, ask, known, places_of, there, written
@@ -31,7 +31,8 @@ FREE_M = 0.3  # height of the hand from which on it hides no piece
 
 
 class Sight:
-    """Where the pieces of a board are by the pictures of the front camera. finder: of shipped weights; without one, exact facts."""
+    """Where the pieces of a board are by the pictures of the front camera. finder: of shipped weights; without one, exact facts.
+    Which pieces there are is told to it, where they are is not."""
 
     def __init__(self, body: SimBody, finder: Any = None) -> None:
         self.body, self.finder = body, finder
@@ -150,7 +151,6 @@ def play(
     kind: str,
     seed: int,
     planner: Callable[[Board, Job], Planner],
-    watch: Watch | None = None,
 ) -> Played:
     """One board, decided by its seed. planner: makes the one who plans, who may keep to the job's text or, as an expert, use its
     `next`."""
@@ -159,7 +159,7 @@ def play(
     sight = Sight(body, finder)
     sight.begin(board)
     policy = BoardPolicy(sight, planner(board, job), LONGEST_S[kind])
-    result = run(body, policy, job.text, obs=obs, watch=watch, confirm=False, replan=False, log=False, max_ticks=10**5)
+    result = run(body, policy, job.text, obs=obs, confirm=False, replan=False, log=False, max_ticks=10**5)
     exact = Sight(body)
     exact.begin(board)
     end = exact.look(body.observe())
