@@ -3,9 +3,9 @@
     python benchmarks/backbones.py [part=all|latency|reading] [threads=2]
         [lessons=100,320] [seeds=3] [test=200] [steps=200] [cache=FOLDER]
 
-latency: ms to read 128 tokens, to say 20 more, and for a plan from a fresh observation. The plan of smollm2 is its time for
-the very sequence of reads that the shipped planner makes for a sentence of two jobs, with the shipped eyes: there are no weights
-of ours for it whose words could be judged.
+latency: perplexity; ms to read 128 tokens, to say 20 more, and for a plan from a fresh observation. The plan of smollm2 is its time
+for the very sequence of reads that the shipped planner makes for a sentence of two jobs, with the shipped eyes: there are no
+weights of ours for it whose words could be judged.
 
 reading: sentences of one job, followed by the names of what is on the table. Told are the relation (or skill), by a class, and the
 thing and its reference, each by pointing at one of the names. Right is a sentence with all three right. smollm2 is frozen: its last
@@ -17,6 +17,7 @@ has.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from options import leave, options
+from tokenizers import Tokenizer as Spelling
 from torch import Tensor, nn
 
 from embodied import registry
@@ -79,9 +81,14 @@ def latency(most: int) -> None:
     type(planner.model.backbone.reader()).read = lambda self, x: reads.append(len(x)) or original(self, x)
     plan()
     type(planner.model.backbone.reader()).read = original
-    models = {"tiny": from_pretrained("tabletop"), "smollm2": made("smollm2", []), "smollm2, bf16": made("smollm2", [])}
+    models: dict[str, Any] = {"tiny": from_pretrained("tabletop")}
+    models |= {name: made("smollm2", []) for name in ("smollm2", "smollm2, bf16", "smollm2, int8")}
     models["smollm2, bf16"].backbone.halve()
-    print(f"wall time (CPU time), ms; the plan takes {sum(reads)} tokens in {len(reads)} reads\n")
+    models["smollm2, int8"].backbone.narrow()
+    print("| backbone | perplexity |\n|---|---|")
+    for name in list(models)[1:]:
+        print(f"| {name} | {perplexity(models[name]):.2f} |", flush=True)
+    print(f"\nwall time (CPU time), ms; the plan takes {sum(reads)} tokens in {len(reads)} reads\n")
     print("| backbone | threads | 128 tokens | 20 more | plan | asked |\n|---|---|---|---|---|---|")
     for threads in range(1, most + 1):
         torch.set_num_threads(threads)
@@ -92,6 +99,17 @@ def latency(most: int) -> None:
                 f"| {name} | {threads} | {' | '.join(costs)} | {whole} | {300 if name == 'tiny' else 1500} |",
                 flush=True,
             )
+
+
+def perplexity(model: EmbodiedModel, tokens: int = 1024) -> float:
+    """Of the beginning of our architecture's description."""
+    text = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text()
+    spelling = Spelling.from_file(str(Path(registry.build("backbone", "smollm2").folder) / "tokenizer.json"))
+    ids = torch.tensor(spelling.encode(text).ids[: tokens + 1])
+    backbone = model.backbone
+    with torch.inference_mode():
+        hidden = backbone.reader().read(backbone.embed(ids[:-1]))
+        return math.exp(F.cross_entropy(backbone.logits(hidden).float(), ids[1:]))
 
 
 def prefill(backbone: Any, reader: Any) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from embodied.model.decode import Look
 
 MODES = ("skills", "visuomotor")
+PRECISIONS = ("fp32", "bf16", "int8")
 LONGEST = 400  # characters of a goal
 FOREIGN = 0.5  # share of unknown words above which a goal is not our language
 LATEST_S = 12.0  # a step's motion ends after this long, whatever the model says of its progress
@@ -71,7 +72,7 @@ class Planner:
     "visuomotor" (the motion head's chunks, asked for again every `execute` rows).  inpaint: rows of the chunk before that
     the next one must begin with (real-time chunking, arXiv 2506.07339).  words_decide: verdicts follow the listing where
     it tells, else the answer to the question alone.  threads: of torch.  candidates: how many plans to weigh for a sentence
-    (policies/candidates.py); 1 takes the likeliest.  precision: fp32, or bf16 for a backbone that others trained.
+    (policies/candidates.py); 1 takes the likeliest.  precision: fp32, or bf16 or int8 for a backbone that others trained.
     model: what the weights hold, where that is loaded already (embodied.model.weights.from_pretrained).
     """
 
@@ -104,14 +105,14 @@ class Planner:
         self.candidates = candidates
         self.execute_rows = execute if mode == "visuomotor" else None  # a skill's chunk is its whole motion
         self.model = from_pretrained(weights) if model is None else model
-        if precision not in ("fp32", "bf16"):
-            raise UserError(f"unknown precision {precision!r}; choose from fp32, bf16")
-        if precision == "bf16" and self.model.config.backbone == "tiny":
+        if precision not in PRECISIONS:
+            raise UserError(f"unknown precision {precision!r}; choose from {', '.join(PRECISIONS)}")
+        if precision != "fp32" and self.model.config.backbone == "tiny":
             raise UserError(
-                "precision=bf16 is for backbones that others trained; the tiny one was taught to answer in fp32"
+                f"precision={precision} is for backbones that others trained; the tiny one was taught to answer in fp32"
             )
-        if precision == "bf16":
-            self.model.backbone.halve()
+        if precision != "fp32":
+            getattr(self.model.backbone, {"bf16": "halve", "int8": "narrow"}[precision])()
         self.grammar = Grammar(self.model.words)
         self.normalisation = Normalisation.from_dict(self.model.config.statistics)
         spec = body.spec

@@ -16,6 +16,7 @@ from embodied.errors import UserError
 from embodied.model.decode import Look
 from embodied.model.grammar import Grammar
 from embodied.model.lessons import ask_check, ask_plan
+from embodied.model.narrow import FEW, narrow
 from embodied.model.network import EmbodiedModel, Level
 from embodied.model.subwords import Subwords
 from embodied.model.tokens import CONTROLS, XS, YS
@@ -248,13 +249,30 @@ def test_their_weights_in_16_bits_answer_nearly_alike_and_ours_stay(kind: str, f
     model = embodied(backbone="hf", backbone_from=folders[kind])
     ids, table = torch.arange(5, 15), model.backbone.table.clone()
     answers = []
-    for halved in (False, True):
-        if halved:
-            model.backbone.halve()
+    for change in (lambda: None, model.backbone.halve, model.backbone.narrow):
+        change()
         with torch.inference_mode():
             hidden = model.backbone.reader().read(model.backbone.embed(ids))
             answers.append(
                 torch.cat([model.backbone.logits(hidden)[:, ::7], model.backbone.logits(hidden, [0, 400])], 1)
             )
-    assert answers[1].dtype == torch.float32 and torch.equal(model.backbone.table, table)
-    assert 0 < (answers[0] - answers[1]).norm() < 0.03 * answers[0].norm()
+    assert torch.equal(model.backbone.table, table)
+    for other in answers[1:]:
+        assert other.dtype == torch.float32 and 0 < (answers[0] - other).norm() < 0.03 * answers[0].norm()
+    assert not torch.equal(answers[1], answers[2])
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 2 * FEW), st.booleans(), st.integers(0, 2**32))
+def test_narrow_rows_multiply_as_their_numbers_do(few: int, biased: bool, seed: int) -> None:
+    torch.manual_seed(seed)
+    linear, x = torch.nn.Linear(64, 48, bias=biased), torch.randn(1, few, 64).bfloat16()
+    model = torch.nn.ModuleDict({"a": linear, "lora_A": torch.nn.Linear(64, 4)})
+    narrow(model)
+    assert type(model["lora_A"]) is torch.nn.Linear
+    rows = model["a"].rows.float() * model["a"].scale.float()[:, None]
+    assert (rows - linear.weight).abs().max() <= 0.51 * linear.weight.abs().max() / 127 * 1.02 + 1e-3
+    with torch.no_grad():
+        got, want = model["a"](x), torch.nn.functional.linear(x.float(), rows, linear.bias)
+    assert got.shape == (1, few, 48) and got.dtype == torch.bfloat16
+    torch.testing.assert_close(got.float(), want, rtol=0.02, atol=0.02)

@@ -15,6 +15,7 @@ from transformers import LlamaModel, PreTrainedModel
 
 from embodied.errors import UserError
 from embodied.model.attention import NAME, blocks, positions, sees
+from embodied.model.narrow import narrow
 from embodied.model.reader import CachedReader, Reader, within
 
 TUNES = ("frozen", "lora", "full")
@@ -119,6 +120,11 @@ class Pretrained(nn.Module):
         self.lm.to(torch.bfloat16)
         if self.readout is not None:
             self.readout.to(torch.bfloat16)
+
+    def narrow(self) -> None:
+        """Theirs in 8 bits a number, for reading a token at a time; what is computed with them stays in 16."""
+        self.halve()
+        narrow(self.lm)
 
     def checkpoint(self) -> None:
         checkpointed(self.lm)
