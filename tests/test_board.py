@@ -58,7 +58,7 @@ def test_an_expert_does_every_job_by_exact_facts_and_the_same_seed_plays_the_sam
 
 def test_a_planner_that_says_done_at_once_has_done_nothing() -> None:
     body = SimBody("push-to-zone", eyes=(), lazy=True)
-    assert not play.play(body, None, "pair", 5, lambda board, job: lambda now, before: None).success
+    assert not play.play(body, None, "pair", 5, lambda sight, job: lambda now, before: None).success
     body.close()
 
 

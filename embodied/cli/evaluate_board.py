@@ -14,11 +14,10 @@ from embodied.errors import UserError
 NOTE = "In the manner of Language-Table and of PaLM-E's table 2; these are our boards, not Google's."
 
 
-def _made(job: Job) -> tuple[Any, ...]:
-    body, finder = parts.outside("sim.board.demonstrate").worker()
+def _made(job: Job) -> tuple[Any]:
     from embodied.model.reasoner import load
 
-    return body, finder, load(job.settings.weights)
+    return (load(job.settings.weights),)
 
 
 def kinds_of(settings: Evaluate) -> list[str]:
@@ -34,12 +33,15 @@ def some(job: Job) -> list[dict[str, Any]]:
     """Every job on the boards of these seeds, played to its end."""
     play, board = parts.outside("sim.board.play"), parts.outside("sim.board.lessons")
     seed_of = parts.outside("sim.tamp.exam").seed_of
-    body, finder, model = kept((job.suite, job.settings), lambda: _made(job))
+    body, finder = parts.outside("sim.board.demonstrate").worker()
+    (model,) = kept((job.suite, job.settings), lambda: _made(job))
     out = []
     for k in range(job.first, job.last):
         for kind in kinds_of(job.settings):
             seed = seed_of(job.settings.seed, k)
-            done = play.play(body, finder, kind, seed, lambda laid, asked: board.learned(model, laid, asked))
+            done = play.play(
+                body, finder, kind, seed, lambda sight, job: board.learned(model, lambda: sight.colours, job)
+            )
             said = " ; ".join(dict.fromkeys(play.describe(one) for one in done.told))
             told = {"test": kind, "seed": seed, "text": done.job.text, "answer": "", "said": said}
             out.append({**told, "right": done.success, "seconds": round(done.seconds, 1)})

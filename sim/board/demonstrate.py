@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -16,20 +17,18 @@ from sim.board.play import expert, play
 from sim.task import FIRST_EVALUATION_SEED
 
 FILE = "demonstrations.jsonl"
-_body: list[Any] = []  # of this process: a simulated body and a finder
 
 
+@cache
 def worker() -> tuple[Any, Any]:
-    """What a process plays with, made once."""
-    if not _body:
-        import torch
+    """What a process plays with, made once: a simulated body and a finder."""
+    import torch
 
-        from embodied.model.weights import from_pretrained
-        from sim.body import SimBody
+    from embodied.model.finders import finder
+    from sim.body import SimBody
 
-        torch.set_num_threads(1)
-        _body[:] = [SimBody("push-to-zone", eyes=("front",), lazy=True), from_pretrained("tabletop").finder]
-    return _body[0], _body[1]
+    torch.set_num_threads(1)
+    return SimBody("push-to-zone", eyes=("front",), lazy=True), finder("tabletop")
 
 
 def one(kind: str, seed: int) -> tuple[str, int, bool, list[lessons.Moment]]:
@@ -38,7 +37,7 @@ def one(kind: str, seed: int) -> tuple[str, int, bool, list[lessons.Moment]]:
 
     board, job = ask(kind, np.random.default_rng([seed, 17]))
     done = play(*worker(), kind, seed, expert)
-    colours = {piece.label: piece.colour for piece in board}
+    colours = {piece.label: piece.colour for piece in board} | done.colours
     moments = [
         lessons.Moment(kind, job.text, {k: (float(at[0]), float(at[1])) for k, at in now.items()}, colours,
                        written(before) if before else lessons.NOTHING, written(said))

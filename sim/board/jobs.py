@@ -41,6 +41,7 @@ PHRASES = {
 }  # fmt: skip
 KINDS = tuple(PHRASES)
 
+Where = str | tuple[float, float] | NDArray[np.float64]
 Places = Mapping[int, NDArray[np.float64]]  # label -> x y, m
 Push = tuple[int, int | str]  # label, and the label or the corner that it is pushed to
 # Says what to push next from where all is now and what was pushed last; None when the job is done.
@@ -140,6 +141,12 @@ def read(text: str) -> Push | None:
     return thing, to if to in CORNERS else int(to[5:-1])
 
 
+def far(one: Where, two: Where) -> float:
+    """m between two places, each x y or the name of a corner."""
+    (x, y), (u, v) = (CORNERS[at] if isinstance(at, str) else at for at in (one, two))
+    return float(np.hypot(x - u, y - v))
+
+
 def aim(push: Push, places: Places) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Where the pushed piece is, where it shall be, and how near to that is there, m."""
     thing, to = push
@@ -156,13 +163,13 @@ def known(push: Push, places: Places) -> bool:
 def there(push: Push, places: Places, margin: float = 0.0) -> bool:
     """Whether it has come about, by `margin` m and more."""
     at, goal, near = aim(push, places)
-    return bool(np.hypot(*(goal - at)) <= near - margin)
+    return far(at, goal) <= near - margin
 
 
 def _pair(board: Board, phrase: str, rng: np.random.Generator) -> Job | None:
     corner = tuple(CORNERS)[rng.integers(len(CORNERS))]
-    order = sorted(board, key=lambda piece: _far(piece.at, corner))
-    if _far(order[1].at, corner) - _far(order[0].at, corner) < CLEAR:
+    order = sorted(board, key=lambda piece: far(piece.at, corner))
+    if far(order[1].at, corner) - far(order[0].at, corner) < CLEAR:
         return None
     one = order[0].label
     other = next(p.label for p in board if p.colour == order[0].colour and p.label != one)
@@ -179,7 +186,7 @@ def _sort(board: Board, phrase: str, rng: np.random.Generator) -> Job:
     start = places_of(board)
     chosen = min(
         permutations(CORNERS, len(colours)),
-        key=lambda to: sum(_far(start[k], c) for colour, c in zip(colours, to, strict=True) for k in own[colour]),
+        key=lambda to: sum(far(start[k], c) for colour, c in zip(colours, to, strict=True) for k in own[colour]),
     )
     to = {label: corner for colour, corner in zip(colours, chosen, strict=True) for label in own[colour]}
 
@@ -189,7 +196,7 @@ def _sort(board: Board, phrase: str, rng: np.random.Generator) -> Job:
             return None
         if before is not None and before[0] in left:
             return before[0], to[before[0]]
-        label = min(left, key=lambda label: _far(now[label], to[label]))
+        label = min(left, key=lambda label: far(now[label], to[label]))
         return label, to[label]
 
     def done(now: Places) -> bool:
@@ -208,7 +215,7 @@ def _group(board: Board, phrase: str, rng: np.random.Generator) -> Job | None:
     if len(here) not in (2, 3) or any(abs(at[1]) < CLEAR for at in start.values()):
         return None
     middle = np.mean([start[label] for label in here], axis=0)
-    anchor = min(here, key=lambda label: float(np.hypot(*(start[label] - middle))))
+    anchor = min(here, key=lambda label: far(start[label], middle))
     others = [label for label in start if label not in here]
 
     def following(now: Places, before: Push | None) -> Push | None:
@@ -218,7 +225,7 @@ def _group(board: Board, phrase: str, rng: np.random.Generator) -> Job | None:
             return None
         if before is not None and before[0] in left:
             return before[0], anchor
-        return min(left, key=lambda label: float(np.hypot(*(now[label] - now[anchor])))), anchor
+        return min(left, key=lambda label: far(now[label], now[anchor])), anchor
 
     def done(now: Places) -> bool:
         kept = all(now[label][1] * SIDES[side] < 0 for label in others)
@@ -233,11 +240,7 @@ def _joined(one: int, among: Collection[int], now: Places, margin: float = 0.0) 
     found, new = {one}, [one]
     while new:
         at = now[new.pop()]
-        more = [k for k in among if k not in found and np.hypot(*(now[k] - at)) <= TOGETHER - margin]
+        more = [k for k in among if k not in found and far(now[k], at) <= TOGETHER - margin]
         found |= set(more)
         new += more
     return found
-
-
-def _far(at: tuple[float, float] | NDArray[np.float64], corner: str) -> float:
-    return float(np.hypot(at[0] - CORNERS[corner][0], at[1] - CORNERS[corner][1]))

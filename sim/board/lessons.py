@@ -19,7 +19,7 @@ from embodied.errors import UserError
 from embodied.model.lessons import Lesson
 from embodied.model.reasoner import Answers, Reasoner, objects
 from embodied.model.tokens import EOS, Words, train_vocabulary
-from sim.board.jobs import COLOURS, CORNERS, PHRASES, Board, Job, Places, Planner, Push, read, written
+from sim.board.jobs import COLOURS, CORNERS, PHRASES, Job, Places, Planner, Push, read, written
 from sim.randomise import RGB
 from sim.tamp.scene import FIELDS, LABELS
 
@@ -132,8 +132,8 @@ class Demonstrations:
         moment = told(moment, rng) if self.augment else moment
         order = [list(moment.seen)[i] for i in rng.permutation(len(moment.seen))]
         made = vectors({k: moment.seen[k] for k in order}, moment.colours)
-        states = {"objects": np.zeros((LABELS, FIELDS), np.float32), "labels": np.zeros(LABELS, np.int64)}
-        states["objects"][: len(order)], states["labels"][: len(order)] = made, order
+        states = {"given": np.zeros((LABELS, FIELDS), np.float32), "labels": np.zeros(LABELS, np.int64)}
+        states["given"][: len(order)], states["labels"][: len(order)] = made, order
         asked = self.words.encode(question(moment.text, moment.before))
         return Lesson(
             {}, states, [(asked, [*self.words.encode(moment.said), self.words[EOS]])], (objects(self.words, order), [])
@@ -178,15 +178,13 @@ def grammar(words: Words, labels: Sequence[int]) -> Callable[[Sequence[int]], li
     return allowed
 
 
-def learned(model: Reasoner, board: Board, job: Job) -> Planner:
-    """The planner that goes by the job's words alone."""
+def learned(model: Reasoner, colours: Callable[[], Mapping[int, str]], job: Job) -> Planner:
+    """The planner that goes by the job's words and what is seen alone. colours: label -> colour of what was seen so far."""
     import torch
-
-    colours = {piece.label: piece.colour for piece in board}
 
     def planner(now: Places, before: Push | None) -> Push | None:
         asked = question(job.text, written(before) if before else NOTHING)
-        answers = Answers(model, torch.from_numpy(vectors(now, colours)), list(now))
+        answers = Answers(model, torch.from_numpy(vectors(now, colours())), list(now))
         return read(answers.say(asked, grammar(model.words, list(now))))
 
     return planner

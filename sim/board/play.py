@@ -17,8 +17,9 @@ from embodied import geometry
 from embodied.control.loop import run
 from embodied.types import ActionChunk, Observation, Plan, Step
 from policies import pusher
-from sim.board.jobs import SURELY, Board, Job, Places, Planner, Push, aim, ask, known, places_of, there, written
+from sim.board.jobs import SHAPES, SURELY, Board, Job, Places, Planner, Push, aim, ask, known, places_of, there, written
 from sim.body import SimBody
+from sim.tamp.scene import LABELS
 from sim.task import Episode
 
 PLANS_HZ = 1.0
@@ -31,22 +32,35 @@ FREE_M = 0.3  # height of the hand from which on it hides no piece
 
 
 class Sight:
-    """Where the pieces of a board are by the pictures of the front camera. finder: of shipped weights; without one, exact facts.
-    Which pieces there are is told to it, where they are is not."""
+    """Which pieces there are and where, by the pictures of the front camera: the first tells which, all tell where. finder: of
+    shipped weights; without one, exact facts."""
 
     def __init__(self, body: SimBody, finder: Any = None) -> None:
         self.body, self.finder = body, finder
         self.at: dict[int, NDArray[np.float64]] = {}
-        self.labels: dict[str, int] = {}
+        self.labels: dict[str, int] = {}  # of all pieces that are known
         self.fresh: set[int] = set()  # those that the newest picture shows
+        self.board: Board = ()
 
     def begin(self, board: Board) -> None:
-        """A new board, whose pieces are called so."""
-        self.labels, self.at = {piece.name: piece.label for piece in board}, {}
+        """A new board. What is found of its pieces is called as it calls them, so that who asks, who answers and who marks mean the
+        same; what is taken for a piece and is none gets a label that is free."""
+        self.board, self.labels, self.at = board, {}, {}
+
+    @property
+    def colours(self) -> dict[int, str]:
+        return {label: name.split()[0] for name, label in self.labels.items()}
+
+    def _meet(self, names: list[str]) -> None:
+        called = {piece.name: piece.label for piece in self.board}
+        free = iter(sorted(set(range(1, LABELS + 1)) - set(called.values())))
+        given = ((name, called.get(name) or next(free, 0)) for name in names)
+        self.labels = {name: label for name, label in given if label}
 
     def look(self, obs: Observation, hand: NDArray[np.float64] | None = None, push: Push | None = None) -> Places:
         """hand (4,) and push: what moves now, so that a piece that it hides is known to be before it."""
         if self.finder is None:
+            self._meet([piece.name for piece in self.board])
             facts = self.body.facts()
             self.at = {label: facts.things[name].position[:2].copy() for name, label in self.labels.items()}
             self.fresh = set(self.at)
@@ -56,8 +70,11 @@ class Sight:
         camera = self.body.spec.cameras["front"]
         image = torch.from_numpy(np.ascontiguousarray(obs.images["front"]))[None]
         seen: dict[str, list[tuple[str, NDArray[np.float64]]]] = {}
-        for one in self.finder.find("front", image, None, met=self.labels):
-            if one.name in self.labels and one.p >= SURE:
+        pieces = [one for one in self.finder.find("front", image, None, met=self.labels) if one.p >= SURE]
+        if not self.labels:
+            self._meet([one.name for one in pieces if one.name.split()[1] in SHAPES])
+        for one in pieces:
+            if one.name in self.labels:
                 at = np.asarray(geometry.on_plane(camera, camera.parent_from_cam, one.point, 2 * FOOT_M))[:2]
                 seen.setdefault(one.name.split()[0], []).append((one.name, at))
         self.fresh = set()
@@ -137,11 +154,12 @@ class BoardPolicy:
 
 @dataclass
 class Played:
-    """success: by exact facts at the end. told: what the planner saw and said each second."""
+    """success: by exact facts at the end. colours: of what was seen, by label. told: what the planner saw and said each second."""
 
     job: Job
     success: bool
     seconds: float
+    colours: dict[int, str]
     told: list[Any] = field(default_factory=list)
 
 
@@ -150,7 +168,7 @@ def play(
     finder: Any,
     kind: str,
     seed: int,
-    planner: Callable[[Board, Job], Planner],
+    planner: Callable[[Sight, Job], Planner],
 ) -> Played:
     """One board, decided by its seed. planner: makes the one who plans, who may keep to the job's text or, as an expert, use its
     `next`."""
@@ -158,17 +176,17 @@ def play(
     obs = body.load(Episode("push-to-zone", tuple(piece.item for piece in board), (), job.text, {}, ""), seed)
     sight = Sight(body, finder)
     sight.begin(board)
-    policy = BoardPolicy(sight, planner(board, job), LONGEST_S[kind])
+    policy = BoardPolicy(sight, planner(sight, job), LONGEST_S[kind])
     result = run(body, policy, job.text, obs=obs, confirm=False, replan=False, log=False, max_ticks=10**5)
     exact = Sight(body)
     exact.begin(board)
     end = exact.look(body.observe())
-    return Played(job, result.reason == "finished" and job.done(end), body.now_s, policy.told)
+    return Played(job, result.reason == "finished" and job.done(end), body.now_s, sight.colours, policy.told)
 
 
-def expert(board: Board, job: Job) -> Planner:
-    """Says what the job's own rule says of what is seen; before all is seen, of where things were laid."""
-    start = places_of(board)
+def expert(sight: Sight, job: Job) -> Planner:
+    """Says what the job's own rule says of what is seen; of what was not seen, of where it was laid."""
+    start = places_of(sight.board)
     return lambda now, before: job.next({**start, **now}, before)
 
 

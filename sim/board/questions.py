@@ -11,7 +11,7 @@ from embodied.errors import UserError
 from embodied.model.lessons import Lesson
 from embodied.model.reasoner import objects
 from embodied.model.tokens import EOS, NO, YES, Words
-from sim.board.jobs import CORNERS, IN_CORNER, SIDES, TOGETHER, lay
+from sim.board.jobs import CORNERS, IN_CORNER, SIDES, TOGETHER, far, lay
 from sim.board.lessons import OTHERS, SHAKE_M, vectors
 from sim.tamp.scene import FIELDS, LABELS
 from sim.task import FIRST_EVALUATION_SEED
@@ -55,8 +55,8 @@ class Boards:
                 segments.append((self.words.encode(text), [*self.words.encode(answer), self.words[EOS]]))
         order = list(at)
         noisy = {k: where + rng.normal(0, SHAKE_M, 2) for k, where in at.items()}
-        states = {"objects": np.zeros((LABELS, FIELDS), np.float32), "labels": np.zeros(LABELS, np.int64)}
-        states["objects"][: len(order)], states["labels"][: len(order)] = vectors(noisy, colours), order
+        states = {"given": np.zeros((LABELS, FIELDS), np.float32), "labels": np.zeros(LABELS, np.int64)}
+        states["given"][: len(order)], states["labels"][: len(order)] = vectors(noisy, colours), order
         return Lesson({}, states, segments, (objects(self.words, order), []))
 
 
@@ -83,22 +83,18 @@ def ask(kind: str, at: Places, colours: dict[int, str], rng: np.random.Generator
     a, b = (list(at)[i] for i in rng.permutation(len(at))[:2])
     corner, side = tuple(CORNERS)[rng.integers(len(CORNERS))], tuple(SIDES)[rng.integers(2)]
     if kind == "together" and rng.random() < 0.6:  # near ones, or the answer is no
-        b = min((k for k in at if k != a), key=lambda k: _far(at[k], at[a]))
+        b = min((k for k in at if k != a), key=lambda k: far(at[k], at[a]))
     text = PHRASES[kind].format(a=f"<obj_{a}>", b=f"<obj_{b}>", corner=corner, side=side)
     if kind == "fellow":
         return text, f"<obj_{next(k for k, colour in colours.items() if colour == colours[a] and k != a)}>"
     if kind in ("closest", "nearest"):
-        to = np.array(CORNERS[corner]) if kind == "closest" else at[a]
-        order = sorted((k for k in at if kind == "closest" or k != a), key=lambda k: _far(at[k], to))
-        sure = _far(at[order[1]], to) - _far(at[order[0]], to) > DOUBT_M
+        to = corner if kind == "closest" else at[a]
+        order = sorted((k for k in at if kind == "closest" or k != a), key=lambda k: far(at[k], to))
+        sure = far(at[order[1]], to) - far(at[order[0]], to) > DOUBT_M
         return (text, f"<obj_{order[0]}>") if sure else None
     measure = {
-        "together": TOGETHER - _far(at[a], at[b]),
-        "corner": IN_CORNER - _far(at[a], np.array(CORNERS[corner])),
+        "together": TOGETHER - far(at[a], at[b]),
+        "corner": IN_CORNER - far(at[a], corner),
         "side": float(at[a][1]) * SIDES[side],
     }[kind]
     return (text, YES if measure > 0 else NO) if abs(measure) > DOUBT_M else None
-
-
-def _far(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
-    return float(np.hypot(*(one - two)))
