@@ -97,10 +97,17 @@ weights: $(VENV)/.run
 	test -z "$(ENCODER)" || $(BIN)/python -m embodied.model.synonyms corpus=$(WORK)/snapshots/corpus.txt \
 		encoder=$(ENCODER) weights=embodied/weights/tabletop
 
-# The recipe of embodied/weights/tamp, from nothing: no data to record, scenes are made as they are needed. It goes on where it was
-# stopped. SCENES=320 is the paper's small training set.
+# The recipe of embodied/weights/tamp, from nothing, and of embodied/weights/cubes, the tabletop finder taught these tables. Scenes of
+# the one are made as they are needed, pictures of the other are recorded. It goes on where it was stopped. SCENES=320 is the paper's
+# small training set. An hour of one core (docs/tamp.md).
 SCENES ?= 96000
+CUBES ?= 10000
+LOOK ?= steps=1500 batch=6
 tamp-weights: $(VENV)/.run
+	$(BIN)/embodied record kind=cubes episodes=$(CUBES) seed=3 out=$(WORK)/cubes
+	$(BIN)/embodied train snapshots=$(WORK)/cubes init=tabletop finding_share=1 text_share=0 lr=0.001 warmup=50 average=0.99 \
+		freeze=encoders,backbone,smear,head,cell_,pointer,finder.eye.paint,finder.colour $(LOOK) out=$(WORK)/cubes-finder
+	$(BIN)/python -m embodied.model.finders weights=$(WORK)/cubes-finder/weights out=embodied/weights/cubes
 	$(BIN)/embodied train tamp scenes=$(SCENES) out=$(WORK)/tamp-$(SCENES)
 	cp $(WORK)/tamp-$(SCENES)/weights/* embodied/weights/tamp/
 

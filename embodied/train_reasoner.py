@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from embodied.model.reasoner import Reasoner
+    from embodied.model.reasoner import Reasoner, ReasonerConfig
     from embodied.model.tokens import Words
 
 
@@ -52,23 +52,28 @@ class Settings(Recipe):
 
     out: str = setting("runs/tamp", "folder of checkpoints, logs and the finished weights; an unfinished run goes on")
     scenes: int = setting(96_000, "scenes to learn from; the paper has 320 and 96000")
-    input: str = setting("state", "state: object vectors, which also serve input=objects of the evaluation")
+    steps: int = setting(6000, "optimiser steps")
+    input: str = setting(
+        "state",
+        "state (object vectors, which also serve input=objects of the evaluation) or picture (tokens of an encoder)",
+    )
+    pictures: str = setting("", "of input=picture: folder of embodied record kind=cubes, in place of scenes")
     kinds: str = setting("q1,q2,q3,q4,p1,p2", "what is asked about them, with commas between")
 
 
 def shares(segment: Tensor, asked: Tensor) -> Tensor:
-    """Weights (m,) of the m asked tokens of packed sentences (b, n): every question weighs the same, however long its answer
-    is. With all tokens alike, one-word answers drown in plans and are learnt last."""
+    """Weights (m,) of the m asked tokens of packed sentences (b, n): an answer of k tokens weighs as much as sqrt(k) of one.
+    With all tokens alike, one-word answers drown in plans and are learnt last; with all answers alike, plans are."""
     import torch
 
     rows = torch.arange(len(segment), device=segment.device)[:, None] * (int(segment.max()) + 1)
     question = (rows + segment)[asked]
-    return 1.0 / torch.bincount(question)[question]
+    return torch.bincount(question)[question].rsqrt()
 
 
 class Training:
     """A run. sources: lessons, as embodied.data.schedule.Schedule takes them, and their share of a batch. facts: what the weights
-    were taught, for their config. init: weights to begin with, whose words those here go on from."""
+    were taught, for their config. init: weights to begin with, whose words those here go on from, or sizes."""
 
     def __init__(
         self,
@@ -76,7 +81,7 @@ class Training:
         sources: Sequence[tuple[Any, float]],
         words: Words,
         facts: Mapping[str, Any],
-        init: Reasoner | None = None,
+        init: Reasoner | ReasonerConfig | None = None,
     ) -> None:
         import torch
 
@@ -90,7 +95,8 @@ class Training:
         self.out.mkdir(parents=True, exist_ok=True)
         facts = {**facts, "steps": settings.steps, "batch": settings.batch}
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = (init or Reasoner(ReasonerConfig(), words)).to(self.device)
+        self.model = init if isinstance(init, Reasoner) else Reasoner(init or ReasonerConfig(), words)
+        self.model.to(self.device)
         self.model.config = dataclasses.replace(self.model.config, facts=facts)
         self.named = dict(self.model.named_parameters())
         self.average = {name: p.detach().clone() for name, p in self.named.items()}
@@ -141,12 +147,14 @@ class Training:
                     saved = time.monotonic()
 
     def _learn(self, step: int, lessons: list[Any]) -> float:
-        """One optimiser step over portions of like length; the mean loss of a word of an answer, every question alike."""
+        """One optimiser step over portions of like length; the mean loss of a word of an answer, weighed by `shares`."""
         import torch
         from torch.nn import functional as F
 
         from embodied.model.packing import collate, portions
 
+        # Noise follows from the step, so that a resumed run draws what an uninterrupted one would have drawn.
+        torch.manual_seed(self.settings.seed * 1_000_003 + step)
         for group in [group for one in self.optimizers for group in one.param_groups]:
             group["lr"] = self.settings.lr * rate(step - 1, cast(Any, self.settings))
         parts = portions(lessons) if len(lessons) > WHOLE else [lessons]
@@ -156,8 +164,8 @@ class Training:
         said = 0.0
         for batch, weight in zip(batches, weights, strict=True):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
-                labels = batch.states["labels"].long()
-                hidden = self.model(batch.ids, batch.segment, batch.states["objects"], labels)
+                given, labels = (batch.states[name] for name in ("given", "labels"))
+                hidden = self.model(batch.ids, batch.segment, given, labels.long())
                 asked = batch.target >= 0
                 logits = self.model.logits(hidden[asked])
             loss = (F.cross_entropy(logits.float(), batch.target[asked], reduction="none") * weight).sum() / count

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -57,6 +57,22 @@ def lies(facts: Facts, names: Iterable[str]) -> dict[str, str]:
         if below not in ("", "table"):
             out[name] = f"{'in' if facts.things[below].shape == 'bowl' else 'on'} {below}"
     return out
+
+
+def photographed(body: SimBody, facts: Facts, task: str) -> tuple[dict[str, np.ndarray], Record]:
+    """All pictures of now, and a record that says what is in the front one and on what it lies, and nothing else yet."""
+    obs = body.observe()
+    arrays: dict[str, np.ndarray] = {"arm": obs.states["arm"]}
+    for camera in body.spec.cameras:
+        arrays[camera] = obs.images[camera]
+        arrays[f"{camera}_depth"] = np.round(obs.depth[camera] / DEPTH_M).astype(np.uint16)
+        seg = body.segmentation(camera)
+        arrays[f"{camera}_seg"] = np.where(seg == -2, ROBOT, np.where(seg < 0, NOTHING, seg)).astype(np.uint8)
+    items = [item.name for item in body.episode.items]
+    inside = {n: p for n, p in marks(facts, body.spec.cameras["front"]).items() if 0 <= p.u < 1 and 0 <= p.v < 1}
+    counts = dict(zip(items, np.bincount(arrays["front_seg"].ravel(), minlength=256), strict=False))
+    seen = {n: [round(p.u, 4), round(p.v, 4)] for n, p in inside.items() if counts[n] >= VISIBLE}
+    return arrays, Record(task, [], items=items, things=seen, lies=lies(facts, seen))
 
 
 class Moments:
@@ -206,26 +222,14 @@ class Moments:
         self, told: list[Episode], steps: list[Step], recent: list[Step], facts: Facts, rng: np.random.Generator
     ) -> tuple[Record, dict[str, np.ndarray]]:
         body = self.body
-        obs = body.observe()
-        arrays: dict[str, np.ndarray] = {"arm": obs.states["arm"]}
-        for camera in body.spec.cameras:
-            arrays[camera] = obs.images[camera]
-            arrays[f"{camera}_depth"] = np.round(obs.depth[camera] / DEPTH_M).astype(np.uint16)
-            seg = body.segmentation(camera)
-            arrays[f"{camera}_seg"] = np.where(seg == -2, ROBOT, np.where(seg < 0, NOTHING, seg)).astype(np.uint8)
-        camera = body.spec.cameras["front"]
-        items = [item.name for item in body.episode.items]
-        inside = {n: p for n, p in marks(facts, camera).items() if 0 <= p.u < 1 and 0 <= p.v < 1}
-        counts = dict(zip(items, np.bincount(arrays["front_seg"].ravel(), minlength=256), strict=False))
-        seen = {n: [round(p.u, 4), round(p.v, 4)] for n, p in inside.items() if counts[n] >= VISIBLE}
-        record = Record(self.task.registered_name, [], items=items, things=seen)
+        arrays, record = photographed(body, facts, self.task.registered_name)
+        camera, seen = body.spec.cameras["front"], record.things
         ask(record, told, [another(body.episode.items, facts, rng) for _ in range(OTHERS)], facts, camera, rng)
-        record.lies = lies(facts, seen)
         nonsensical(record, body.episode, rng)
         record.checks = [(s.text, bool(step_holds(s, facts))) for s in self._claims(recent, steps, facts, rng)]
         record.points = {s.text: [[round(p.u, 4), round(p.v, 4)] for p in s.points] for s in steps if s.points}
         # Held-out pairs are never named, or training would teach that they are never there.
-        record.missing = [n for n in (NAMES[i] for i in rng.permutation(len(NAMES))[:4]) if n not in items]
+        record.missing = [n for n in (NAMES[i] for i in rng.permutation(len(NAMES))[:4]) if n not in record.items]
         record.asks = list(self._questions(facts, seen, rng).items())
         return record, arrays
 
@@ -273,9 +277,10 @@ class Moments:
 SHARD = 500  # moments
 
 
-def write(shard: int, task: str, out: Path, seed: int) -> None:
-    """One shard of moments of one task: seeds seed * 100_000 + shard * 500 + 0, 1, ... until it is full."""
-    moments = Moments(task)
+def write(shard: int, task: str, out: Path, seed: int, source: Callable[[str], Any] = Moments) -> None:
+    """One shard of moments of one task: seeds seed * 100_000 + shard * 500 + 0, 1, ... until it is full. source: makes what has the
+    `episode` and `body` of Moments."""
+    moments = source(task)
     records: list[Record] = []
     rows: list[dict[str, np.ndarray]] = []
     for k in itertools.count():
@@ -289,8 +294,12 @@ def write(shard: int, task: str, out: Path, seed: int) -> None:
     write_shard(out / f"{shard:05d}-{task}", records[:SHARD], stacked)
 
 
-def snapshots(out: Path, count: int, processes: int = 2, seed: int = 0, tasks: Sequence[str] = ()) -> None:
+def snapshots(
+    out: Path, count: int, processes: int = 2, seed: int = 0, tasks: Sequence[str] = (),
+    source: Callable[[str], Any] = Moments,
+) -> None:  # fmt: skip
     """`count` moments in shards below `out`, tasks in turn (compound twice); finished shards of an earlier start are kept.
+    source: as `write` takes it.
 
     Besides the shards: corpus.txt (goals, for the vocabulary) and stats.json (the arm's range as mean and spread).
     """
@@ -301,11 +310,11 @@ def snapshots(out: Path, count: int, processes: int = 2, seed: int = 0, tasks: S
     columns = (TextColumn("snapshots"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as bar, ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         row = bar.add_task("", total=len(jobs), completed=len(jobs) - len(todo))
-        for future in as_completed([pool.submit(write, k, task, out, seed) for k, task in todo]):
+        for future in as_completed([pool.submit(write, k, task, out, seed, source) for k, task in todo]):
             future.result()
             bar.advance(row)
     write_corpus(out)
-    body = SimBody(names[0])
+    body = source(names[0]).body
     arm = body.spec.states["arm"]
     body.close()
     low, high = np.array(arm.low), np.array(arm.high)

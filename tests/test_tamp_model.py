@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,9 +17,10 @@ from embodied.cli.exam import Job
 from embodied.cli.settings import Evaluate
 from embodied.errors import UserError
 from embodied.model.packing import collate
-from embodied.model.reasoner import Answers, Reasoner, ReasonerConfig, load, save
+from embodied.model.reasoner import JUMP, Answers, Reasoner, ReasonerConfig, gaps, load, save
 from embodied.registry import build
 from embodied.train_reasoner import Settings, Training, shares
+from sim.tamp import pictures
 from sim.tamp.lessons import Scenes, grammar, vocabulary
 from sim.tamp.questions import KINDS, ask, read
 from sim.tamp.scene import scene, vectors
@@ -41,9 +43,9 @@ def test_answers_from_the_cache_are_those_of_the_packed_sentence(model, words):
     batch = collate([lesson], [], [], words, (1, 1))
     labels = batch.states["labels"].long()
     with torch.inference_mode():
-        hidden = model(batch.ids, batch.segment, batch.states["objects"], labels)[0]
+        hidden = model(batch.ids, batch.segment, batch.states["given"], labels)[0]
     there = labels[0] > 0
-    answers = Answers(model, batch.states["objects"][0][there], labels[0][there].tolist())
+    answers = Answers(model, batch.states["given"][0][there], labels[0][there].tolist())
     for k, (prompt, _) in enumerate(lesson.segments, 1):
         with torch.inference_mode():
             mine = answers._feed(answers.table[prompt])
@@ -65,6 +67,30 @@ def test_rows_without_an_object_change_nothing():
     assert not padded[:, 6:].any()
     turned = encoder(given.flip(1), names.flip(1), torch.ones(1, 6, dtype=torch.bool))
     torch.testing.assert_close(turned.flip(1), alone)
+
+
+def test_answers_about_a_picture_are_those_of_the_packed_sentence(words):
+    torch.manual_seed(0)
+    model = Reasoner(ReasonerConfig(dim=32, layers=2, heads=2, mlp=64, picture=(6, 24)), words).eval()
+    seen, text = torch.randn(6, 24), "how to grasp the red block"
+    ids = [*model.sentence([]), *words.encode(text)]
+    segment = torch.tensor([[0] * 8 + [1] * (len(ids) - 8)])
+    answers = Answers(model, seen, [])
+    with torch.inference_mode():
+        hidden = model(torch.tensor([ids]), segment, seen[None], torch.zeros(1, 0))[0, -1]
+        torch.testing.assert_close(answers._feed(answers.table[words.encode(text)])[-1], hidden)
+        best = int((answers.table @ hidden).argmax())
+    answers.reader.length = answers.known
+    assert answers.say(text, lambda out: list(range(len(words))), most=1) == words.decode([best])
+
+
+@given(st.integers(0, 10_000))
+def test_a_plan_in_colours_is_the_plan_in_entities(seed):
+    cubes = scene(seed)
+    text = ask("p2", cubes, np.random.default_rng(seed)).answer
+    told = pictures.coloured(text, cubes)
+    assert "<obj" not in told and pictures.labelled(told, cubes) == text
+    assert read(pictures.labelled("grasp purple", cubes)) is None
 
 
 @settings(max_examples=30, deadline=None)
@@ -135,6 +161,21 @@ def test_the_exam_asks_every_kind_and_its_report_holds_them(model, tmp_path, cho
     assert "not Google" in page and "data:image/png" in page
 
 
+def test_the_exam_looks_through_the_picture_encoder(words, tmp_path):
+    small = ReasonerConfig(dim=32, layers=2, heads=2, mlp=64)
+    save(Reasoner(replace(small, picture=(60, 192)), words), tmp_path / "sees")
+    answers = evaluate_tamp.some(Job("tamp", 0, 2, Evaluate(weights=str(tmp_path / "sees"), input="picture")))
+    assert [a["test"] for a in answers] == 2 * list(pictures.KINDS) and all("<obj" not in a["text"] for a in answers)
+    save(Reasoner(small, words), tmp_path / "blind")
+    for weights, chosen in (
+        ("blind", {"input": "picture"}),
+        ("sees", {}),
+        ("sees", {"input": "picture", "goals": "german"}),
+    ):
+        with pytest.raises(UserError, match=r"not input=|only trained goals"):
+            evaluate_tamp.exam_of(Evaluate(weights=str(tmp_path / weights), **chosen))
+
+
 @pytest.mark.parametrize(
     ("chosen", "said"),
     [({"count": "7"}, "unknown count '7'"), ({"input": "smell"}, "unknown input 'smell'"), ({"goals": "x"}, "unknown goals"),
@@ -151,7 +192,46 @@ def test_f1_is_of_yes():
     assert report_tests.precision_recall(answers) == pytest.approx({"f1": 2 / 3, "precision": 2 / 3, "recall": 2 / 3})
 
 
-def test_every_question_weighs_the_same():
+def test_an_answer_weighs_the_root_of_its_length():
     segment = torch.tensor([[0, 1, 1, 1, 2, -1], [0, 1, 2, 2, 2, 2]])
     asked = torch.tensor([[0, 0, 1, 1, 1, 0], [0, 1, 1, 1, 1, 0]]).bool()
-    assert shares(segment, asked).tolist() == pytest.approx([1 / 2, 1 / 2, 1, 1, 1 / 3, 1 / 3, 1 / 3])
+    assert shares(segment, asked).tolist() == pytest.approx([2**-0.5] * 2 + [1, 1] + [3**-0.5] * 3)
+
+
+def test_gaps_only_leave_places_out_and_only_while_training(words, model):
+    segment = torch.tensor([[0, 0, 0, 1, 1, 1, 1, 2, 2, 2, -1]]).repeat(64, 1)
+    torch.manual_seed(0)
+    added = gaps(segment)
+    assert not added[:, :4].any() and not added[:, 7].any() and not added[:, -1].any() and added.any()
+    steps = added[:, 4:7].diff(dim=1)
+    assert steps.min() == 0 and steps.max() <= JUMP
+    lesson = Scenes(words, 10, augment=False).lesson(3, np.random.default_rng(0))
+    batch = collate([lesson], [], [], words, (1, 1))
+    given = batch.ids, batch.segment, batch.states["given"], batch.states["labels"].long()
+    with torch.no_grad():
+        still = [model(*given) for _ in range(2)]
+        moved = [model.train()(*given) for _ in range(2)]
+    model.eval()
+    assert torch.equal(*still) and not torch.equal(*moved)
+
+
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(words, tmp_path, monkeypatch):
+    def begun(name):
+        own = Settings(out=str(tmp_path / name), steps=4, batch=2, warmup=1, precision="no", save_every_s=0.0)
+        return Training(own, [(Scenes(words, 50), 1.0)], words, {})
+
+    begun("whole").run()
+    learn = Training._learn
+
+    def stopped(self, step, lessons):
+        if step == 3:
+            raise KeyboardInterrupt
+        return learn(self, step, lessons)
+
+    monkeypatch.setattr(Training, "_learn", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        begun("stopped").run()
+    monkeypatch.setattr(Training, "_learn", learn)
+    begun("stopped").run()
+    one, two = (load(str(tmp_path / name / "weights")).state_dict() for name in ("whole", "stopped"))
+    assert all(torch.equal(a, two[name]) for name, a in one.items())

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from embodied.errors import UserError
+from embodied.model import finders
 from embodied.model.decode import Look
 from embodied.model.lessons import ask_job
 from embodied.model.weights import EMBEDDINGS, from_pretrained, grown, headed, save_pretrained
@@ -80,3 +81,17 @@ def test_another_motion_head_leaves_the_rest_as_it_was(tmp_path) -> None:
         torch.testing.assert_close(after[name], before[name], rtol=0, atol=0)
     save_pretrained(out, tmp_path, torch.float32)
     assert from_pretrained(str(tmp_path)).config.head == "bins"
+
+
+def test_a_finder_alone_finds_as_that_of_the_whole_model(tmp_path) -> None:
+    model = made()
+    save_pretrained(model, tmp_path / "whole", torch.float32)
+    finders.save(finders.finder(str(tmp_path / "whole")), tmp_path / "alone", torch.float32)
+    assert {p.name for p in (tmp_path / "alone").iterdir()} == {"config.json", "model.safetensors"}
+    alone, image = finders.finder(str(tmp_path / "alone")), torch.randint(0, 256, (1, 96, 96, 3), dtype=torch.uint8)
+    for ours, theirs in zip(alone("front", image, None), model.eval().finder("front", image, None), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    (tmp_path / "alone" / "config.json").write_text('{"kind": "finder"}')
+    with pytest.raises(UserError, match="damaged"):
+        finders.finder(str(tmp_path / "alone"))
+    assert finders.main(["weights=/nowhere"]) == finders.main([f"weights={tmp_path / 'alone'}", "out=x"]) == 2

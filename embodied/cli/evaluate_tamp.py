@@ -11,7 +11,7 @@ from embodied.cli.exam import Job
 from embodied.cli.settings import Evaluate
 
 NOTE = "These are our scenes, not Google's: a figure beside PaLM-E's compares two models on two sets of tables."
-KEYS = ("input", "count", "goals", "unseen", "depth", "physics", "weights")
+KEYS = ("input", "count", "goals", "unseen", "physics", "finder", "weights")
 
 
 def exam_of(settings: Evaluate) -> Any:

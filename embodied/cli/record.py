@@ -15,7 +15,7 @@ from embodied.cli.run import folder
 from embodied.cli.settings import key
 from embodied.errors import UserError
 
-KINDS = ("demonstrations", "snapshots", "words", "board", "drives", "road")
+KINDS = ("demonstrations", "snapshots", "words", "cubes", "board", "drives", "road")
 
 
 @dataclass
@@ -26,11 +26,14 @@ class Settings:
     kind: str = key(
         "demonstrations",
         "demonstrations (20 Hz, LeRobotDataset v3), snapshots (moments between steps), words (the same without pictures), "
+        "cubes (labelled pictures of PaLM-E's tables, for their finder), "
         "board (pushes planned once a second, of each job so many), "
         "drives (the scripted driver on the road, labelled; LeRobotDataset v3) or road (its moments for `embodied train road`)",
     )
     task: str = key("", "tasks to take in turn, separated by commas; empty: all (not for words)")
-    episodes: int = key(100, "how many episodes (demonstrations) or moments (snapshots, words) the dataset shall hold")
+    episodes: int = key(
+        100, "how many episodes (demonstrations) or moments (snapshots, words, cubes) the dataset shall hold"
+    )
     disturb: float = key(0.0, "probability that an episode is disturbed (demonstrations)")
     shake: float = key(
         0.0,
@@ -52,7 +55,7 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
         raise UserError(
             f"episodes={settings.episodes}, processes={settings.processes}: give 1 or more episodes, 0 or more processes"
         )
-    if settings.kind in ("drives", "road", "board") and settings.task:
+    if settings.kind in ("drives", "road", "board", "cubes") and settings.task:
         raise UserError(
             f"task={settings.task!r} cannot be chosen for kind={settings.kind}, whose seeds choose; leave it out"
         )
@@ -71,6 +74,10 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
     processes = settings.processes or len(os.sched_getaffinity(0))
     if settings.kind == "snapshots":
         parts.outside("sim.snapshots").snapshots(Path(settings.out), settings.episodes, processes, settings.seed, tasks)
+    elif settings.kind == "cubes":
+        tables = parts.outside("sim.tamp.pictures").Tables
+        make = parts.outside("sim.snapshots").snapshots
+        make(Path(settings.out), settings.episodes, processes, settings.seed, ["cubes"], tables)
     elif settings.kind == "words":
         parts.outside("sim.words").words(Path(settings.out), settings.episodes, processes, settings.seed)
     if settings.kind != "demonstrations":

@@ -76,7 +76,7 @@ class Evaluate:
     count: str = key("3-5", "of tamp: cubes on a table: 3-5, as in training, 6, 8")
     goals: str = key("trained", "of tamp: trained, unseen (goals never trained), german, russian")
     unseen: bool = key(False, "of tamp: tables with cubes in colours never trained")
-    depth: bool = key(False, "of tamp with input=objects: look at the camera's depth too")
+    finder: str = key("cubes", "of tamp with input=objects: whose finder looks, shipped weights or a folder")
     physics: bool = key(False, "of tamp: let the simulated arm carry every plan out, in place of exact rules")
     defaults: list[Any] = groups(policy="planner", suite="tabletop")
     policy: Any = key(MISSING, "who plans and acts: planner, expert")

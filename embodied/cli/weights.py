@@ -29,7 +29,7 @@ def _describe(name: str) -> int:
         raise UserError(
             f"no weights at {name!r}; give a folder with config.json, or a name that `embodied weights` lists"
         )
-    from embodied.model import driving_weights, reasoner, weights
+    from embodied.model import driving_weights, finders, reasoner, weights
 
     folder = weights.find(name)
     try:
@@ -38,7 +38,9 @@ def _describe(name: str) -> int:
         raise UserError(f"cannot read {folder / 'config.json'} ({fault.strerror})") from None
     except ValueError:
         config = {}  # the loader says what is wrong with it
-    others = {"reasoner": reasoner.load}.get(str(config.get("kind")), weights.from_pretrained)
+    others = {"reasoner": reasoner.load, finders.KIND: finders.finder}.get(
+        str(config.get("kind")), weights.from_pretrained
+    )
     model = (driving_weights.from_pretrained if "sees" in config else others)(name)
     count = sum(p.numel() for p in model.parameters())
     print(f"{folder}: {count / 1e6:.2f} million parameters")

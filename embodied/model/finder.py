@@ -39,7 +39,7 @@ class Finder(nn.Module):
 
     def __init__(self, scales: Mapping[str, int], channels: int = 80) -> None:
         super().__init__()
-        self.scales = dict(scales)
+        self.scales, self.channels = dict(scales), channels
         self.eye = Eye(middle=channels)
         window = (2 * REACH + 1) ** 2
         self.read, self.last, self.own = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()

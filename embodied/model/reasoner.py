@@ -28,12 +28,14 @@ from embodied.model.tokens import ASK, BOS, EOS, PAD, Words
 from embodied.model.weights import find
 from embodied.registry import build
 
+JUMPS, JUMP = 0.15, 6  # how often places are left out while training, and how many at most
 Allowed = Callable[[Sequence[int]], list[int]]
 
 
 @dataclass(frozen=True)
 class ReasonerConfig:
-    """Sizes. facts: what the weights were trained on; shown, never used."""
+    """Sizes. picture: tokens and width of what a frozen picture encoder gives; 0, 0: object vectors are read. facts: what the
+    weights were trained on; shown, never used."""
 
     kind: str = "reasoner"
     dim: int = 128
@@ -41,6 +43,7 @@ class ReasonerConfig:
     heads: int = 4
     mlp: int = 256
     labels: int = 8
+    picture: tuple[int, int] = (0, 0)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -53,7 +56,11 @@ class Reasoner(nn.Module):
     def __init__(self, config: ReasonerConfig, words: Words) -> None:
         super().__init__()
         self.config, self.words = config, words
-        self.encoder = build("encoder", "scene", dim=config.dim)
+        tokens, width = config.picture
+        if tokens:
+            self.encoder = build("encoder", "retold", width=width, tokens=tokens, dim=config.dim)
+        else:
+            self.encoder = build("encoder", "scene", dim=config.dim)
         self.backbone = LlamaModel(
             LlamaConfig(
                 vocab_size=len(words), hidden_size=config.dim, intermediate_size=config.mlp,
@@ -82,8 +89,11 @@ class Reasoner(nn.Module):
 
     def embeds(self, ids: Tensor, vectors: Tensor, labels: Tensor) -> Tensor:
         """ids (b, n); vectors (b, k, fields) in SI units, labels (b, k): j of <obj_j>, 0 where there is no object -> (b, n, D), not
-        yet smeared."""
+        yet smeared. Of a picture: vectors (b, tokens, width), which stand behind the first word; labels are not looked at."""
         table = self.backbone.embed_tokens
+        if tokens := self.config.picture[0]:
+            words = table(ids)
+            return torch.cat([words[:, :1], self.encoder(vectors).to(words.dtype), words[:, 1 + tokens :]], 1)
         rows = self.encoder(vectors, table(self.names[labels]), labels > 0)
         bank = rows.new_zeros(len(ids), len(self.names), rows.shape[2])
         bank = bank.scatter(1, labels[..., None].expand_as(rows), rows)
@@ -100,7 +110,7 @@ class Reasoner(nn.Module):
         return self.backbone(
             inputs_embeds=self.smear(embeds, one, two),
             blocks=blocks(segment),
-            position_ids=places(segment),
+            position_ids=places(segment) + self.training * gaps(segment),
             use_cache=False,
         ).last_hidden_state
 
@@ -109,13 +119,19 @@ class Reasoner(nn.Module):
         return hidden @ self.backbone.embed_tokens.weight.t()
 
     def sentence(self, labels: Sequence[int]) -> list[int]:
-        """Ids of the sentence about objects with these labels."""
-        return [self.words[BOS], *objects(self.words, labels)]
+        """Ids of the sentence about objects with these labels, or about a picture."""
+        tokens = self.config.picture[0]
+        return [self.words[BOS], *(picture(self.words, tokens) if tokens else objects(self.words, labels))]
 
 
 def objects(words: Words, labels: Sequence[int]) -> list[int]:
     """The sentence without its first token."""
     return [*(words[f"<obj_{label}>"] for label in labels), words[ASK]]
+
+
+def picture(words: Words, tokens: int) -> list[int]:
+    """As `objects`, of a picture; what is embedded there is the picture's."""
+    return [words[PAD]] * tokens + [words[ASK]]
 
 
 def places(segment: Tensor) -> Tensor:
@@ -126,6 +142,17 @@ def places(segment: Tensor) -> Tensor:
     start = torch.where(new, index, 0).cummax(1).values
     prefix = (segment == 0).sum(1, keepdim=True)
     return torch.where(segment == 0, (index == prefix - 1).long(), 2 + index - start)
+
+
+def gaps(segment: Tensor) -> Tensor:
+    """(b, n) -> what training adds to the places of words: now and then some are left out, so that sentences longer than those
+    trained have no place that was never seen (randomised positions, arXiv 2305.16843)."""
+    jumps = (torch.rand(segment.shape, device=segment.device) < JUMPS) * torch.randint_like(segment, JUMP + 1)
+    jumps = torch.where(segment > 0, jumps, 0)
+    total = jumps.cumsum(1)
+    start = torch.ones_like(segment, dtype=torch.bool)
+    start[:, 1:] = segment[:, 1:] != segment[:, :-1]
+    return torch.where(segment > 0, total - torch.where(start, total, 0).cummax(1).values, 0)
 
 
 class _SetReader(Reader):
@@ -143,16 +170,22 @@ class _SetReader(Reader):
 
 
 class Answers:
-    """One scene, many questions: the objects are read once. vectors (n, fields) in SI units; labels: j of <obj_j>, in order."""
+    """One scene, many questions: the objects, or the picture, are read once. vectors (n, fields) in SI units, or (tokens, width) of
+    a picture; labels: j of <obj_j>, in order, of a picture none."""
 
     @torch.inference_mode()
     def __init__(self, model: Reasoner, vectors: Tensor, labels: Sequence[int]) -> None:
         self.model = model
         ids = model.sentence(labels)
-        self.table = model.embeds(torch.arange(len(model.words))[None], vectors[None], torch.tensor([list(labels)]))[0]
         self.reader = _SetReader(model.backbone, len(ids))
         self.embeds = torch.zeros(2, model.config.dim)
-        self._feed(self.table[ids])
+        if model.config.picture[0]:
+            self.table = model.backbone.embed_tokens.weight
+            self._feed(model.embeds(torch.tensor([ids]), vectors[None], torch.zeros(1, 0))[0])
+        else:
+            every = torch.arange(len(model.words))[None]
+            self.table = model.embeds(every, vectors[None], torch.tensor([list(labels)]))[0]
+            self._feed(self.table[ids])
         self.known = self.reader.length
 
     def _feed(self, embeds: Tensor) -> Tensor:
@@ -195,7 +228,8 @@ def load(name: str) -> Reasoner:
     """A folder or shipped weights, float32, ready to infer. UserError when they are not a reasoner's or damaged."""
     folder = find(name)
     try:
-        config = ReasonerConfig(**json.loads((folder / "config.json").read_text()))
+        saved = json.loads((folder / "config.json").read_text())
+        config = ReasonerConfig(**saved | {"picture": tuple(saved.get("picture", (0, 0)))})
     except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
         raise UserError(
             f"weights {name!r} are not a reasoner's ({error}); give a folder of `embodied train tamp`"

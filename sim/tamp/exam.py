@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from embodied.errors import UserError
-from sim.tamp import lessons, questions
+from sim.tamp import lessons, pictures, questions
 from sim.tamp.questions import KINDS, Question
-from sim.tamp.scene import COUNTS, LABELS, Scene, scene, vectors
+from sim.tamp.scene import COUNTS, LABELS, SHOWN, Scene, scene, vectors
 from sim.task import EPISODES, FIRST_EVALUATION_SEED, MOST
 
-INPUTS = ("state", "objects")
+INPUTS = ("state", "objects", "picture")
 GOALS = {"trained": KINDS, "unseen": ("two", "ends"), "german": ("p1", "p2"), "russian": ("p1", "p2")}
 
 
@@ -26,12 +26,13 @@ def seed_of(run: int, k: int) -> int:
 
 
 class Exam:
-    """weights: of the reasoner. input: one of INPUTS; "objects" looks through the finder of `finder`, with depth or without.
+    """weights: of the reasoner. input: one of INPUTS; "objects" looks through the camera, with the finder of `finder`,
+    "picture" through it with the picture encoder of the tabletop weights.
     count, goals, unseen: which scenes and questions. physics: plans are carried out by an arm, not by rules."""
 
     def __init__(
         self, weights: str, input: str = "state", count: str = "3-5", goals: str = "trained", unseen: bool = False,
-        depth: bool = False, physics: bool = False, finder: str = "tabletop",
+        physics: bool = False, finder: str = "cubes",
     ) -> None:  # fmt: skip
         from embodied.model.reasoner import load
 
@@ -40,13 +41,28 @@ class Exam:
                 raise UserError(f"unknown {name} {value!r}; choose from {', '.join(choices)}")
         self.model = load(weights)
         self.count, self.goals, self.unseen = count, goals, unseen
+        if bool(self.model.config.picture[0]) != (input == "picture"):
+            reads = "pictures" if self.model.config.picture[0] else "object vectors"
+            raise UserError(
+                f"weights {weights!r} read {reads}, not input={input}; give others (embodied train tamp input=...)"
+            )
+        if input == "picture" and (goals != "trained" or unseen):
+            raise UserError(
+                f"goals={goals}, unseen={unseen}: from pictures only trained goals and colours are asked about"
+            )
         self.eye: Any = None
+        self.eyes: Any = None
         self.arm: Any = None
         if input == "objects":
             from sim.tamp.seen import Eye
 
-            self.eye = Eye(finder, depth)
+            self.eye = Eye(finder)
             self.arm = self.eye.arm
+        elif input == "picture":
+            from sim.tamp.physics import Arm
+            from sim.tamp.pictures import Eyes
+
+            self.eyes, self.arm = Eyes(), Arm(("front",))
         elif physics:
             from sim.tamp.physics import Arm
 
@@ -63,11 +79,13 @@ class Exam:
         given, labels = self._given(cubes, seed)
         answers = Answers(self.model, torch.from_numpy(given), labels)
         tests: dict[str, Any] = {}
-        for kind in GOALS[self.goals]:
+        for kind in GOALS[self.goals] if self.eyes is None else pictures.KINDS:
             asked = self._asked(kind, cubes, rng)
             if asked is None:
                 continue
-            said = answers.say(asked.text, lessons.grammar(self.model.words, kind, labels, asked.most))
+            things = labels if self.eyes is None else SHOWN
+            said = answers.say(asked.text, lessons.grammar(self.model.words, kind, things, asked.most))
+            said = said if self.eyes is None else pictures.labelled(said, cubes)
             right = self._carried_out(asked, said, cubes, seed) if self.physics and asked.holds else asked.right(said)
             tests[kind] = {"text": asked.text, "answer": asked.answer, "said": said, "right": bool(right)}
         return {"seed": seed, "cubes": len(cubes), "tests": tests}
@@ -78,6 +96,9 @@ class Exam:
 
     def _given(self, cubes: Scene, seed: int) -> tuple[np.ndarray, list[int]]:
         """What the model gets of the scene: vectors (n, FIELDS) and their entities."""
+        if self.eyes is not None:
+            self.arm.lay(cubes, seed)
+            return self.eyes.look(self.arm.body.observe().images["front"][None])[0].astype(np.float32), []
         if self.eye is None:
             return vectors(cubes), [cube.label for cube in cubes]
         from sim.tamp.seen import entities
@@ -94,7 +115,8 @@ class Exam:
         if self.goals == "unseen":
             return questions.unseen_goal(kind, cubes)
         language = "english" if self.goals == "trained" else self.goals
-        return questions.ask(kind, cubes, rng, entities=1.0 if self.unseen else 0.5, language=language)
+        entities = 1.0 if self.unseen else 0.5 if self.eyes is None else 0.0
+        return questions.ask(kind, cubes, rng, entities=entities, language=language)
 
     def _carried_out(self, asked: Question, said: str, cubes: Scene, seed: int) -> bool:
         steps = questions.read(said)

@@ -18,7 +18,7 @@ from sim.tamp.questions import KINDS, PHRASES, THE
 from sim.tamp.scene import FIELDS, LABELS, SHOWN, Scene, scene, varied, vectors
 from sim.task import FIRST_EVALUATION_SEED
 
-EACH = dict.fromkeys(KINDS, 1) | {"q2": 2, "p2": 2}  # questions of a kind at a visit
+EACH = dict.fromkeys(KINDS, 1) | {"q2": 2, "p2": 2}  # questions of a kind at a visit; the second plan is a long one
 NOISE_M, NOISY = 0.003, 0.3  # spread of positions, and in how many lessons: what a camera's measure is off
 STEPS_OF_PLANS = 24
 
@@ -49,16 +49,16 @@ class Scenes:
         return self.count
 
     def lesson(self, row: int, rng: np.random.Generator) -> Lesson:
-        """The scene with this seed, told anew, with questions. states["objects"]: (LABELS, FIELDS);
+        """The scene with this seed, told anew, with questions. states["given"]: (LABELS, FIELDS);
         states["labels"]: (LABELS,), 0 where there is no cube."""
         cubes = self._scene(row)
         if self.augment:
             cubes = varied(cubes, rng)
-        asked = [questions.ask(kind, cubes, rng) for kind in self.kinds for _ in range(EACH[kind])]
+        asked = [questions.ask(kind, cubes, rng, long=k > 0) for kind in self.kinds for k in range(EACH[kind])]
         segments = [(self._encoded(one.text), [*self._encoded(one.answer), self.words[EOS]]) for one in asked]
         labels = [cube.label for cube in cubes]
-        states = {"objects": np.zeros((LABELS, FIELDS), np.float32), "labels": np.zeros(LABELS, np.int64)}
-        states["objects"][: len(cubes)], states["labels"][: len(cubes)] = seen(cubes, rng), labels
+        states = {"given": np.zeros((LABELS, FIELDS), np.float32), "labels": np.zeros(LABELS, np.int64)}
+        states["given"][: len(cubes)], states["labels"][: len(cubes)] = seen(cubes, rng), labels
         return Lesson({}, states, segments, (objects(self.words, labels), []))
 
 
@@ -74,10 +74,13 @@ def seen(cubes: Scene, rng: np.random.Generator) -> NDArray[np.float32]:
     return out
 
 
-def grammar(words: Words, kind: str, labels: Sequence[int], most: int = 0) -> Callable[[Sequence[int]], list[int]]:
-    """What may follow the tokens of an answer so far, by the form of the question alone: what lies where is not known here."""
+def grammar(
+    words: Words, kind: str, things: Sequence[int | str], most: int = 0
+) -> Callable[[Sequence[int]], list[int]]:
+    """What may follow the tokens of an answer so far, by the form of the question alone: what lies where is not known here. things:
+    labels of the entities, or words, that a plan may name."""
     end = words[EOS]
-    entities = [words[f"<obj_{label}>"] for label in labels]
+    entities = [words[one if isinstance(one, str) else f"<obj_{one}>"] for one in things]
     if kind in ("q1", "q2"):
         options = [words[w] for w in (COLOURS if kind == "q1" else ("left", "right", "centre")) if words.knows(w)]
         return lambda out: [end] if out else options

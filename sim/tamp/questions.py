@@ -95,10 +95,15 @@ def done(steps: Sequence[Step] | None, now: State, holds: Callable[[State], bool
 
 
 def ask(
-    kind: str, scene: Scene, rng: np.random.Generator, entities: float = 0.5, language: str = "english"
+    kind: str,
+    scene: Scene,
+    rng: np.random.Generator,
+    entities: float = 0.5,
+    language: str = "english",
+    long: bool = False,
 ) -> Question:
     """A question of that kind. Answers of q3 and q4 are yes as often as no; half of the plans need something out of the way first,
-    where that can be had."""
+    where that can be had. long: a plan (p2) that needs as much as any on this table."""
     now = state(scene)
     cubes = {cube.label: cube for cube in scene}
 
@@ -141,6 +146,9 @@ def ask(
     if not pairs:  # a tower of all: its top cannot go anywhere that it is not, and the rest is asked about
         pairs = [(x, y) for x in labels for y in labels if x != y and now.below[x] != y]
     pool = hard if hard and rng.random() < 0.5 else pairs
+    if long:
+        needs = {(x, y): len(stacking(x, y, now)) for x, y in pairs}
+        pool = [pair for pair in pairs if needs[pair] == max(needs.values())]
     a, b = pool[rng.integers(len(pool))]
     text = phrase(kind).format(a=name(a), b=name(b))
     return _plan(kind, text, stacking(a, b, now), now, lambda end: end.below.get(a) == b and not end.held)

@@ -26,6 +26,7 @@ APART = 0.105  # m between the middles of towers: an open hand fits between them
 OFF = 0.006  # m, a cube lies at most this far off the middle of what carries it, in x and in y
 TALLEST = 4  # cubes; what the camera sees and the hand reaches over
 STACKS = 0.55  # how often a cube goes onto a tower rather than onto the table
+PLINTH = 0.12  # m, the highest of those that training imagines
 LABELS = 8  # entities <obj_1> ... <obj_8>
 FIELDS = 11  # of an object vector, as embodied/model/encoders/objects.py names them
 
@@ -109,20 +110,37 @@ def _free(rng: np.random.Generator, taken: list[tuple[float, float, float]]) -> 
 
 def varied(cubes: Scene, rng: np.random.Generator) -> Scene:
     """The same table told otherwise: other labels, another order, colours exchanged, left and right (and near and far)
-    exchanged. Nothing of where things stand to each other changes, so one scene teaches as much as many."""
+    exchanged, and in half of the cases some towers as if they stood on plinths. Nothing of how the cubes of a tower lie to each
+    other changes, so one scene teaches as much as many.
+
+    Plinths: where no two towers are high, how high a cube lies tells which tower it is of; where there are more it does not."""
     labels = dict(
         zip([0, *(c.label for c in cubes)], [0, *(rng.permutation(LABELS)[: len(cubes)] + 1).tolist()], strict=True)
     )
     colours = [SHOWN[i] for i in rng.permutation(len(SHOWN))]
     flip = rng.random(2) < 0.5
+    feet = _feet(cubes)
+    plinths = dict.fromkeys(feet.values(), 0.0)
+    if rng.random() < 0.5:
+        plinths = {foot: rng.uniform(0, PLINTH) if rng.random() < 0.6 else 0.0 for foot in plinths}
     out = []
     for cube, colour in zip(cubes, colours, strict=False):
         x, y, z = cube.position
-        at = (X[0] + X[1] - x if flip[0] else x, -y if flip[1] else y, z)
+        at = (X[0] + X[1] - x if flip[0] else x, -y if flip[1] else y, z + plinths[feet[cube.label]])
         yaw = cube.yaw if flip[0] == flip[1] else -cube.yaw
         names = {"label": labels[cube.label], "below": labels[cube.below], "colour": colour}
         out.append(replace(cube, **names, rgb=shade(colour, rng), position=at, yaw=yaw))
     return tuple(out[i] for i in rng.permutation(len(out)))
+
+
+def _feet(cubes: Scene) -> dict[int, int]:
+    """Label of a cube -> that of the lowest cube of its tower."""
+    below = {cube.label: cube.below for cube in cubes}
+
+    def foot(label: int) -> int:
+        return foot(below[label]) if below[label] else label
+
+    return {label: foot(label) for label in below}
 
 
 def items(cubes: Scene) -> tuple[Item, ...]:

@@ -1,5 +1,5 @@
-"""A scene as a camera shows it: the shipped finder's detections become object vectors. No fact of the simulator goes in, and no
-depth unless it is asked for.
+"""A scene as a camera shows it: a finder's detections in the colour picture become object vectors. No fact of the simulator
+goes in.
 
 A detection tells a colour, a point of the picture and whether the thing lies on another. The lowest cube of a tower stands on the
 table, so its point gives its place; those above it stand over it. Edges are taken to be those of a middling cube.
@@ -66,24 +66,23 @@ def _one_cube(one: Found, other: Found, camera: CameraSpec) -> bool:
 
 
 class Eye:
-    """Looks at scenes through the front camera. weights: whose finder. depth: whether it has the depth picture too."""
+    """Looks at scenes through the front camera. weights: whose finder."""
 
-    def __init__(self, weights: str = "tabletop", depth: bool = False) -> None:
+    def __init__(self, weights: str = "cubes") -> None:
         import torch
 
-        from embodied.model.weights import from_pretrained
+        from embodied.model.finders import finder
 
-        self.arm, self.depth = Arm(("front",)), depth
+        self.arm = Arm(("front",))
         self._torch = torch
-        self.model: Any = from_pretrained(weights)
+        self.finder: Any = finder(weights)
 
     def look(self, scene: Scene, seed: int) -> list[tuple[str, NDArray[np.float32]]]:
         """Lay the table in the simulator, in the seed's light and colours, and find what is there."""
         self.arm.lay(scene, seed)
         obs = self.arm.body.observe()
         image = self._torch.from_numpy(np.ascontiguousarray(obs.images["front"]))[None]
-        depth = self._torch.from_numpy(np.ascontiguousarray(obs.depth["front"]))[None] if self.depth else None
-        return vectors_of(self.model.finder.find("front", image, depth), self.arm.body.spec.cameras["front"])
+        return vectors_of(self.finder.find("front", image, None), self.arm.body.spec.cameras["front"])
 
 
 def entities(seen: Sequence[tuple[str, NDArray[np.float32]]], scene: Scene) -> list[int]:
