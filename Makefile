@@ -9,7 +9,7 @@ export OMP_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: run test test-all test-ros lint format weights tamp-weights drive-weights clean help install install-dev
+.PHONY: run test test-all test-ros lint format weights tamp-weights board-weights drive-weights clean help install install-dev
 
 help:
 	@echo "make run       install, then the main job: one sentence -> plan -> motion -> video in runs/"
@@ -17,6 +17,7 @@ help:
 	@echo "make lint      ruff, pyright, import-linter"
 	@echo "make weights   train the shipped weights again"
 	@echo "make tamp-weights  train the weights of PaLM-E's tests again (docs/tamp.md)"
+	@echo "make board-weights train the planner of the board's jobs again (docs/tamp.md)"
 	@echo "make drive-weights train the weights of the road again (docs/driving.md)"
 	@echo "make clean     remove what the others made"
 
@@ -97,9 +98,8 @@ weights: $(VENV)/.run
 	test -z "$(ENCODER)" || $(BIN)/python -m embodied.model.synonyms corpus=$(WORK)/snapshots/corpus.txt \
 		encoder=$(ENCODER) weights=embodied/weights/tabletop
 
-# The recipe of embodied/weights/tamp, from nothing, and of embodied/weights/cubes, the tabletop finder taught these tables. Scenes of
-# the one are made as they are needed, pictures of the other are recorded. It goes on where it was stopped. SCENES=320 is the paper's
-# small training set. An hour of one core (docs/tamp.md).
+# The recipes of embodied/weights/cubes, the tabletop finder taught the tables of PaLM-E's tests, of tamp-picture and of tamp, from
+# nothing. They go on where they were stopped. SCENES=320 is the paper's small training set. Two hours of one core (docs/tamp.md).
 SCENES ?= 96000
 CUBES ?= 10000
 LOOK ?= steps=1500 batch=6
@@ -108,8 +108,18 @@ tamp-weights: $(VENV)/.run
 	$(BIN)/embodied train snapshots=$(WORK)/cubes init=tabletop finding_share=1 text_share=0 lr=0.001 warmup=50 average=0.99 \
 		freeze=encoders,backbone,smear,head,cell_,pointer,finder.eye.paint,finder.colour $(LOOK) out=$(WORK)/cubes-finder
 	$(BIN)/python -m embodied.model.finders weights=$(WORK)/cubes-finder/weights out=embodied/weights/cubes
+	$(BIN)/embodied train tamp input=picture pictures=$(WORK)/cubes steps=4000 out=$(WORK)/tamp-picture
+	cp $(WORK)/tamp-picture/weights/* embodied/weights/tamp-picture/
 	$(BIN)/embodied train tamp scenes=$(SCENES) out=$(WORK)/tamp-$(SCENES)
 	cp $(WORK)/tamp-$(SCENES)/weights/* embodied/weights/tamp/
+
+# The recipe of embodied/weights/board, from those of tamp: 40 demonstrations of each job on the board. Three quarters of an hour of
+# one core.
+BOARDS ?= 40
+board-weights: $(VENV)/.run
+	$(BIN)/embodied record kind=board episodes=$(BOARDS) seed=2000000 out=$(WORK)/boards
+	$(BIN)/embodied train board demonstrations=$(WORK)/boards demos=$(BOARDS) out=$(WORK)/board-$(BOARDS)
+	cp $(WORK)/board-$(BOARDS)/weights/* embodied/weights/board/
 
 # The recipe of embodied/weights/road and road-ego: the scripted driver's moments, with gentle and with hard pushes, a network that
 # sees, one that does not. REAL: drives with speed and pose to learn motion from as well, with commas between (Udacity's challenge-2

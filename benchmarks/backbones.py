@@ -1,17 +1,17 @@
 """What a backbone costs, and what one that others trained is worth on few lessons.
 
     python benchmarks/backbones.py [part=all|latency|reading] [threads=2]
-        [lessons=100,320] [seeds=3] [test=200] [steps=200] [cache=FOLDER]
+        [lessons=100,320] [rows=tiny,frozen,lora,full] [seeds=3] [test=200] [steps=200] [cache=FOLDER]
 
 latency: perplexity; ms to read 128 tokens, to say 20 more, and for a plan from a fresh observation. The plan of smollm2 is its time
 for the very sequence of reads that the shipped planner makes for a sentence of two jobs, with the shipped eyes: there are no
 weights of ours for it whose words could be judged.
 
 reading: sentences of one job, followed by the names of what is on the table. Told are the relation (or skill), by a class, and the
-thing and its reference, each by pointing at one of the names. Right is a sentence with all three right. smollm2 is frozen: its last
-hidden states are computed once, kept in `cache`, and a small readout is trained on them. tiny starts from nothing with the same
-readout and learns all of itself. Both see the same sentences; "phrasings" are tested on forms of speech that no training sentence
-has.
+thing and its reference, each by pointing at one of the names. Right is a sentence with all three right. frozen: the last hidden
+states of smollm2 are computed once, kept in `cache`, and a small readout is trained on them. lora, full: smollm2 learns as well,
+low-rank adapters or all of it (some ten minutes a run). tiny starts from nothing with the same readout and learns all of itself. All
+see the same sentences; "phrasings" are tested on forms of speech that no training sentence has.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from tokenizers import Tokenizer as Spelling
 from torch import Tensor, nn
 
 from embodied import registry
+from embodied.errors import UserError
 from embodied.model.gguf import cache as caches
 from embodied.model.network import EmbodiedModel, ModelConfig
 from embodied.model.weights import from_pretrained
@@ -47,10 +48,10 @@ RELATIONS = ("reached", "held", "pushed", "on", "in", "left of", "right of", "be
 GOAL = "put the red block in the blue bowl, then stack the green block on the yellow block"
 
 
-def made(backbone: str, corpus: list[str]) -> EmbodiedModel:
+def made(backbone: str, corpus: list[str], tune: str = "") -> EmbodiedModel:
     """A new model on that backbone."""
     part = registry.build("backbone", backbone)
-    config = part.fitted(ModelConfig(backbone=backbone, tune=""))
+    config = part.fitted(ModelConfig(backbone=backbone, tune=tune))
     return EmbodiedModel(config, part.words(corpus, config.placeholders)).eval()
 
 
@@ -207,7 +208,7 @@ class Frozen:
         self.width = self.model.config.dim
         folder.mkdir(parents=True, exist_ok=True)
 
-    def parameters(self) -> list[nn.Parameter]:
+    def parameters(self) -> list[dict[str, Any]]:
         return []
 
     def features(self, said: Said) -> Tensor:
@@ -223,15 +224,20 @@ class Frozen:
         return batch([self.features(said) for said in some], [spelled(self.model, said)[1] for said in some])
 
 
-class Scratch:
-    """The tiny one, from nothing, with the words of these sentences."""
+RATES = {"tiny": 5e-4, "lora": 5e-4, "full": 5e-5}  # of what learns beside the readout
 
-    def __init__(self, corpus: list[str]) -> None:
-        self.model = made("tiny", [*corpus, *corpus]).train()  # twice: a word counts from its second time on
-        self.width = self.model.config.dim
 
-    def parameters(self) -> list[nn.Parameter]:
-        return [*self.model.backbone.parameters(), *self.model.smear.parameters()]
+class Learning:
+    """One that learns: tiny from nothing, with the words of these sentences, or smollm2 by adapters or in full."""
+
+    def __init__(self, row: str, corpus: list[str]) -> None:
+        more = [*corpus, *corpus]  # twice: a word counts from its second time on
+        self.model = (made("tiny", more) if row == "tiny" else made("smollm2", [], row)).train()
+        self.width, self.row = self.model.config.dim, row
+
+    def parameters(self) -> list[dict[str, Any]]:
+        own = [*self.model.backbone.parameters(), *self.model.smear.parameters()]
+        return [{"params": [one for one in own if one.requires_grad], "lr": RATES[self.row]}]
 
     def __call__(self, some: list[Said]) -> tuple[Tensor, Tensor, Tensor]:
         tokens = [spelled(self.model, said) for said in some]
@@ -244,11 +250,9 @@ def learnt(reader: Any, lessons: list[Said], tests: dict[str, list[Said]], steps
     """Share of each test that is right after so many steps of 32 sentences."""
     torch.manual_seed(seed)
     readout, rng = Readout(reader.width), np.random.default_rng(seed)
-    groups = [{"params": readout.parameters(), "lr": 2e-3}, {"params": reader.parameters(), "lr": 5e-4}]
-    made = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=0.05)
-    plan = torch.optim.lr_scheduler.OneCycleLR(
-        made, [g["lr"] for g in made.param_groups], total_steps=steps, pct_start=0.1
-    )
+    groups = [{"params": readout.parameters(), "lr": 2e-3}, *reader.parameters()]
+    made = torch.optim.AdamW(groups, weight_decay=0.05)
+    plan = torch.optim.lr_scheduler.OneCycleLR(made, [g["lr"] for g in groups], total_steps=steps, pct_start=0.1)
 
     def truth(some: list[Said]) -> Tensor:
         return torch.tensor([[said.relation, said.thing, said.other] for said in some])
@@ -272,21 +276,21 @@ def learnt(reader: Any, lessons: list[Said], tests: dict[str, list[Said]], steps
     return out
 
 
-def reading(counts: list[int], seeds: int, test: int, steps: int, folder: Path) -> None:
+def reading(counts: list[int], rows: list[str], seeds: int, test: int, steps: int, folder: Path) -> None:
     torch.set_num_threads(1)
     tests = {split: sentences(split, test, 1) for split in ("seen", "phrasings")}
     frozen = Frozen(folder)
     print("| backbone | lessons | seen forms, % | unseen phrasings, % | s a run |\n|---|---|---|---|---|")
     for count in counts:
-        for name in ("tiny", "smollm2"):
+        for name in rows:
             results, began = [], 0.0
             for seed in range(seeds):
                 lessons = sentences("train", count, 10 + seed)
-                if name == "smollm2":
+                if name == "frozen":
                     for said in [*lessons, *tests["seen"], *tests["phrasings"]]:
                         frozen.features(said)  # once for all runs, not counted below
                 start = time.perf_counter()
-                reader = frozen if name == "smollm2" else Scratch([" ".join(said.parts) for said in lessons])
+                reader = frozen if name == "frozen" else Learning(name, [" ".join(said.parts) for said in lessons])
                 results.append(learnt(reader, lessons, tests, steps, seed))
                 began += time.perf_counter() - start
             shown = []
@@ -298,12 +302,18 @@ def reading(counts: list[int], seeds: int, test: int, steps: int, folder: Path) 
 
 def main(arguments: list[str]) -> int:
     default = str(caches() / "readings")
-    chosen = options(arguments, part="all", threads=2, lessons="100,320", seeds=3, test=200, steps=200, cache=default)
+    every = "tiny,frozen,lora,full"
+    chosen = options(
+        arguments, part="all", threads=2, lessons="100,320", rows=every, seeds=3, test=200, steps=200, cache=default
+    )
     if chosen["part"] in ("all", "latency"):
         latency(chosen["threads"])
     if chosen["part"] in ("all", "reading"):
         counts = [int(one) for one in chosen["lessons"].split(",")]
-        reading(counts, chosen["seeds"], chosen["test"], chosen["steps"], Path(chosen["cache"]))
+        rows = chosen["rows"].split(",")
+        if strange := set(rows) - set(every.split(",")):
+            raise UserError(f"unknown row {min(strange)!r}; choose from {every}")
+        reading(counts, rows, chosen["seeds"], chosen["test"], chosen["steps"], Path(chosen["cache"]))
     return 0
 
 

@@ -105,7 +105,6 @@ def test_types_defaults_and_groups(scripted: type[Scripted]) -> None:
         (["run", "goal=pon el bloque rojo en el cuenco azul"], "not English"),
         (["run", "goal=把红色的方块放进蓝色的碗里"], "not English"),
         (["run", "goal=pick up the red block", "task=pick", "seed=0"], "none on this table"),
-        (["evaluate", "suite=board"], "weights= is missing"),
         (["evaluate", "suite=board", "weights=tamp"], "know no board"),
         (["record", "kind=board", "seed=10000000", "out=runs/never"], "is not training's"),
         (["train", "board"], "demonstrations= is missing"),

@@ -24,7 +24,7 @@ class Settings(Recipe):
     boards: int = setting(20_000, "other boards that questions are asked about, without any job done on them; 0: none")
     share: float = setting(0.5, "of a batch that is such questions")
     init: str = setting("tamp", "weights of a reasoner to begin with; empty: from nothing")
-    steps: int = setting(1500, "optimiser steps")
+    steps: int = setting(5000, "optimiser steps")
     lr: float = setting(1e-3, "peak learning rate (Muon and AdamW, linear warm-up, cosine to a tenth)")
 
 
