@@ -10,8 +10,8 @@ weights of ours for it whose words could be judged.
 reading: sentences of one job, followed by the names of what is on the table. Told are the relation (or skill), by a class, and the
 thing and its reference, each by pointing at one of the names. Right is a sentence with all three right. frozen: the last hidden
 states of smollm2 are computed once, kept in `cache`, and a small readout is trained on them. lora, full: smollm2 learns as well,
-low-rank adapters or all of it (some ten minutes a run). tiny starts from nothing with the same readout and learns all of itself. All
-see the same sentences; "phrasings" are tested on forms of speech that no training sentence has.
+low-rank adapters or all of it (some ten minutes a run). tiny starts from nothing with the same readout and learns all of itself.
+All see the same sentences; "phrasings" are tested on forms of speech that no training sentence has.
 """
 
 from __future__ import annotations
