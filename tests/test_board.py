@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embodied.errors import UserError
-from embodied.model.tokens import EOS, YES
+from embodied.model.tokens import EOS, NO, YES
 from policies import pusher
 from sim.board import lessons, play, questions
 from sim.board.jobs import CORNERS, KINDS, TOGETHER, ask, lay, places_of, read, there, written
@@ -187,3 +187,40 @@ def test_boards_lie_apart_and_their_jobs_are_not_done() -> None:
     board, job = ask("pair", np.random.default_rng(3))
     push = job.next(places_of(board), None)
     assert push is not None and not there(push, places_of(board))
+
+
+def test_the_shipped_planner_says_first_what_the_expert_says_and_leaves_off_only_when_it_has_come_about() -> None:
+    from embodied.model import reasoner
+
+    model = reasoner.load("board")
+    right = 0
+    for seed in range(20_000_000, 20_000_020):
+        board, job = ask("pair", np.random.default_rng([seed, 17]))
+        start, colours = places_of(board), {piece.label: piece.colour for piece in board}
+        planner, push = lessons.learned(model, lambda colours=colours: colours, job), job.next(start, None)
+        assert push is not None
+        near = {**start, push[0]: start[push[1]] + [0.0, 0.05]}  # type: ignore[index]
+        right += planner(start, None) == push == planner(start, push) and planner(near, push) is None
+    assert right >= 19
+
+
+def test_a_planner_that_would_leave_off_goes_on_when_its_own_verdict_is_no(monkeypatch: pytest.MonkeyPatch) -> None:
+    verdict, asked = [YES], list[str]()
+
+    def say(self: object, text: str, allowed: object) -> str:
+        asked.append(text)
+        return "done" if "before" in text else verdict[0]
+
+    monkeypatch.setattr(lessons.Answers, "say", say)
+    from embodied.model import reasoner
+
+    board, job = ask("sort", np.random.default_rng(3))
+    planner = lessons.learned(reasoner.load("board"), lambda: {p.label: p.colour for p in board}, job)
+    one, two = board[0].label, board[1].label
+    now = places_of(board)
+    assert planner(now, (one, two)) is None and asked[-1] == f"are <obj_{one}> and <obj_{two}> together ?"
+    verdict[0] = NO
+    assert (
+        planner(now, (one, "top left")) == (one, "top left") and asked[-1] == f"is <obj_{one}> in the top left corner ?"
+    )
+    assert planner(now, None) is None

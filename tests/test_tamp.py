@@ -142,9 +142,12 @@ def test_left_and_above_are_as_the_camera_and_gravity_have_them():
 def test_pictures_of_tables_are_marked_with_what_lies_where():
     tables = Tables("cubes")
     (record, arrays), *more = tables.episode(3)
+    assert arrays["seed"] == 3
     cubes = {cube.label: cube for cube in scene(3)}
     names = {label: f"{cube.colour} block" for label, cube in cubes.items()}
-    assert not more and set(arrays) == {"arm", "front", "front_seg"} and set(record.items) == set(names.values())
+    assert (
+        not more and set(arrays) == {"arm", "front", "front_seg", "seed"} and set(record.items) == set(names.values())
+    )
     assert record.lies == {names[c.label]: f"on {names[c.below]}" for c in cubes.values() if c.below}
     rows, cols = arrays["front_seg"].shape
     covered = {names[c.below] for c in cubes.values() if c.below}

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from embodied.errors import UserError
 from embodied.model.lessons import Lesson
 from embodied.model.reasoner import Answers, Reasoner, objects
-from embodied.model.tokens import EOS, Words, train_vocabulary
-from sim.board.jobs import COLOURS, CORNERS, PHRASES, Job, Places, Planner, Push, read, written
+from embodied.model.tokens import EOS, NO, YES, Words, train_vocabulary
+from sim.board.jobs import COLOURS, CORNERS, PHRASES, Job, Places, Planner, Push, known, read, written
 from sim.randomise import RGB
 from sim.tamp.scene import FIELDS, LABELS
 
@@ -27,6 +27,14 @@ MIDDLE_X = sum(x for x, _ in CORNERS.values()) / len(CORNERS)  # near and far ar
 EDGE, SHAKE_M = 0.044, 0.003
 SWAPS = ({"top": "bottom", "bottom": "top"}, {"left": "right", "right": "left"})
 OTHERS = tuple(RGB)
+ASKED = {
+    "closest": "which block is closest to the {corner} corner ?",
+    "nearest": "which block is closest to {a} ?",
+    "fellow": "which is the other block of the same colour as {a} ?",
+    "together": "are {a} and {b} together ?",
+    "corner": "is {a} in the {corner} corner ?",
+    "side": "is {a} on the {side} side ?",
+}
 NOTHING = "nothing"  # before the first push
 
 
@@ -99,6 +107,14 @@ def grown(model: Reasoner, words: Words) -> Reasoner:
 
 def question(text: str, before: str) -> str:
     return f"{text} . before : {before}"
+
+
+def whether(push: Push) -> str:
+    """The question (sim/board/questions.py) whether a push has come about."""
+    thing, to = push
+    if isinstance(to, str):
+        return ASKED["corner"].format(a=f"<obj_{thing}>", corner=to)
+    return ASKED["together"].format(a=f"<obj_{thing}>", b=f"<obj_{to}>")
 
 
 def vectors(
@@ -179,12 +195,20 @@ def grammar(words: Words, labels: Sequence[int]) -> Callable[[Sequence[int]], li
 
 
 def learned(model: Reasoner, colours: Callable[[], Mapping[int, str]], job: Job) -> Planner:
-    """The planner that goes by the job's words and what is seen alone. colours: label -> colour of what was seen so far."""
+    """The planner that goes by the job's words and what is seen alone. colours: label -> colour of what was seen so far. Before it
+    leaves off it asks itself whether the last push has come about, and goes on with it if not."""
     import torch
+
+    words = model.words
+    verdicts = [words[YES], words[NO]]
 
     def planner(now: Places, before: Push | None) -> Push | None:
         asked = question(job.text, written(before) if before else NOTHING)
         answers = Answers(model, torch.from_numpy(vectors(now, colours())), list(now))
-        return read(answers.say(asked, grammar(model.words, list(now))))
+        said = read(answers.say(asked, grammar(words, list(now))))
+        if said is None and before is not None and known(before, now):
+            done = answers.say(whether(before), lambda out: [words[EOS]] if out else verdicts)
+            return None if done == YES else before
+        return said
 
     return planner

@@ -12,18 +12,10 @@ from embodied.model.lessons import Lesson
 from embodied.model.reasoner import objects
 from embodied.model.tokens import EOS, NO, YES, Words
 from sim.board.jobs import CORNERS, IN_CORNER, SIDES, TOGETHER, far, lay
-from sim.board.lessons import OTHERS, SHAKE_M, vectors
+from sim.board.lessons import ASKED, OTHERS, SHAKE_M, vectors
 from sim.tamp.scene import FIELDS, LABELS
 from sim.task import FIRST_EVALUATION_SEED
 
-PHRASES = {
-    "closest": "which block is closest to the {corner} corner ?",
-    "nearest": "which block is closest to {a} ?",
-    "fellow": "which is the other block of the same colour as {a} ?",
-    "together": "are {a} and {b} together ?",
-    "corner": "is {a} in the {corner} corner ?",
-    "side": "is {a} on the {side} side ?",
-}
 EACH = {"closest": 2, "nearest": 1, "fellow": 1, "together": 2, "corner": 1, "side": 1}  # questions about a board
 CLOSE = (0.045, 0.11)  # m, of pieces that were pushed to others
 DOUBT_M = 0.008  # what lies so near to the limit of an answer is not asked about
@@ -84,7 +76,7 @@ def ask(kind: str, at: Places, colours: dict[int, str], rng: np.random.Generator
     corner, side = tuple(CORNERS)[rng.integers(len(CORNERS))], tuple(SIDES)[rng.integers(2)]
     if kind == "together" and rng.random() < 0.6:  # near ones, or the answer is no
         b = min((k for k in at if k != a), key=lambda k: far(at[k], at[a]))
-    text = PHRASES[kind].format(a=f"<obj_{a}>", b=f"<obj_{b}>", corner=corner, side=side)
+    text = ASKED[kind].format(a=f"<obj_{a}>", b=f"<obj_{b}>", corner=corner, side=side)
     if kind == "fellow":
         return text, f"<obj_{next(k for k, colour in colours.items() if colour == colours[a] and k != a)}>"
     if kind in ("closest", "nearest"):
