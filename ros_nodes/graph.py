@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -176,6 +177,22 @@ class Graph:
         return lines + [f"| `{key}` | {kind} | {value} | {says} |" for key, kind, value, says in self.parameters(name)]
 
 
+def settled(bench: Bench, nodes: Mapping[str, str], still_s: float = 1.5, limit_s: float = 60.0) -> Graph:
+    """The graph once it has been the same for so long: what a node offers becomes known piece by piece, after the node itself."""
+    latest = Graph(bench, nodes)
+    since = began = time.monotonic()
+
+    def still() -> bool:
+        nonlocal latest, since
+        now = Graph(bench, nodes)
+        if (now.out, now.into, now.services) != (latest.out, latest.into, latest.services):
+            latest, since = now, time.monotonic()
+        return time.monotonic() - since >= still_s or time.monotonic() - began >= limit_s
+
+    bench.until(still, limit_s + 1)
+    return latest
+
+
 def _quality(profile: Any) -> str:
     latched = profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
     return (
@@ -217,7 +234,7 @@ def block() -> str:
             bench.hear(name)
         with start.processes(commands, stderr=subprocess.DEVNULL):
             bench.until(lambda: len(bench.heard) == 8 and bench.heard["controller"].get("state") == "idle", 180.0)
-            graph = Graph(bench, nodes)
+            graph = settled(bench, nodes)
             lines = [BEGIN, "", *graph.picture()]
             for name in nodes:
                 lines += ["", f"### {name}", "", *graph.tables(name)]
