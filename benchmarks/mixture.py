@@ -47,7 +47,10 @@ def asked(row: str, seed: int, chosen: dict[str, int | str]) -> dict[str, float]
         embodied("train", "tamp", *taught, f"out={home}")
         (home / "done").touch()
     found: dict[str, float] = {}
-    for cubes, scenes, names in (("3-5", int(chosen["scenes"]), kinds), ("8", int(chosen["scenes"]) // 5, PLANS)):
+    for cubes, scenes, names in (
+        ("3-5", int(chosen["scenes"]), kinds),
+        ("8", max(1, int(chosen["scenes"]) // 5), PLANS),
+    ):
         out = home / f"asked-{cubes}-{scenes}"
         if not (out / "report.json").exists():
             of = [f"weights={home / 'weights'}", f"count={cubes}", f"scenes={scenes}", f"out={out}"]

@@ -15,6 +15,7 @@ from embodied import report_tests
 from embodied.cli import evaluate_tamp
 from embodied.cli.exam import Job
 from embodied.cli.settings import Evaluate
+from embodied.data.snapshots import write_shard
 from embodied.errors import UserError
 from embodied.model.packing import collate
 from embodied.model.reasoner import JUMP, Answers, Reasoner, ReasonerConfig, gaps, load, save
@@ -172,7 +173,7 @@ def test_the_exam_looks_through_the_picture_encoder(words, tmp_path):
         ("sees", {}),
         ("sees", {"input": "picture", "goals": "german"}),
     ):
-        with pytest.raises(UserError, match=r"not input=|only trained goals"):
+        with pytest.raises(UserError, match=r"is not what is given here|only trained goals"):
             evaluate_tamp.exam_of(Evaluate(weights=str(tmp_path / weights), **chosen))
 
 
@@ -235,3 +236,28 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(words, tmp_path, monkey
     begun("stopped").run()
     one, two = (load(str(tmp_path / name / "weights")).state_dict() for name in ("whole", "stopped"))
     assert all(torch.equal(a, two[name]) for name, a in one.items())
+
+
+def test_pictures_are_looked_at_once_and_others_anew(words, tmp_path, monkeypatch):
+    arm = pictures.Tables()
+    looked = list[int]()
+
+    class Blink:
+        encoder = torch.nn.Linear(2, 2)
+
+        def look(self, images):
+            looked.append(len(images))
+            return images[:, :3, 0].astype(np.float16)  # three tokens of three numbers
+
+    monkeypatch.setattr(pictures, "Eyes", lambda blink=Blink(): blink)
+    for name, seeds in (("a", (1, 2)), ("b", (3, 4))):
+        rows = [next(iter(arm.episode(seed))) for seed in seeds]
+        arrays = {key: np.stack([one[key] for _, one in rows]) for key in rows[0][1]}
+        write_shard(tmp_path / name / "00000-cubes", [record for record, _ in rows], arrays)
+    arm.arm.close()
+    first, again, other = (pictures.Pictures(words, tmp_path / n, ["p1"], tmp_path) for n in ("a", "a", "b"))
+    assert looked == [2, 2] and np.array_equal(first.given, again.given) and list(other.seeds) == [3, 4]
+    lesson = other.lesson(1, np.random.default_rng(0))
+    assert lesson.states["given"].shape == (3, 3) and "obj" not in words.decode(lesson.segments[0][1])
+    with pytest.raises(UserError, match="kind=cubes"):
+        pictures.Pictures(words, tmp_path / "none", ["p1"], tmp_path)

@@ -54,7 +54,7 @@ def main(settings: Evaluate, chosen: dict[str, str]) -> int:
     parts.outside("sim.tamp.exam").seed_of(settings.seed, settings.scenes - 1)
     from embodied.model.reasoner import load
 
-    words = load(settings.weights).words  # mistakes show here, in one process
+    words = load(settings.weights, "objects").words  # mistakes show here, in one process
     if not words.knows("corner"):
         raise UserError(f"weights={settings.weights!r} know no board; give a folder of embodied train board")
     about = {

@@ -37,8 +37,9 @@ def some(job: Job) -> list[dict[str, Any]]:
 def main(settings: Evaluate, chosen: dict[str, str]) -> int:
     """Writes report.json, report.md and report.html; 0 when every scene was asked about, whatever the answers."""
     exam.check(settings)
-    if settings.input == "picture" and settings.weights == "tamp":  # the suite's own, which read object vectors
-        settings = replace(settings, weights="tamp-picture")
+    settings = replace(
+        settings, weights=settings.weights or ("tamp-picture" if settings.input == "picture" else "tamp")
+    )
     parts.outside("sim.tamp.exam").seed_of(settings.seed, settings.scenes - 1)
     exam_of(settings).close()  # mistakes show here, in one process
     about = {"suite": chosen["suite"], "seed": settings.seed, **{key: getattr(settings, key) for key in KEYS}}

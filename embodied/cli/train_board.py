@@ -46,7 +46,7 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
     from embodied.model import reasoner
     from embodied.train_reasoner import Training
 
-    begun = reasoner.load(settings.init) if settings.init else None
+    begun = reasoner.load(settings.init, "objects") if settings.init else None
     words = board.vocabulary(begun.words if begun else parts.outside("sim.tamp.lessons").vocabulary())
     sources = [(board.Demonstrations(words, moments, settings.augment), 1.0)]
     if settings.boards:

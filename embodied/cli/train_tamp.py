@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from embodied.cli import parts
 from embodied.errors import UserError
-
-if TYPE_CHECKING:
-    from embodied.train_reasoner import Settings
+from embodied.train_reasoner import Settings
 
 
 def main(settings: Settings, chosen: dict[str, str]) -> int:
@@ -36,10 +34,12 @@ def _from_pictures(settings: Settings, words: Any, kinds: list[str]) -> int:
     if not settings.pictures:
         raise UserError("pictures= is missing; make a folder with embodied record kind=cubes out=runs/cubes")
     pictures = parts.outside("sim.tamp.pictures")
-    kinds = [kind for kind in kinds if kind in pictures.KINDS]
-    out = Path(settings.out)
-    out.mkdir(parents=True, exist_ok=True)
-    source = pictures.Pictures(words, Path(settings.pictures), kinds, out / "seen.npy")
+    if settings.kinds == Settings.kinds:
+        kinds = list(pictures.KINDS)
+    for kind in kinds:
+        parts.check_choice("kinds of input=picture", kind, pictures.KINDS)
+    Path(settings.out).mkdir(parents=True, exist_ok=True)
+    source = pictures.Pictures(words, Path(settings.pictures), kinds, Path(settings.out))
     from embodied.model.reasoner import ReasonerConfig
     from embodied.train_reasoner import Training
 

@@ -43,10 +43,15 @@ def save(alone: Finder, folder: Path, dtype: torch.dtype = torch.float16) -> Non
 
 def main(arguments: list[str]) -> int:
     options = dict(one.partition("=")[::2] for one in arguments)
+    if set(options) != {"weights", "out"}:
+        print(f"usage: weights=FOLDER out=FOLDER, not {' '.join(arguments) or 'nothing'}", file=sys.stderr)
+        return 2
     try:
         save(finder(options["weights"]), Path(options["out"]))
-    except (KeyError, OSError, UserError) as fault:
-        print(f"{fault}; usage: weights=FOLDER out=FOLDER", file=sys.stderr)
+    except (OSError, UserError) as fault:
+        print(
+            f"{options['out']} could not be written: {fault}" if isinstance(fault, OSError) else fault, file=sys.stderr
+        )
         return 2
     return 0
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-FEW = 8  # tokens up to which the narrow rows are faster than the same numbers in 16 bits (measured, AVX-512)
+FEW = 8  # tokens up to which the narrow rows are faster than the same numbers in 16 bits, on a CPU with AVX-512
 
 
 class Narrow(nn.Module):

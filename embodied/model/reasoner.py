@@ -224,16 +224,22 @@ def save(model: Reasoner, folder: Path, dtype: torch.dtype = torch.float16) -> N
     model.words.save(folder / "tokenizer.json")
 
 
-def load(name: str) -> Reasoner:
-    """A folder or shipped weights, float32, ready to infer. UserError when they are not a reasoner's or damaged."""
+def load(name: str, reads: str = "") -> Reasoner:
+    """A folder or shipped weights, float32, ready to infer. reads: "objects" or "picture", where it matters. UserError when they
+    are not a reasoner's, damaged, or read something else."""
     folder = find(name)
     try:
         saved = json.loads((folder / "config.json").read_text())
-        config = ReasonerConfig(**saved | {"picture": tuple(saved.get("picture", (0, 0)))})
-    except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
+        tokens, width = saved.get("picture", (0, 0))
+        config = ReasonerConfig(**saved | {"picture": (tokens, width)})
+    except (ValueError, TypeError) as error:  # of which damaged JSON and UTF-8 are kinds
         raise UserError(
             f"weights {name!r} are not a reasoner's ({error}); give a folder of `embodied train tamp`"
         ) from None
+    if reads and reads != ("picture" if tokens else "objects"):
+        raise UserError(
+            f"weights {name!r} read {'pictures' if tokens else 'object vectors'}, which is not what is given here; take others"
+        )
     model, path = Reasoner(config, Words.load(folder / "tokenizer.json")), folder / "model.safetensors"
     try:
         model.load_state_dict({k: v.float() for k, v in load_file(path).items()})

@@ -81,8 +81,13 @@ def from_pretrained(name: str) -> EmbodiedModel:
     """Load a folder or shipped weights, float32, ready to infer. UserError when files are broken or do not match."""
     folder = find(name)
     try:
-        config = ModelConfig.of(json.loads((folder / "config.json").read_text()))
-    except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
+        saved = json.loads((folder / "config.json").read_text())
+        if kind := saved.get("kind"):
+            raise UserError(
+                f"weights {name!r} are a {kind}'s, which cannot do this; give tabletop or a folder of embodied train"
+            )
+        config = ModelConfig.of(saved)
+    except (json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError) as error:
         raise UserError(f"{folder / 'config.json'} is damaged ({error}); copy the weights folder again") from error
     if not config.statistics:
         raise UserError(

@@ -39,13 +39,8 @@ class Exam:
         for name, value, choices in (("input", input, INPUTS), ("count", count, COUNTS), ("goals", goals, GOALS)):
             if value not in choices:
                 raise UserError(f"unknown {name} {value!r}; choose from {', '.join(choices)}")
-        self.model = load(weights)
+        self.model = load(weights, "picture" if input == "picture" else "objects")
         self.count, self.goals, self.unseen = count, goals, unseen
-        if bool(self.model.config.picture[0]) != (input == "picture"):
-            reads = "pictures" if self.model.config.picture[0] else "object vectors"
-            raise UserError(
-                f"weights {weights!r} read {reads}, not input={input}; give others (embodied train tamp input=...)"
-            )
         if input == "picture" and (goals != "trained" or unseen):
             raise UserError(
                 f"goals={goals}, unseen={unseen}: from pictures only trained goals and colours are asked about"

@@ -4,6 +4,7 @@ encoder. What lies where is used in training only.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from numpy.typing import NDArray
 
 from embodied.data.snapshots import Record, Snapshots
 from embodied.errors import UserError
+from embodied.model.kept import fingerprint
 from embodied.model.lessons import Lesson
 from embodied.model.reasoner import picture
 from embodied.model.tokens import EOS, Words
+from embodied.trainlog import progress_bar
 from sim.snapshots import photographed
 from sim.tamp import lessons, questions
 from sim.tamp.physics import Arm
@@ -69,24 +72,33 @@ def labelled(text: str, cubes: Scene) -> str:
 
 
 class Pictures:
-    """Recorded tables (`embodied record kind=cubes`) as lessons (embodied.data.schedule). kept: where what the encoder makes of
-    them is kept from one start to the next."""
+    """Recorded tables (`embodied record kind=cubes`) as lessons (embodied.data.schedule). kept: folder for what this encoder makes
+    of these tables, from one start to the next."""
 
     times = 1
 
     def __init__(self, words: Words, folder: Path, kinds: Sequence[str], kept: Path) -> None:
         self.words, self.kinds = words, tuple(kinds)
-        data = Snapshots(folder)
-        if not all("seed" in one for one in data.arrays):
+        if not list(folder.glob("*-cubes/seed.npy")):
             raise UserError(
                 f"{folder} holds no tables of cubes; make them with embodied record kind=cubes out={folder}"
             )
+        data = Snapshots(folder)
         self.seeds = np.concatenate([one["seed"] for one in data.arrays])
-        if not kept.exists() or len(np.load(kept, mmap_mode="r")) != len(self.seeds):
-            eyes = Eyes()
-            whole = [one["front"][k : k + AT_ONCE] for one in data.arrays for k in range(0, len(one["front"]), AT_ONCE)]
-            np.save(kept, np.concatenate([eyes.look(some) for some in whole]))
-        self.given = np.load(kept, mmap_mode="r")
+        eyes = Eyes()
+        name = (
+            kept
+            / f"seen-{fingerprint(eyes.encoder)}-{hashlib.blake2b(self.seeds.tobytes(), digest_size=8).hexdigest()}.npy"
+        )
+        if not name.exists():
+            part = name.with_suffix(".part")
+            with part.open("wb") as file, progress_bar(True) as bar:
+                whole = [
+                    one["front"][k : k + AT_ONCE] for one in data.arrays for k in range(0, len(one["front"]), AT_ONCE)
+                ]
+                np.save(file, np.concatenate([eyes.look(some) for some in bar.track(whole, description="looking")]))
+            part.rename(name)
+        self.given = np.load(name, mmap_mode="r")
 
     def __len__(self) -> int:
         return len(self.seeds)
