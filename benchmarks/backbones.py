@@ -110,7 +110,8 @@ def perplexity(model: EmbodiedModel, tokens: int = 1024) -> float:
     backbone = model.backbone
     with torch.inference_mode():
         hidden = backbone.reader().read(backbone.embed(ids[:-1]))
-        return math.exp(F.cross_entropy(backbone.logits(hidden).float(), ids[1:]))
+        known = backbone.logits(hidden)[:, : backbone.base]  # without the words that we add, which mean nothing yet
+        return math.exp(F.cross_entropy(known.float(), ids[1:]))
 
 
 def prefill(backbone: Any, reader: Any) -> None:

@@ -65,6 +65,9 @@ def main(arguments: list[str]) -> int:
     rows = list(ROWS) if chosen["rows"] == "all" else str(chosen["rows"]).split(",")
     if strange := set(rows) - set(ROWS):
         raise UserError(f"unknown row {min(strange)!r}; choose from {', '.join(ROWS)}")
+    for name in ("steps", "seeds", "scenes"):
+        if chosen[name] < 1:
+            raise UserError(f"{name}={chosen[name]} is too small; give 1 or more")
     columns = [*TESTS, *(f"{name}-8" for name in PLANS)]
     print(f"| taught, scenes | {' | '.join(columns)} |\n|{'---|' * (len(columns) + 1)}")
     for row in rows:

@@ -111,8 +111,10 @@ class Planner:
             raise UserError(
                 f"precision={precision} is for backbones that others trained; the tiny one was taught to answer in fp32"
             )
-        if precision != "fp32":
-            getattr(self.model.backbone, {"bf16": "halve", "int8": "narrow"}[precision])()
+        if precision == "bf16":
+            self.model.backbone.halve()
+        elif precision == "int8":
+            self.model.backbone.narrow()
         self.grammar = Grammar(self.model.words)
         self.normalisation = Normalisation.from_dict(self.model.config.statistics)
         spec = body.spec

@@ -177,19 +177,18 @@ class Graph:
         return lines + [f"| `{key}` | {kind} | {value} | {says} |" for key, kind, value, says in self.parameters(name)]
 
 
-def settled(bench: Bench, nodes: Mapping[str, str], still_s: float = 1.5, limit_s: float = 60.0) -> Graph:
+def settled(bench: Bench, nodes: Mapping[str, str], still_s: float = 1.5) -> Graph:
     """The graph once it has been the same for so long: what a node offers becomes known piece by piece, after the node itself."""
-    latest = Graph(bench, nodes)
-    since = began = time.monotonic()
+    latest, since = Graph(bench, nodes), time.monotonic()
 
     def still() -> bool:
         nonlocal latest, since
         now = Graph(bench, nodes)
         if (now.out, now.into, now.services) != (latest.out, latest.into, latest.services):
             latest, since = now, time.monotonic()
-        return time.monotonic() - since >= still_s or time.monotonic() - began >= limit_s
+        return time.monotonic() - since >= still_s
 
-    bench.until(still, limit_s + 1)
+    bench.until(still, 60.0)
     return latest
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from embodied.errors import UserError
 from embodied.model.tokens import EOS, NO, YES
 from policies import pusher
-from sim.board import lessons, play, questions
+from sim.board import demonstrate, lessons, play, questions
 from sim.board.jobs import CORNERS, KINDS, TOGETHER, ask, lay, places_of, read, there, written
 from sim.body import SimBody
 from sim.tamp.lessons import vocabulary
@@ -224,3 +224,14 @@ def test_a_planner_that_would_leave_off_goes_on_when_its_own_verdict_is_no(monke
         planner(now, (one, "top left")) == (one, "top left") and asked[-1] == f"is <obj_{one}> in the top left corner ?"
     )
     assert planner(now, None) is None
+
+
+def test_a_line_torn_by_a_kill_is_left_out_and_all_whole_ones_stay(tmp_path: Path) -> None:
+    moments = [lessons.Moment("pair", "push it", {3: (0.5, 0.1)}, {3: "green"}, "nothing", "done")]
+    path = tmp_path / demonstrate.FILE
+    for kind in KINDS:
+        lessons.save(path, moments, kind=kind, seed=1)
+    whole = path.read_text()
+    path.write_text(whole + whole[:40])
+    assert demonstrate.demonstrations(tmp_path, 1, 1, 0) == 0
+    assert path.read_text() == whole and [p.name for p in tmp_path.iterdir()] == [demonstrate.FILE]

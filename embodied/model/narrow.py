@@ -1,5 +1,5 @@
 """Matrices of 8 bits, one scale a row, for reading a token at a time: half of what 16 bits are to fetch, and that is what a token
-costs (weights alone, as in LLM.int8(), arXiv 2208.07339, section 2.1; activations in 8 bits made SmolLM2 useless, they stay in 16).
+costs. Of weights alone (absmax quantisation, arXiv 2208.07339, section 2); what is multiplied with them stays in 16 bits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class Narrow(nn.Module):
 
     rows: Tensor
     scale: Tensor
-    weight: Tensor  # the same numbers in 16 bits, for many tokens at once
+    weight: Tensor  # the same numbers rounded to 16 bits, for many tokens at once
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()

@@ -110,7 +110,7 @@ class Reasoner(nn.Module):
         return self.backbone(
             inputs_embeds=self.smear(embeds, one, two),
             blocks=blocks(segment),
-            position_ids=places(segment) + self.training * gaps(segment),
+            position_ids=places(segment) + gaps(segment) if self.training else places(segment),
             use_cache=False,
         ).last_hidden_state
 

@@ -52,15 +52,19 @@ def demonstrations(out: Path, count: int, processes: int, first: int) -> int:
         raise UserError(f"seed {first} is not training's; give 0 to {FIRST_EVALUATION_SEED - 1}")
     path, have = out / FILE, dict[str, set[int]]()
     out.mkdir(parents=True, exist_ok=True)
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     whole = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+    for line in lines:
         try:
             known = json.loads(line)
         except json.JSONDecodeError:
             continue  # torn when it was killed
         have.setdefault(known["kind"], set()).add(known["seed"])
         whole.append(line + "\n")
-    path.write_text("".join(whole), encoding="utf-8")
+    if len(whole) < len(lines):
+        part = path.with_suffix(".part")
+        part.write_text("".join(whole), encoding="utf-8")
+        part.rename(path)
     made, seeds = 0, dict.fromkeys(KINDS, first)
     with progress_bar(True) as bar, ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         task = bar.add_task("demonstrations", total=count * len(KINDS), completed=sum(map(len, have.values())))

@@ -86,10 +86,8 @@ class Pictures:
         data = Snapshots(folder)
         self.seeds = np.concatenate([one["seed"] for one in data.arrays])
         eyes = Eyes()
-        name = (
-            kept
-            / f"seen-{fingerprint(eyes.encoder)}-{hashlib.blake2b(self.seeds.tobytes(), digest_size=8).hexdigest()}.npy"
-        )
+        tables = hashlib.blake2b(self.seeds.tobytes(), digest_size=8).hexdigest()
+        name = kept / f"seen-{fingerprint(eyes.encoder)}-{tables}.npy"
         if not name.exists():
             part = name.with_suffix(".part")
             with part.open("wb") as file, progress_bar(True) as bar:

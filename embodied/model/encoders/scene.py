@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 WAVES_M = (1.6, 0.8, 0.4, 0.2, 0.1, 0.05)
 MIDDLE = (0.52, 0.0, 0.06, 0.0, 0.8, 0.046, 0.046, 0.046, 0.5, 0.5, 0.5)  # of FIELDS, on a table
-OVER_M, HIGHER_M, TOUCHING_M, ALIKE = 0.04, 0.05, 0.015, 0.2
+OVER_M, HIGHER_M, TOUCHING_M, ALIKE = 0.04, 0.05, 0.015, 0.2  # differences, m and of RGB, at which a relation fades
 SPREAD = (0.09, 0.16, 0.04, 0.4, 0.2, 0.006, 0.006, 0.006, 0.35, 0.35, 0.35)
 
 
