@@ -37,6 +37,7 @@ from embodied.errors import UserError
 from embodied.model.gguf import cache as caches
 from embodied.model.network import EmbodiedModel, ModelConfig
 from embodied.model.weights import from_pretrained
+from embodied.precision import has_bf16
 from embodied.types import Observation
 from policies.planner import Planner
 from sim import request
@@ -243,7 +244,7 @@ class Learning:
     def __call__(self, some: list[Said]) -> tuple[Tensor, Tensor, Tensor]:
         tokens = [spelled(self.model, said) for said in some]
         ids, there, last = batch([torch.tensor(one) for one, _ in tokens], [ends for _, ends in tokens])
-        with torch.autocast("cpu", torch.bfloat16):  # as `embodied train` does
+        with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16("cpu")):  # as `embodied train` does
             return self.model(ids, torch.where(there, 0, -1), {}).float(), there, last
 
 

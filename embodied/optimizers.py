@@ -3,9 +3,41 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
+
+from embodied.precision import has_bf16
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")  # what the two keep of a parameter
 INNER = ("backbone.layers.", "smear.", ".blocks.")
+
+
+class WideMuon(torch.optim.Muon):
+    """torch's, with its iterations in the parameters' own precision; torch's are in bfloat16 wherever they run."""
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        for group in self.param_groups:
+            lr, momentum = group["lr"], group["momentum"]
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                buffer = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p.grad))
+                buffer.lerp_(p.grad, 1 - momentum)
+                update = _orthogonal(p.grad.lerp(buffer, momentum), group["ns_coefficients"], group["ns_steps"])
+                p.mul_(1 - lr * group["weight_decay"])
+                p.add_(update, alpha=-0.2 * lr * max(p.shape) ** 0.5)
+
+
+def _orthogonal(matrix: Tensor, coefficients: tuple[float, float, float], steps: int) -> Tensor:
+    """Nearly U V^T of its singular value decomposition, by Newton and Schulz (Keller Jordan, "Muon", 2024)."""
+    a, b, c = coefficients
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.t() if tall else matrix
+    x = x / x.norm().clamp(min=1e-7)
+    for _ in range(steps):
+        gram = x @ x.t()
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.t() if tall else x
 
 
 def optimizers(named: dict[str, torch.nn.Parameter], lr: float, decay: float) -> list[torch.optim.Optimizer]:
@@ -20,7 +52,8 @@ def optimizers(named: dict[str, torch.nn.Parameter], lr: float, decay: float) ->
         torch.optim.AdamW([g for g in groups if g["params"]], lr=lr, betas=(0.9, 0.98))
     ]
     if inner:
-        made.append(torch.optim.Muon(inner.values(), lr=lr, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
+        muon = torch.optim.Muon if has_bf16(next(iter(inner.values())).device.type) else WideMuon
+        made.append(muon(inner.values(), lr=lr, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
     return made
 
 

@@ -16,6 +16,7 @@ from embodied.beginning import make_model, read_statistics
 from embodied.data.normalise import Normalisation
 from embodied.data.schedule import SceneLessons, Schedule
 from embodied.errors import UserError
+from embodied.precision import HELP, mixed
 from embodied.trainlog import Log, progress_bar
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Settings:
     seed: int = _setting(0, "seed of initial weights, order and augmentation")
     threads: int = _setting(1, "torch threads a process; two busy threads on two shared cores measured slower than one")
     workers: int = _setting(1, "data loading processes")
-    precision: str = _setting("bf16", "bf16 | no; bf16 doubles the speed on CPUs that have it")
+    precision: str = _setting("auto", HELP)
     compile: bool = _setting(
         False, "compile the language model: a fifth faster, after some minutes with a C++ compiler"
     )
@@ -104,7 +105,7 @@ def main(settings: Settings) -> int:
     Path(settings.out).mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(settings.threads)
     accelerator = Accelerator(
-        mixed_precision=settings.precision,
+        mixed_precision=mixed(settings.precision, "cuda" if torch.cuda.is_available() else "cpu"),
         cpu=not torch.cuda.is_available(),
         # A step without motion leaves the motion head without gradients, one of motion alone the others.
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from embodied.data.schedule import Schedule
+from embodied.precision import HELP, mixed
 from embodied.train import _setting as setting
 from embodied.train import rate
 from embodied.trainlog import Log, progress_bar
@@ -42,7 +43,7 @@ class Recipe:
     average: float = setting(0.99, "decay of the running average of the weights, which is what is saved")
     seed: int = setting(0, "seed of initial weights, order and augmentation")
     threads: int = setting(1, "torch threads")
-    precision: str = setting("bf16", "bf16 | no; bf16 doubles the speed on CPUs that have it")
+    precision: str = setting("auto", HELP)
     save_every_s: float = setting(120.0, "seconds between checkpoints")
 
 
@@ -95,6 +96,7 @@ class Training:
         self.out.mkdir(parents=True, exist_ok=True)
         facts = {**facts, "steps": settings.steps, "batch": settings.batch}
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.narrow = mixed(settings.precision, self.device.type) == "bf16"
         self.model = init if isinstance(init, Reasoner) else Reasoner(init or ReasonerConfig(), words)
         self.model.to(self.device)
         self.model.config = dataclasses.replace(self.model.config, facts=facts)
@@ -163,7 +165,7 @@ class Training:
         count = sum(float(one.sum()) for one in weights)
         said = 0.0
         for batch, weight in zip(batches, weights, strict=True):
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.narrow):
                 given, labels = (batch.states[name] for name in ("given", "labels"))
                 hidden = self.model(batch.ids, batch.segment, given, labels.long())
                 asked = batch.target >= 0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embodied.errors import UserError
+from embodied.precision import HELP, mixed
 from embodied.trainlog import Log, progress_bar
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Settings:
     average: float = _setting(0.998, "decay of the running average of the weights, which is what is saved")
     seed: int = _setting(0, "of initial weights, order and noise")
     threads: int = _setting(1, "torch threads")
-    precision: str = _setting("bf16", "bf16 | no")
+    precision: str = _setting("auto", HELP)
     validate_every: int = _setting(500, "steps between held-out figures")
     save_every_s: float = _setting(120.0, "seconds between checkpoints")
     most: int = _setting(0, "drives to use; 0: all")
@@ -64,8 +65,7 @@ def main(settings: Settings, chosen: dict[str, str] | None = None) -> int:
     """Train; returns the exit code. The finished weights are in out/weights."""
     if not settings.moments:
         raise UserError("train road needs moments=FOLDER; make one with `embodied record kind=road out=FOLDER`")
-    if settings.precision not in ("bf16", "no"):
-        raise UserError(f"unknown precision {settings.precision!r}; choose from bf16, no")
+    mixed(settings.precision, "cpu")  # before anything is read
     import torch
 
     Path(settings.out).mkdir(parents=True, exist_ok=True)
@@ -88,6 +88,7 @@ class Training:
         from embodied.optimizers import optimizers
 
         self.settings, self.out = settings, Path(settings.out)
+        self.narrow = mixed(settings.precision, "cpu") == "bf16"
         self.rank, self.world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
         self.lessons = RoadLessons(settings.moments, settings.sees, settings.most)
         self.held = RoadLessons(settings.held, settings.sees) if settings.held else None
@@ -129,7 +130,7 @@ class Training:
         given = ("command", "series", "now", "speed", "yaw_rate", "path", "pictures", "ages", "seen", "driven")
         # the fused attention's way back is three times as slow on a CPU for so few tokens
         with (
-            torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bf16"),
+            torch.autocast("cpu", torch.bfloat16, enabled=self.narrow),
             sdpa_kernel(SDPBackend.MATH),
         ):
             return self.model(**{name: batch[name] for name in given if name in batch})

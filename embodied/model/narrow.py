@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-FEW = 8  # tokens up to which the narrow rows are faster than the same numbers in 16 bits, on a CPU with AVX-512
+from embodied.precision import has_bf16
+
+FEW = 8  # tokens up to which the narrow rows are faster than the same numbers in 16 bits, where a CPU computes in these
 
 
 class Narrow(nn.Module):
@@ -16,7 +18,7 @@ class Narrow(nn.Module):
 
     rows: Tensor
     scale: Tensor
-    weight: Tensor  # the same numbers rounded to 16 bits, for many tokens at once
+    weight: Tensor | None  # the same in 16 bits, for many tokens at once, where the CPU computes in these
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
@@ -25,12 +27,12 @@ class Narrow(nn.Module):
         rows = (weight / scale).round().clamp(-127, 127).to(torch.int8)
         self.register_buffer("rows", rows)
         self.register_buffer("scale", scale[:, 0].contiguous())
-        self.register_buffer("weight", rows.bfloat16() * scale)
+        self.register_buffer("weight", rows.bfloat16() * scale if has_bf16("cpu") else None)
         self.bias = None if linear.bias is None else linear.bias.detach().bfloat16()
 
     def forward(self, x: Tensor) -> Tensor:
         flat = x.flatten(0, -2)
-        if len(flat) > FEW:
+        if len(flat) > FEW and self.weight is not None:
             return F.linear(x, self.weight, self.bias)
         product = torch._weight_int8pack_mm(flat, self.rows, self.scale)  # pyright: ignore[reportPrivateImportUsage]
         out = product.unflatten(0, x.shape[:-1])
