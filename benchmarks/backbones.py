@@ -1,7 +1,7 @@
 """What a backbone costs, and what one that others trained is worth on few lessons.
 
     python benchmarks/backbones.py [part=all|latency|reading] [threads=2]
-        [lessons=100,320] [rows=tiny,frozen,lora,full] [seeds=3] [test=200] [steps=200] [cache=FOLDER]
+        [lessons=100] [rows=tiny,frozen,lora,full] [seeds=3] [large=1] [test=100] [steps=120] [cache=FOLDER]
 
 latency: perplexity; ms to read 128 tokens, to say 20 more, and for a plan from a fresh observation. The plan of smollm2 is its time
 for the very sequence of reads that the shipped planner makes for a sentence of two jobs, with the shipped eyes: there are no
@@ -10,13 +10,15 @@ weights of ours for it whose words could be judged.
 reading: sentences of one job, followed by the names of what is on the table. Told are the relation (or skill), by a class, and the
 thing and its reference, each by pointing at one of the names. Right is a sentence with all three right. frozen: the last hidden
 states of smollm2 are computed once, kept in `cache`, and a small readout is trained on them. lora, full: smollm2 learns as well,
-low-rank adapters or all of it (some ten minutes a run). tiny starts from nothing with the same readout and learns all of itself.
-All see the same sentences; "phrasings" are tested on forms of speech that no training sentence has.
+low-rank adapters or all of it (10 to 30 minutes a run, hence `large` seeds and not `seeds`). tiny starts from nothing with the same
+readout and learns all of itself. What a run gave is kept in `cache` too, and no run is made twice. All see the same sentences;
+"phrasings" are tested on forms of speech that no training sentence has.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import time
 from collections.abc import Callable
@@ -278,35 +280,51 @@ def learnt(reader: Any, lessons: list[Said], tests: dict[str, list[Said]], steps
     return out
 
 
-def reading(counts: list[int], rows: list[str], seeds: int, test: int, steps: int, folder: Path) -> None:
+def reading(counts: list[int], rows: dict[str, int], test: int, steps: int, folder: Path) -> None:
+    """rows: name -> seeds."""
     torch.set_num_threads(1)
     tests = {split: sentences(split, test, 1) for split in ("seen", "phrasings")}
     frozen = Frozen(folder)
     print("| backbone | lessons | seen forms, % | unseen phrasings, % | s a run |\n|---|---|---|---|---|")
     for count in counts:
-        for name in rows:
-            results, began = [], 0.0
+        for name, seeds in rows.items():
+            results = []
             for seed in range(seeds):
+                kept = folder / f"{name}-{count}-{seed}-{steps}-{test}.json"
+                if kept.exists():
+                    results.append(json.loads(kept.read_text()))
+                    continue
                 lessons = sentences("train", count, 10 + seed)
                 if name == "frozen":
                     for said in [*lessons, *tests["seen"], *tests["phrasings"]]:
                         frozen.features(said)  # once for all runs, not counted below
                 start = time.perf_counter()
                 reader = frozen if name == "frozen" else Learning(name, [" ".join(said.parts) for said in lessons])
-                results.append(learnt(reader, lessons, tests, steps, seed))
-                began += time.perf_counter() - start
+                results.append(learnt(reader, lessons, tests, steps, seed) | {"s": time.perf_counter() - start})
+                kept.write_text(json.dumps(results[-1]))
             shown = []
             for split in tests:
                 values = [100 * one[split] for one in results]
                 shown.append(f"{np.mean(values):.1f} ({min(values):.1f} to {max(values):.1f})")
-            print(f"| {name} | {count} | {' | '.join(shown)} | {began / seeds:.0f} |", flush=True)
+            print(
+                f"| {name} | {count} | {' | '.join(shown)} | {np.mean([one['s'] for one in results]):.0f} |", flush=True
+            )
 
 
 def main(arguments: list[str]) -> int:
     default = str(caches() / "readings")
     every = "tiny,frozen,lora,full"
     chosen = options(
-        arguments, part="all", threads=2, lessons="100,320", rows=every, seeds=3, test=200, steps=200, cache=default
+        arguments,
+        part="all",
+        threads=2,
+        lessons="100",
+        rows=every,
+        seeds=3,
+        large=1,
+        test=100,
+        steps=120,
+        cache=default,
     )
     if chosen["part"] in ("all", "latency"):
         latency(chosen["threads"])
@@ -315,7 +333,8 @@ def main(arguments: list[str]) -> int:
         rows = chosen["rows"].split(",")
         if strange := set(rows) - set(every.split(",")):
             raise UserError(f"unknown row {min(strange)!r}; choose from {every}")
-        reading(counts, rows, chosen["seeds"], chosen["test"], chosen["steps"], Path(chosen["cache"]))
+        seeds = {name: chosen["large" if name in ("lora", "full") else "seeds"] for name in rows}
+        reading(counts, seeds, chosen["test"], chosen["steps"], Path(chosen["cache"]))
     return 0
 
 

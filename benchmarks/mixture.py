@@ -1,6 +1,6 @@
 """What a mixture of tasks and what many scenes are worth, in the manner of PaLM-E's figure 4 and table 7 (arXiv 2303.03378).
 
-    python benchmarks/mixture.py [out=runs/mixture] [steps=1500] [seeds=3] [scenes=500] [rows=all] [processes=1]
+    python benchmarks/mixture.py [out=runs/mixture] [steps=1000] [seeds=3] [scenes=500] [rows=all] [processes=1]
 
 Trains the reasoner from nothing, each row with `seeds` seeds of initial weights and order, and asks every run the same questions
 about `scenes` tables that it was not trained on, and about a fifth as many with eight cubes. Everything goes on where it was
@@ -61,7 +61,7 @@ def asked(row: str, seed: int, chosen: dict[str, int | str]) -> dict[str, float]
 
 
 def main(arguments: list[str]) -> int:
-    chosen = options(arguments, out="runs/mixture", steps=1500, seeds=3, scenes=500, rows="all", processes=1)
+    chosen = options(arguments, out="runs/mixture", steps=1000, seeds=3, scenes=500, rows="all", processes=1)
     rows = list(ROWS) if chosen["rows"] == "all" else str(chosen["rows"]).split(",")
     if strange := set(rows) - set(ROWS):
         raise UserError(f"unknown row {min(strange)!r}; choose from {', '.join(ROWS)}")

@@ -22,7 +22,7 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 from std_msgs.msg import Bool, String  # noqa: E402
 
 from ros_nodes import start  # noqa: E402
-from ros_nodes.fake import PATIENCE, PATIENT, Bench, variant  # noqa: E402
+from ros_nodes.fake import LATE, PATIENCE, PATIENT, Bench, variant  # noqa: E402
 from ros_nodes.process import LATCHED  # noqa: E402
 from ros_nodes.robots import robot  # noqa: E402
 
@@ -44,7 +44,7 @@ def drawn(bench: Bench, text: str, *done: str, limit_s: float = 60.0) -> None:
 
 
 def behind_the_gate(folder: Path, scene: Callable[[Bench], None], tries: int = 4, **given: Any) -> Bench:
-    """Play the scene with a gate and a pen. A machine that stands still for 0.1 s is a fault, as it should be: all anew then, with
+    """Play the scene with a gate and a pen. What a busy machine is late with is a fault, as it should be: all anew then, with
     another bench, so that nothing that was said or heard before is left over. The bench of the scene that came to its end."""
     commands = {
         "gate": start.command("gate_node", {"robot": variant(folder, *PATIENT, more=PATIENCE)}),
@@ -61,7 +61,7 @@ def behind_the_gate(folder: Path, scene: Callable[[Bench], None], tries: int = 4
             scene(bench)
         return bench
     except AssertionError:
-        if tries == 1 or not bench.heard.get("gate", {}).get("fault", "").startswith("controller: no sign of life"):
+        if tries == 1 or not f"gate: {bench.heard.get('gate', {}).get('fault')}".startswith(LATE):
             raise
     finally:
         bench.close()
