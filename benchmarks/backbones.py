@@ -10,9 +10,9 @@ weights of ours for it whose words could be judged.
 reading: sentences of one job, followed by the names of what is on the table. Told are the relation (or skill), by a class, and the
 thing and its reference, each by pointing at one of the names. Right is a sentence with all three right. frozen: the last hidden
 states of smollm2 are computed once, kept in `cache`, and a small readout is trained on them. lora, full: smollm2 learns as well,
-low-rank adapters or all of it (10 to 30 minutes a run, hence `large` seeds and not `seeds`). tiny starts from nothing with the same
-readout and learns all of itself. What a run gave is kept in `cache` too, and no run is made twice. All see the same sentences;
-"phrasings" are tested on forms of speech that no training sentence has.
+low-rank adapters or all of it, for minutes a run: hence `large` seeds in place of `seeds`, and half as many steps. tiny starts from
+nothing with the same readout and learns all of itself. What a run gave is kept in `cache` too, and no run is made twice. All see
+the same sentences; "phrasings" are tested on forms of speech that no training sentence has.
 """
 
 from __future__ import annotations
@@ -228,6 +228,7 @@ class Frozen:
         return batch([self.features(said) for said in some], [spelled(self.model, said)[1] for said in some])
 
 
+LARGE = ("lora", "full")  # rows in which 135 million parameters learn
 RATES = {"tiny": 5e-4, "lora": 5e-4, "full": 5e-5}  # of what learns beside the readout
 
 
@@ -281,16 +282,16 @@ def learnt(reader: Any, lessons: list[Said], tests: dict[str, list[Said]], steps
 
 
 def reading(counts: list[int], rows: dict[str, int], test: int, steps: int, folder: Path) -> None:
-    """rows: name -> seeds."""
+    """rows: name -> seeds. steps: of those that are not large."""
     torch.set_num_threads(1)
     tests = {split: sentences(split, test, 1) for split in ("seen", "phrasings")}
     frozen = Frozen(folder)
-    print("| backbone | lessons | seen forms, % | unseen phrasings, % | s a run |\n|---|---|---|---|---|")
+    print("| backbone | lessons | steps | seen forms, % | unseen phrasings, % | s a run |\n|---|---|---|---|---|---|")
     for count in counts:
         for name, seeds in rows.items():
-            results = []
+            results, taken = [], steps // (2 if name in LARGE else 1)
             for seed in range(seeds):
-                kept = folder / f"{name}-{count}-{seed}-{steps}-{test}.json"
+                kept = folder / f"{name}-{count}-{seed}-{taken}-{test}.json"
                 if kept.exists():
                     results.append(json.loads(kept.read_text()))
                     continue
@@ -300,14 +301,15 @@ def reading(counts: list[int], rows: dict[str, int], test: int, steps: int, fold
                         frozen.features(said)  # once for all runs, not counted below
                 start = time.perf_counter()
                 reader = frozen if name == "frozen" else Learning(name, [" ".join(said.parts) for said in lessons])
-                results.append(learnt(reader, lessons, tests, steps, seed) | {"s": time.perf_counter() - start})
+                results.append(learnt(reader, lessons, tests, taken, seed) | {"s": time.perf_counter() - start})
                 kept.write_text(json.dumps(results[-1]))
             shown = []
             for split in tests:
                 values = [100 * one[split] for one in results]
                 shown.append(f"{np.mean(values):.1f} ({min(values):.1f} to {max(values):.1f})")
             print(
-                f"| {name} | {count} | {' | '.join(shown)} | {np.mean([one['s'] for one in results]):.0f} |", flush=True
+                f"| {name} | {count} | {taken} | {' | '.join(shown)} | {np.mean([one['s'] for one in results]):.0f} |",
+                flush=True,
             )
 
 
@@ -333,7 +335,7 @@ def main(arguments: list[str]) -> int:
         rows = chosen["rows"].split(",")
         if strange := set(rows) - set(every.split(",")):
             raise UserError(f"unknown row {min(strange)!r}; choose from {every}")
-        seeds = {name: chosen["large" if name in ("lora", "full") else "seeds"] for name in rows}
+        seeds = {name: chosen["large" if name in LARGE else "seeds"] for name in rows}
         reading(counts, seeds, chosen["test"], chosen["steps"], Path(chosen["cache"]))
     return 0
 
