@@ -169,7 +169,7 @@ def spelled(model: EmbodiedModel, said: Said) -> tuple[list[int], list[int]]:
     """Tokens, and where each name ends."""
     ids, ends = [], []
     for part in said.parts:
-        ids += model.words.spell(model.words.encode(part))
+        ids += model.words.read(part)
         ends.append(len(ids) - 1)
     return ids, ends[1:]
 

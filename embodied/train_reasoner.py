@@ -1,4 +1,4 @@
-"""`embodied train tamp`: a reasoner from scratch on lessons that are made as they are needed; resumable at the same step."""
+"""`embodied train tamp`: a reasoner on lessons that are made as they are needed; resumable at the same step."""
 
 from __future__ import annotations
 
@@ -60,6 +60,13 @@ class Settings(Recipe):
     )
     pictures: str = setting("", "of input=picture: folder of embodied record kind=cubes, in place of scenes")
     kinds: str = setting("q1,q2,q3,q4,p1,p2", "what is asked about them, with commas between")
+    backbone: str = setting("tiny", "language model: tiny (from nothing), smollm2, hf (docs/reasoning.md)")
+    backbone_from: str = setting("", "of backbone=hf: an id of transformers, a folder or a .gguf file")
+    tune: str = setting("", "of a backbone that others trained: frozen | lora | full; empty: frozen, of tiny full")
+    lora_rank: int = setting(8, "of tune=lora")
+    checkpointing: bool = setting(
+        False, "compute the language model's layers again on the way back: less memory, a third slower"
+    )
 
 
 def shares(segment: Tensor, asked: Tensor) -> Tensor:
@@ -100,7 +107,7 @@ class Training:
         self.model = init if isinstance(init, Reasoner) else Reasoner(init or ReasonerConfig(), words)
         self.model.to(self.device)
         self.model.config = dataclasses.replace(self.model.config, facts=facts)
-        self.named = dict(self.model.named_parameters())
+        self.named = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         self.average = {name: p.detach().clone() for name, p in self.named.items()}
         self.optimizers = optimizers(self.named, settings.lr, settings.decay)
         state = self.out / "state"

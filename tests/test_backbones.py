@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from embodied import plan
 from embodied.errors import UserError
-from embodied.model.decode import Look
+from embodied.model.decode import Look, _walk
 from embodied.model.grammar import Grammar
 from embodied.model.lessons import ask_check, ask_plan
 from embodied.model.narrow import FEW, narrow
@@ -125,7 +125,7 @@ def test_a_word_of_several_tokens_is_as_likely_as_its_spelling(models) -> None:
     with torch.inference_mode():
         hidden = look._read(words.encode(ask_check("pick red block")))[0, -1]
         start = look.reader.length
-        got = look._walk(hidden, spelled)
+        got = _walk(look, hidden, spelled)
         assert look.reader.length == start
         first = model.backbone.logits(hidden, [10, 20]).log_softmax(-1)
         after = model.backbone.logits(

@@ -4,17 +4,64 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from embodied.listing import Found
 from embodied.model.network import EmbodiedModel
+from embodied.model.reader import CachedReader, Reader
 from embodied.model.sentence import Prompt, Text, embed
 from embodied.model.tokens import BOS, EOS
 from embodied.plan import HELD
 
 Allowed = Callable[[Sequence[int]], list[int]]
+
+
+class Reading(Protocol):
+    """What is asked for its next word: a model with `words` and `backbone`, and what was read so far."""
+
+    model: Any
+    reader: Reader | CachedReader
+
+    def _feed(self, embeds: Tensor) -> Tensor:
+        """The next tokens' embeddings (n, D) -> their last hidden states (1, n, D)."""
+        ...
+
+
+def among(reading: Reading, hidden: Tensor, choices: list[int]) -> Tensor:
+    """Logits (len(choices),) of the next word after the last hidden state (D,) of what was read."""
+    words, backbone = reading.model.words, reading.model.backbone
+    if len(choices) == len(words):
+        return backbone.logits(hidden).float()
+    spelled = [words.spell([word]) for word in choices]
+    if all(len(one) == 1 for one in spelled):
+        return backbone.logits(hidden, choices).float()
+    return _walk(reading, hidden, spelled)
+
+
+def _walk(reading: Reading, hidden: Tensor, spelled: list[list[int]]) -> Tensor:
+    """Log-probabilities (m,) of words that are spelled in several tokens: down the tree of their spellings, a step wherever
+    they part. Where a word ends that others go on from, its chance is that of all tokens with which none goes on."""
+    backbone, reader = reading.model.backbone, reading.reader
+    heads = list(dict.fromkeys(one[0] for one in spelled if one))
+    if all(spelled):
+        scores = backbone.logits(hidden, heads).float().log_softmax(-1)
+    else:
+        scores = backbone.logits(hidden).float().log_softmax(-1)[heads]
+    out = hidden.new_full((len(spelled),), -math.inf, dtype=torch.float32)
+    for head, score in zip(heads, scores, strict=True):
+        group = [i for i, one in enumerate(spelled) if one and one[0] == head]
+        out[group] = score
+        if len(group) > 1:
+            start = reader.length
+            after = reading._feed(backbone.embed(torch.tensor([head])))[0, -1]
+            out[group] += _walk(reading, after, [spelled[i][1:] for i in group])
+            reader.length = start
+    ended = [i for i, one in enumerate(spelled) if not one]
+    out[ended] = torch.log1p(-scores.exp().sum().clamp(max=1 - 1e-6))
+    return out
 
 
 class Look:
@@ -131,39 +178,7 @@ class Look:
 
     def _ask(self, unread: list[int], choices: list[int]) -> Tensor:
         """Logits (len(choices),) of the word after `unread`."""
-        return self._among(self._read(unread)[0, -1], choices)
-
-    def _among(self, hidden: Tensor, choices: list[int]) -> Tensor:
-        """Logits (len(choices),) of the next word after the last hidden state (D,) of what was read."""
-        words, backbone = self.model.words, self.model.backbone
-        if len(choices) == len(words):
-            return backbone.logits(hidden).float()
-        spelled = [words.spell([word]) for word in choices]
-        if all(len(one) == 1 for one in spelled):
-            return backbone.logits(hidden, choices).float()
-        return self._walk(hidden, spelled)
-
-    def _walk(self, hidden: Tensor, spelled: list[list[int]]) -> Tensor:
-        """Log-probabilities (m,) of words that are spelled in several tokens: down the tree of their spellings, a step wherever
-        they part. Where a word ends that others go on from, its chance is that of all tokens with which none goes on."""
-        heads = list(dict.fromkeys(one[0] for one in spelled if one))
-        if all(spelled):
-            scores = self.model.backbone.logits(hidden, heads).float().log_softmax(-1)
-        else:
-            every = self.model.backbone.logits(hidden).float().log_softmax(-1)
-            scores = every[heads]
-        out = hidden.new_full((len(spelled),), -math.inf, dtype=torch.float32)
-        for head, score in zip(heads, scores, strict=True):
-            group = [i for i, one in enumerate(spelled) if one and one[0] == head]
-            out[group] = score
-            if len(group) > 1:
-                start = self.reader.length
-                after = self._feed(self.model.backbone.embed(torch.tensor([head])))[0, -1]
-                out[group] += self._walk(after, [spelled[i][1:] for i in group])
-                self.reader.length = start
-        ended = [i for i, one in enumerate(spelled) if not one]
-        out[ended] = torch.log1p(-scores.exp().sum().clamp(max=1 - 1e-6))
-        return out
+        return among(self, self._read(unread)[0, -1], choices)
 
     @torch.inference_mode()
     def chance(self, text: str, said: list[int], allowed: Allowed) -> float:
@@ -177,7 +192,7 @@ class Look:
                 left = len(words.spell(said[k:]))
                 self.reader.length = end - left
                 choices = allowed(said[:k])
-                logits = self._among(hidden[len(hidden) - left - 1], choices)
+                logits = among(self, hidden[len(hidden) - left - 1], choices)
                 out += float(logits.log_softmax(-1)[choices.index(said[k])])
             return math.exp(out)
         finally:

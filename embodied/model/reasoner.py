@@ -1,9 +1,10 @@
-"""A small language model that reads a set of objects and answers questions about them: PaLM-E's state input, from scratch.
+"""A language model that reads a set of objects and answers questions about them: PaLM-E's state input.
 
 The sentence is `<bos> <obj_3> <obj_7> ... <ask>`, then questions, which see it and themselves only. Wherever an object is named,
 also in a question and in the plan so far, its own vector stands there: what lies on it is read off the word itself. Objects
 are a set: all stand at the same place of the sentence, and questions begin at the same place however many there are, so that
-eight objects are read as three are.
+eight objects are read as three are. A language model that others trained reads the sentence as it reads all others, at the
+places that it knows.
 """
 
 from __future__ import annotations
@@ -15,19 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import LlamaConfig, LlamaModel
 
 from embodied.errors import UserError
-from embodied.model.attention import NAME, blocks
+from embodied.model.decode import among
+from embodied.model.llama import Llama
 from embodied.model.network import Smear, before
-from embodied.model.reader import Reader
+from embodied.model.reader import CachedReader, Reader
 from embodied.model.tokens import ASK, BOS, EOS, PAD, Words
-from embodied.model.weights import find
+from embodied.model.weights import fill, find, write
 from embodied.registry import build
 
+RMS = 0.05  # of the words of a language model from nothing, when it begins
 JUMPS, JUMP = 0.15, 6  # how often places are left out while training, and how many at most
 Allowed = Callable[[Sequence[int]], list[int]]
 
@@ -35,7 +35,8 @@ Allowed = Callable[[Sequence[int]], list[int]]
 @dataclass(frozen=True)
 class ReasonerConfig:
     """Sizes. picture: tokens and width of what a frozen picture encoder gives; 0, 0: object vectors are read. facts: what the
-    weights were trained on; shown, never used."""
+    weights were trained on; shown, never used. backbone, backbone_from, tune, lora_rank: as in ModelConfig; layers, heads and mlp
+    are the tiny one's."""
 
     kind: str = "reasoner"
     dim: int = 128
@@ -45,6 +46,10 @@ class ReasonerConfig:
     labels: int = 8
     picture: tuple[int, int] = (0, 0)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    backbone: str = "tiny"
+    backbone_from: str = ""
+    tune: str = "full"
+    lora_rank: int = 8
 
 
 class Reasoner(nn.Module):
@@ -56,25 +61,31 @@ class Reasoner(nn.Module):
     def __init__(self, config: ReasonerConfig, words: Words) -> None:
         super().__init__()
         self.config, self.words = config, words
+        self.backbone = build("backbone", config.backbone, source=config.backbone_from).module(config, words)
         tokens, width = config.picture
         if tokens:
-            self.encoder = build("encoder", "retold", width=width, tokens=tokens, dim=config.dim)
+            level = RMS if self.tiny else self.backbone.rms
+            self.encoder = build("encoder", "retold", width=width, tokens=tokens, dim=config.dim, level=level)
         else:
             self.encoder = build("encoder", "scene", dim=config.dim)
-        self.backbone = LlamaModel(
-            LlamaConfig(
-                vocab_size=len(words), hidden_size=config.dim, intermediate_size=config.mlp,
-                num_hidden_layers=config.layers, num_attention_heads=config.heads, num_key_value_heads=config.heads,
-                max_position_embeddings=1024, tie_word_embeddings=True, attn_implementation=NAME, pad_token_id=0,
-            )
-        )  # fmt: skip
         self.smear = Smear(config.dim)
         names = torch.tensor([words[PAD], *(words[f"<obj_{j}>"] for j in range(1, config.labels + 1))])
         label_of = torch.zeros(len(words), dtype=torch.long).index_put((names[1:],), torch.arange(1, len(names)))
         self.register_buffer("names", names, persistent=False)
         self.register_buffer("label_of", label_of, persistent=False)
-        nn.init.normal_(self.backbone.embed_tokens.weight, std=0.05)
-        self._start_alike()
+        if self.tiny:
+            nn.init.normal_(self.backbone.table, std=RMS)
+            self._start_alike()
+
+    @property
+    def tiny(self) -> bool:
+        """Whether the language model is one from nothing."""
+        return self.config.backbone == "tiny"
+
+    def theirs(self, name: str) -> bool:
+        """Whether a parameter is as others published it."""
+        kind, _, rest = name.partition(".")
+        return kind == "backbone" and not self.tiny and self.backbone.theirs(rest)
 
     def _start_alike(self) -> None:
         """Keys begin as queries do and values go through, so that a word finds, and copies, its like from the first step on
@@ -90,16 +101,15 @@ class Reasoner(nn.Module):
     def embeds(self, ids: Tensor, vectors: Tensor, labels: Tensor) -> Tensor:
         """ids (b, n); vectors (b, k, fields) in SI units, labels (b, k): j of <obj_j>, 0 where there is no object -> (b, n, D), not
         yet smeared. Of a picture: vectors (b, tokens, width), which stand behind the first word; labels are not looked at."""
-        table = self.backbone.embed_tokens
+        words = self.backbone.embed(ids)
         if tokens := self.config.picture[0]:
-            words = table(ids)
             return torch.cat([words[:, :1], self.encoder(vectors).to(words.dtype), words[:, 1 + tokens :]], 1)
-        rows = self.encoder(vectors, table(self.names[labels]), labels > 0)
+        rows = self.encoder(vectors, self.backbone.embed(self.names[labels]), labels > 0)
         bank = rows.new_zeros(len(ids), len(self.names), rows.shape[2])
         bank = bank.scatter(1, labels[..., None].expand_as(rows), rows)
         named = self.label_of[ids]
         objects = bank.gather(1, named[..., None].expand(-1, -1, rows.shape[2]))
-        return torch.where((named > 0)[..., None], objects.to(table.weight.dtype), table(ids))
+        return torch.where((named > 0)[..., None], objects.to(words.dtype), words)
 
     def forward(self, ids: Tensor, segment: Tensor, vectors: Tensor, labels: Tensor) -> Tensor:
         """Last hidden states (b, n, D) of packed sentences (embodied/model/packing.py)."""
@@ -107,16 +117,16 @@ class Reasoner(nn.Module):
         one, two = (
             nn.functional.pad(embeds, (0, 0, 0, 1)).gather(1, at[..., None].expand_as(embeds)) for at in before(segment)
         )
-        return self.backbone(
-            inputs_embeds=self.smear(embeds, one, two),
-            blocks=blocks(segment),
-            position_ids=places(segment) + gaps(segment) if self.training else places(segment),
-            use_cache=False,
-        ).last_hidden_state
+        smeared = self.smear(embeds, one, two)
+        if not self.tiny:
+            return self.backbone.hidden(smeared, segment)
+        return self.backbone.hidden(
+            smeared, segment, places(segment) + gaps(segment) if self.training else places(segment)
+        )
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., D) -> (..., vocabulary), the embedding table read backwards."""
-        return hidden @ self.backbone.embed_tokens.weight.t()
+        return self.backbone.logits(hidden)
 
     def sentence(self, labels: Sequence[int]) -> list[int]:
         """Ids of the sentence about objects with these labels, or about a picture."""
@@ -158,7 +168,7 @@ def gaps(segment: Tensor) -> Tensor:
 class _SetReader(Reader):
     """A Reader whose first tokens are a set (see `places`)."""
 
-    def __init__(self, backbone: LlamaModel, prefix: int) -> None:
+    def __init__(self, backbone: Llama, prefix: int) -> None:
         self.prefix = prefix
         super().__init__(backbone)
 
@@ -177,34 +187,45 @@ class Answers:
     def __init__(self, model: Reasoner, vectors: Tensor, labels: Sequence[int]) -> None:
         self.model = model
         ids = model.sentence(labels)
-        self.reader = _SetReader(model.backbone, len(ids))
+        self.reader: Reader | CachedReader = (
+            _SetReader(model.backbone, len(ids)) if model.tiny else model.backbone.reader()
+        )
         self.embeds = torch.zeros(2, model.config.dim)
+        self.named = torch.zeros(
+            0, model.config.dim
+        )  # what stands for <obj_1>, ... in the sentence; of a picture nothing
         if model.config.picture[0]:
-            self.table = model.backbone.embed_tokens.weight
-            self._feed(model.embeds(torch.tensor([ids]), vectors[None], torch.zeros(1, 0))[0])
+            self._feed(model.embeds(torch.tensor([ids]), vectors[None], torch.zeros(1, 0, dtype=torch.long))[0])
         else:
-            every = torch.arange(len(model.words))[None]
-            self.table = model.embeds(every, vectors[None], torch.tensor([list(labels)]))[0]
-            self._feed(self.table[ids])
+            self.named = model.embeds(model.names[None, 1:], vectors[None], torch.tensor([list(labels)]))[0]
+            self._feed(self.embed(ids))
         self.known = self.reader.length
+
+    def embed(self, ids: Sequence[int]) -> Tensor:
+        """Ids of words -> what is read, (n, D)."""
+        spelled = torch.tensor(self.model.words.spell(ids))
+        rows, label = self.model.backbone.embed(spelled), self.model.label_of[spelled]
+        if len(self.named):
+            rows = torch.where((label > 0)[:, None], self.named[(label - 1).clamp(min=0)], rows)
+        return rows
 
     def _feed(self, embeds: Tensor) -> Tensor:
         start, n = self.reader.length, len(embeds)
         self.embeds = x = torch.cat([self.embeds[: start + 2], embeds])
-        return self.reader.read(self.model.smear(embeds, x[start + 1 : start + 1 + n], x[start : start + n]))
+        return self.reader.read(self.model.smear(embeds, x[start + 1 : start + 1 + n], x[start : start + n]))[None]
 
     @torch.inference_mode()
     def say(self, text: str, allowed: Allowed, most: int = 64) -> str:
         """The likeliest next words, one after another, within `allowed` (tokens so far -> ids that may follow)."""
-        words, table = self.model.words, self.model.backbone.embed_tokens.weight
+        words = self.model.words
         unread, out = words.encode(text), list[int]()
         try:
             for _ in range(most):
                 choices = allowed(out)
                 token = choices[0]
                 if len(choices) > 1:
-                    hidden = self._feed(self.table[unread])[-1]
-                    token, unread = choices[int((table[choices] @ hidden).argmax())], []
+                    hidden = self._feed(self.embed(unread))[0, -1]
+                    token, unread = choices[int(among(self, hidden, choices).argmax())], []
                 if token == words[EOS]:
                     break
                 out.append(token)
@@ -215,11 +236,8 @@ class Answers:
 
 
 def save(model: Reasoner, folder: Path, dtype: torch.dtype = torch.float16) -> None:
-    """Write model.safetensors, config.json and tokenizer.json."""
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(
-        {k: v.detach().to(dtype).contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors"
-    )
+    """Write model.safetensors, config.json and tokenizer.json. What others trained and we left as it was is not written."""
+    write(model, folder, dtype, lambda name: not model.theirs(name))
     (folder / "config.json").write_text(json.dumps(asdict(model.config), indent=1) + "\n")
     model.words.save(folder / "tokenizer.json")
 
@@ -232,17 +250,12 @@ def load(name: str, reads: str = "") -> Reasoner:
         saved = json.loads((folder / "config.json").read_text())
         tokens, width = saved.get("picture", (0, 0))
         config = ReasonerConfig(**saved | {"picture": (tokens, width)})
-    except (ValueError, TypeError) as error:  # of which damaged JSON and UTF-8 are kinds
-        raise UserError(
-            f"weights {name!r} are not a reasoner's ({error}); give a folder of `embodied train tamp`"
-        ) from None
+    except (ValueError, TypeError):  # of which damaged JSON and UTF-8 are kinds
+        raise UserError(f"weights {name!r} are not a reasoner's; give a folder of `embodied train tamp`") from None
     if reads and reads != ("picture" if tokens else "objects"):
         raise UserError(
             f"weights {name!r} read {'pictures' if tokens else 'object vectors'}, which is not what is given here; take others"
         )
-    model, path = Reasoner(config, Words.load(folder / "tokenizer.json")), folder / "model.safetensors"
-    try:
-        model.load_state_dict({k: v.float() for k, v in load_file(path).items()})
-    except (SafetensorError, OSError, RuntimeError) as error:
-        raise UserError(f"{path} does not fit ({str(error).splitlines()[0]}); copy the folder again") from None
+    model = Reasoner(config, Words.load(folder / "tokenizer.json"))  # which loads what others trained
+    fill(model, folder / "model.safetensors", lambda name: not model.theirs(name))
     return model.eval()

@@ -76,6 +76,10 @@ class Words:
         words = [self.tokenizer.id_to_token(i) for i in ids]
         return " ".join(words).replace(" ##", "").replace(f" {LINE} ", "\n").replace(f" {LINE}", "\n")
 
+    def read(self, text: str) -> list[int]:
+        """Text -> what the language model reads."""
+        return self.spell(self.encode(text))
+
     def spell(self, ids: Iterable[int]) -> list[int]:
         """Ids of words -> what the language model reads: the same here, several tokens a word in Subwords."""
         return list(ids)

@@ -23,12 +23,14 @@ NOISE_M, NOISY = 0.003, 0.3  # spread of positions, and in how many lessons: wha
 STEPS_OF_PLANS = 24
 
 
+ENTITIES = tuple(f"obj_{j}" for j in range(1, LABELS + 1))
+
+
 def vocabulary() -> Words:
     """All words of the questions, and entities."""
-    names = [f"obj_{j}" for j in range(1, LABELS + 1)]
     corpus = [phrase for phrases in PHRASES.values() for phrase in phrases]
     corpus += [*SHOWN, "left right centre table grasp place it on then first the block", THE["english"]]
-    return Words(train_vocabulary(corpus, names, least=1))
+    return Words(train_vocabulary(corpus, ENTITIES, least=1))
 
 
 class Scenes:
@@ -42,7 +44,7 @@ class Scenes:
                 f"scenes={count} cannot be; give 1 to {FIRST_EVALUATION_SEED - 1}, the paper has 320 and 96000"
             )
         self.words, self.count, self.kinds, self.augment = words, count, tuple(kinds), augment
-        self._encoded = lru_cache(100_000)(words.encode)
+        self._encoded = lru_cache(100_000)(words.read)
         self._scene = lru_cache(100_000)(scene)
 
     def __len__(self) -> int:

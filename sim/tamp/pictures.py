@@ -107,7 +107,7 @@ class Pictures:
         for kind in self.kinds:
             for k in range(lessons.EACH[kind]):
                 one = questions.ask(kind, cubes, rng, entities=0.0, long=k > 0)
-                answer = self.words.encode(coloured(one.answer, cubes))
-                segments.append((self.words.encode(one.text), [*answer, self.words[EOS]]))
+                answer = self.words.read(coloured(one.answer, cubes))
+                segments.append((self.words.read(one.text), [*answer, self.words[EOS]]))
         states = {"given": self.given[row].astype(np.float32), "labels": np.zeros(0, np.int64)}
         return Lesson({}, states, segments, (picture(self.words, self.given.shape[1]), []))

@@ -52,11 +52,12 @@ class Tiny:
                 rows = self.table if ids is None else self.table[ids]
                 return rows @ hidden if hidden.ndim == 1 else hidden @ rows.t()
 
-            def hidden(self, embeds: Tensor, segment: Tensor) -> Tensor:
+            def hidden(self, embeds: Tensor, segment: Tensor, at: Tensor | None = None) -> Tensor:
                 from embodied.model.attention import blocks, positions
 
+                at = positions(segment) if at is None else at
                 return self.dressed()(
-                    inputs_embeds=embeds, blocks=blocks(segment), position_ids=positions(segment), use_cache=False
+                    inputs_embeds=embeds, blocks=blocks(segment), position_ids=at, use_cache=False
                 ).last_hidden_state
 
             def reader(self) -> Reader:

@@ -7,8 +7,8 @@ from embodied.registry import register
 
 
 @register("encoder", "retold")
-def retold(width: int, tokens: int, dim: int = 128, depth: int = 2, heads: int = 4):
-    """A module: (b, tokens, width) -> (b, tokens, dim)."""
+def retold(width: int, tokens: int, dim: int = 128, depth: int = 2, heads: int = 4, level: float = 0.05):
+    """A module: (b, tokens, width) -> (b, tokens, dim). level: how large, at first; as the words among which they stand."""
     import torch
     from torch import nn
 
@@ -22,7 +22,7 @@ def retold(width: int, tokens: int, dim: int = 128, depth: int = 2, heads: int =
             self.place = nn.Parameter(torch.randn(tokens, dim) * 0.1)
             self.blocks = nn.ModuleList(Block(dim, heads) for _ in range(depth))
             self.after = nn.LayerNorm(dim)
-            nn.init.constant_(self.after.weight, 0.05)  # as large as the words among which they stand
+            nn.init.constant_(self.after.weight, level)
 
         def forward(self, seen: torch.Tensor) -> torch.Tensor:
             x = self.into(self.before(seen)) + self.place
