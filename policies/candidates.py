@@ -2,14 +2,15 @@
 
 As in SayCan (arXiv 2204.01691, section 3): the score of a plan is the language model's chance of the words times the chance that
 they can be carried out here. The first is how likely the reading of the sentence is among all that may be said on this table, with
-"there is no such thing" and "I do not understand" among them. The second is how surely every thing that the plan handles was found.
+"there is no such thing" and "I do not understand" among them. The second is how surely every thing that the plan handles was found,
+and whether each thing that it picks up can be picked up then: free, within reach, with an empty hand (policies/afford.py).
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
@@ -17,10 +18,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied.plan import write
-from embodied.spec import CameraSpec
+from embodied.plan import read_listing, write
+from embodied.spec import BodySpec
 from embodied.types import Candidate, Choice, Step
 from policies import goals
+from policies.afford import CAMERA, can_pick
+from policies.foresee import Listing, after
 from policies.judge import want_of
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 SPARE = 4  # answers beyond those wanted, since refusals and answers that come to the same steps are among them
 UNKNOWN = 0.5  # how surely a thing is there that is remembered and was never found
+UNABLE = 0.05  # a pick that afford says cannot be: none of 200 came about (docs/tamp.md); more than 0, so that plans keep an order
 
 
 def readings(look: Look, grammar: Grammar, goal: str, most: int) -> list[tuple[list[str], float]]:
@@ -61,24 +65,29 @@ def readings(look: Look, grammar: Grammar, goal: str, most: int) -> list[tuple[l
     return [(list(dict.fromkeys(jobs)), p) for jobs, p in best]
 
 
-def affordance(steps: Iterable[Step], sure: Mapping[str, float]) -> float:
-    """How surely all that the steps handle is there. sure: of each thing found, its chance."""
+def affordance(steps: Sequence[Step], sure: Mapping[str, float], table: Listing, spec: BodySpec) -> float:
+    """How surely the steps can be carried out, one after another. sure: of each thing found, its chance. table: what lies where
+    before the first, seen by the camera "front" of spec."""
     wants = [want_of(step) for step in steps]
-    names = {name for want in wants for name in (want.a, *want.b)}
-    return math.prod(sure.get(name, UNKNOWN) for name in names)
+    chance = math.prod(sure.get(name, UNKNOWN) for name in {name for want in wants for name in (want.a, *want.b)})
+    for step in steps:
+        if step.skill == "pick" and not can_pick(step.args[0], table, spec):
+            chance *= UNABLE
+        table = after(table, [step], spec.cameras[CAMERA])
+    return chance
 
 
 def choose(
-    look: Look, grammar: Grammar, goal: str, most: int, camera: CameraSpec, hand: NDArray[np.floating],
-    sure: Mapping[str, float],
+    look: Look, grammar: Grammar, goal: str, most: int, spec: BodySpec, hand: NDArray[np.floating], sure: Mapping[str, float]
 ) -> tuple[list[str], Choice]:  # fmt: skip
     """The jobs of the best candidate, and all candidates, the likeliest reading first, with why that one. Raises goals.Refused.
 
-    camera, hand as goals.steps has them; sure as above."""
+    hand as goals.steps has it; sure and spec as above."""
+    table = read_listing(look.model.words.decode(look.noted))
     made: dict[str, tuple[list[str], Candidate]] = {}
     for jobs, chance in readings(look, grammar, goal, most):
-        steps = tuple(goals.steps(look, grammar, jobs, camera, hand))
-        made.setdefault(write(steps), (jobs, Candidate(steps, chance, affordance(steps, sure))))
+        steps = tuple(goals.steps(look, grammar, jobs, spec.cameras[CAMERA], hand))
+        made.setdefault(write(steps), (jobs, Candidate(steps, chance, affordance(steps, sure, table, spec))))
     if not made:
         raise goals.Refused
     several = list(made.values())

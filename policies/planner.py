@@ -210,7 +210,7 @@ class Planner:
                 if self.candidates > 1:
                     from policies import candidates
 
-                    where = camera, hand, self._sure
+                    where = self.body.spec, hand, self._sure
                     self._wanted, choice = candidates.choose(look, self.grammar, goal, self.candidates, *where)
                 else:
                     self._wanted = goals.jobs(look, self.grammar, goal)

@@ -11,9 +11,10 @@ from embodied.cli.run import History
 from embodied.model.decode import Look
 from embodied.model.grammar import Grammar
 from embodied.model.lessons import ALL, ask_job
-from embodied.types import Candidate, Choice, Plan
+from embodied.plan import read_listing, step
+from embodied.types import Candidate, Choice, Plan, Point, Step
 from policies import candidates
-from policies.candidates import UNKNOWN, affordance
+from policies.candidates import UNABLE, UNKNOWN, affordance
 from policies.planner import Planner
 from sim import request
 from sim.body import SimBody
@@ -69,7 +70,7 @@ def test_an_ambiguous_sentence_has_several_plans_and_the_largest_product_is_chos
     likeliest = weighed[0].steps[0].args[0]
     look, hand = planner._thought(obs), obs.states["arm"][-1, :3]
     sure = planner._sure | {likeliest: 0.05}
-    jobs, choice = candidates.choose(look, planner.grammar, AMBIGUOUS, 3, made.spec.cameras["front"], hand, sure)
+    jobs, choice = candidates.choose(look, planner.grammar, AMBIGUOUS, 3, made.spec, hand, sure)
     assert likeliest not in jobs[0] and choice.chosen == 1
     assert choice.candidates[0].language == pytest.approx(weighed[0].language, rel=1e-3)
 
@@ -81,11 +82,30 @@ def test_one_candidate_is_the_plan_as_ever_and_more_agree_where_the_sentence_is_
     assert three.choice is not None and three.choice.chosen == 0
 
 
+def test_what_cannot_be_picked_up_when_its_turn_comes_makes_a_plan_unlikely(body) -> None:
+    spec = body[0].spec
+    table = dict(read_listing("red block <x064><y070>\ngreen block <x064><y066> on red block\nblue bowl <x030><y070>"))
+    sure = dict.fromkeys(table, 1.0)
+    into = [step("pick red block"), step("put red block in blue bowl")]
+    clear = [step("pick green block"), step("put green block on table", [Point(0.7, 0.6)])]
+
+    def chance(*steps: Step, of: dict = table) -> float:
+        return affordance(steps, sure, of, spec)
+
+    assert chance(*clear, *into) == 1.0  # the hand is empty again and nothing lies on it any more
+    assert chance(*into) == UNABLE  # blocked
+    assert chance(clear[0], *into) == UNABLE  # the hand is full
+    away = table | {"red block": (Point(0.5, 0.02), "")}
+    assert chance(*clear, *into, of=away) == UNABLE  # out of reach
+
+
 def test_affordance_is_of_each_thing_once_and_a_plan_file_tells_the_choice(body) -> None:
     made, obs = body
-    steps = Planner(made).plan(obs, TABLE).steps
+    planner = Planner(made)
+    steps, table = planner.plan(obs, TABLE).steps, planner._table
     sure = {"red block": 0.5, "blue bowl": 0.8, "green block": 0.9}
-    assert affordance(steps, sure) == pytest.approx(0.5 * 0.8 * 0.9 * UNKNOWN) and affordance((), sure) == 1
+    assert affordance(steps, sure, table, made.spec) == pytest.approx(0.5 * 0.8 * 0.9 * UNKNOWN)
+    assert affordance((), sure, table, made.spec) == 1
     history = History(20.0)
     history.planned(Plan(TABLE, steps, choice=Choice((Candidate(steps, 0.5, 0.25),), 0, "for a reason")), obs, 0.1)
     told = history.plans[0]["choice"]
