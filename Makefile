@@ -33,7 +33,7 @@ $(VENV)/.run: $(BIN)/python pyproject.toml setup.cfg constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	$(BIN)/python -m pip install -q -c constraints.txt -e ".[sim,train,draw,drive,lm,dev]"
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[sim,train,draw,drive,lm,metrics,dev]"
 	touch $@
 
 install: $(VENV)/.run

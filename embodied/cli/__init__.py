@@ -20,6 +20,7 @@ SUMMARIES = {
     "record": "episodes of the scripted experts as a dataset",
     "train": "train the model; `make weights` is the whole recipe",
     "train tamp": "train the model that answers PaLM-E's tests on tables of cubes",
+    "train board": "train the planner that says once a second what to push where",
     "train road": "train the network that drives; `make drive-weights` is the whole recipe",
     "draw": "a picture -> pen strokes in an SVG, and the simulated arm draws it",
     "replay": "what a driver would have said over a recorded drive, scored",

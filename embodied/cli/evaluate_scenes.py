@@ -43,21 +43,19 @@ def _table(tables: Any, policy: Any, k: int) -> list[dict[str, Any]]:
 
 
 def texts(answers: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """BLEU-4 (0-100, sacrebleu) and CIDEr (pycocoevalcap) of the texts, as far as these libraries are installed."""
+    """BLEU-4 (0-100, sacrebleu) and CIDEr (pycocoevalcap) of the texts; nothing where these libraries are not installed."""
     said, true = [a["said"] for a in answers], [a["answer"] for a in answers]
-    out: dict[str, float] = {}
     try:
         import sacrebleu
-
-        out["bleu"] = float(sacrebleu.corpus_bleu(said, [true], tokenize="none").score)
         from pycocoevalcap.cider.cider import Cider
-
-        pairs = [({k: [one]}, {k: [other]}) for k, (one, other) in enumerate(zip(true, said, strict=True))]
-        whole = [{k: v for pair in side for k, v in pair.items()} for side in zip(*pairs, strict=True)]
-        out["cider"] = float(Cider().compute_score(*whole)[0])
     except ImportError:
-        pass
-    return out
+        return {}
+    pairs = [({k: [one]}, {k: [other]}) for k, (one, other) in enumerate(zip(true, said, strict=True))]
+    whole = [{k: v for pair in side for k, v in pair.items()} for side in zip(*pairs, strict=True)]
+    return {
+        "bleu": float(sacrebleu.corpus_bleu(said, [true], tokenize="none").score),
+        "cider": float(Cider().compute_score(*whole)[0]),
+    }
 
 
 def main(settings: Evaluate, chosen: dict[str, str]) -> int:
@@ -69,4 +67,6 @@ def main(settings: Evaluate, chosen: dict[str, str]) -> int:
     final = report_tests.summary(answers, **about, scenes=settings.scenes, note=NOTE)
     for test in TEXTS:
         final["tests"][test] |= texts([a for a in answers if a["test"] == test])
+    if "bleu" not in final["tests"][TEXTS[0]]:
+        print("BLEU and CIDEr were not computed; run: pip install 'embodied-planner[metrics]'")
     return exam.report(out, final, answers)

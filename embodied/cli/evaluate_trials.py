@@ -1,4 +1,4 @@
-"""embodied evaluate suite=failures | affordance: does the model see, in pictures alone, whether a pick succeeded, or could?"""
+"""embodied evaluate suite=failures | affordance: does the model see, in colour and depth, whether a pick succeeded, or could?"""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def read(of: Any, source: str, what: str, **options: Any) -> Any:
     try:
         return of.from_pretrained(source, **options)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        why = " ".join(str(error).split())[:120] or type(error).__name__
+        why = " ".join(str(error).split()).split(". ")[0] or type(error).__name__
         raise UserError(
             f"no {what} at {source!r} ({why}); give a folder with config.json and safetensors, or an id within reach"
         ) from error

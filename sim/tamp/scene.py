@@ -1,4 +1,4 @@
-"""Tables of cubes, some on others, by arithmetic alone: 96,000 of them take a minute. Physics lets every one stand as it is
+"""Tables of cubes, some on others, by arithmetic alone: 96,000 of them take twenty seconds. Physics lets every one stand as it is
 (tests/test_tamp.py).
 
 Frame, units and workspace as in sim/scene.py. A seed decides a scene; training has seeds below 10,000,000.
