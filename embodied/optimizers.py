@@ -12,7 +12,8 @@ INNER = ("backbone.layers.", "smear.", ".blocks.")
 
 
 class WideMuon(torch.optim.Muon):
-    """torch's, with its iterations in the parameters' own precision; torch's are in bfloat16 wherever they run."""
+    """torch's with Nesterov's momentum and adjust_lr_fn="match_rms_adamw", its iterations in the parameters' own precision; torch's
+    are in bfloat16 wherever they run."""
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -21,7 +22,9 @@ class WideMuon(torch.optim.Muon):
             for p in group["params"]:
                 if p.grad is None:
                     continue
-                buffer = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p.grad))
+                if "momentum_buffer" not in self.state[p]:
+                    self.state[p]["momentum_buffer"] = torch.zeros_like(p.grad)
+                buffer = self.state[p]["momentum_buffer"]
                 buffer.lerp_(p.grad, 1 - momentum)
                 update = _orthogonal(p.grad.lerp(buffer, momentum), group["ns_coefficients"], group["ns_steps"])
                 p.mul_(1 - lr * group["weight_decay"])

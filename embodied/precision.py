@@ -14,8 +14,8 @@ def has_bf16(device: str) -> bool:
     import torch
 
     if device == "cpu":
-        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    return device != "cuda" or torch.cuda.is_bf16_supported()
+        return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return device != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def mixed(precision: str, device: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from embodied.data.schedule import Schedule
+from embodied.errors import UserError
 from embodied.precision import HELP, mixed
 from embodied.train import _setting as setting
 from embodied.train import rate
@@ -79,6 +80,17 @@ def shares(segment: Tensor, asked: Tensor) -> Tensor:
     return torch.bincount(question)[question].rsqrt()
 
 
+SHAPE = ("backbone", "backbone_from", "tune", "lora_rank", "input")  # settings that decide which tensors there are
+
+
+def _same_model(settings: Recipe, begun: Path) -> None:
+    """UserError when the run in this folder was begun with another model."""
+    before = json.loads(begun.read_text()) if begun.exists() else {}
+    for key in SHAPE:
+        if (was := before.get(key)) != (now := getattr(settings, key, was)) and key in before:
+            raise UserError(f"the run in {begun.parent} has {key}={was}, not {key}={now}; give another out=")
+
+
 class Training:
     """A run. sources: lessons, as embodied.data.schedule.Schedule takes them, and their share of a batch. facts: what the weights
     were taught, for their config. init: weights to begin with, whose words those here go on from, or sizes."""
@@ -101,11 +113,12 @@ class Training:
         torch.manual_seed(settings.seed)
         self.settings, self.out = settings, Path(settings.out)
         self.out.mkdir(parents=True, exist_ok=True)
+        _same_model(settings, self.out / "settings.json")
         facts = {**facts, "steps": settings.steps, "batch": settings.batch}
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.narrow = mixed(settings.precision, self.device.type) == "bf16"
         self.model = init if isinstance(init, Reasoner) else Reasoner(init or ReasonerConfig(), words)
-        self.model.to(self.device)
+        self.model.to(self.device).backbone.train()
         self.model.config = dataclasses.replace(self.model.config, facts=facts)
         self.named = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         self.average = {name: p.detach().clone() for name, p in self.named.items()}

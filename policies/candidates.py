@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied.plan import read_listing, write
+from embodied.plan import DRAW, read_listing, write
 from embodied.spec import BodySpec
 from embodied.types import Candidate, Choice, Step
 from policies import goals
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 SPARE = 4  # answers beyond those wanted, since refusals and answers that come to the same steps are among them
 UNKNOWN = 0.5  # how surely a thing is there that is remembered and was never found
-UNABLE = 0.05  # a pick that afford says cannot be: none of 200 came about (docs/tamp.md); more than 0, so that plans keep an order
+# Of a pick that afford says cannot be: of 400 tries none that was called so came about (docs/tamp.md). More than 0, so that
+# such plans keep an order among themselves.
+UNABLE = 0.05
 
 
 def readings(look: Look, grammar: Grammar, goal: str, most: int) -> list[tuple[list[str], float]]:
@@ -68,6 +70,7 @@ def readings(look: Look, grammar: Grammar, goal: str, most: int) -> list[tuple[l
 def affordance(steps: Sequence[Step], sure: Mapping[str, float], table: Listing, spec: BodySpec) -> float:
     """How surely the steps can be carried out, one after another. sure: of each thing found, its chance. table: what lies where
     before the first, seen by the camera "front" of spec."""
+    steps = [step for step in steps if step.text != DRAW]  # which handles nothing on the table
     wants = [want_of(step) for step in steps]
     chance = math.prod(sure.get(name, UNKNOWN) for name in {name for want in wants for name in (want.a, *want.b)})
     for step in steps:

@@ -263,12 +263,16 @@ def test_their_weights_in_16_bits_answer_nearly_alike_and_ours_stay(kind: str, f
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(1, 2 * FEW), st.booleans(), st.integers(0, 2**32))
-def test_narrow_rows_multiply_as_their_numbers_do(few: int, biased: bool, seed: int) -> None:
+@given(st.integers(1, 2 * FEW), st.booleans(), st.booleans(), st.integers(0, 2**32))
+def test_narrow_rows_multiply_as_their_numbers_do(few: int, biased: bool, computes: bool, seed: int) -> None:
+    """computes: whether the processor has 16 bits, so that the numbers stand in these beside."""
     torch.manual_seed(seed)
     linear, x = torch.nn.Linear(64, 48, bias=biased), torch.randn(1, few, 64).bfloat16()
     model = torch.nn.ModuleDict({"a": linear, "lora_A": torch.nn.Linear(64, 4)})
-    narrow(model)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("embodied.model.narrow.has_bf16", lambda device: computes)
+        narrow(model)
+    assert (model["a"].weight is not None) == computes
     assert type(model["lora_A"]) is torch.nn.Linear
     scale = model["a"].scale.float()[:, None]
     rows = model["a"].rows.float() * scale

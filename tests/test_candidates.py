@@ -97,6 +97,7 @@ def test_what_cannot_be_picked_up_when_its_turn_comes_makes_a_plan_unlikely(body
     assert chance(clear[0], *into) == UNABLE  # the hand is full
     away = table | {"red block": (Point(0.5, 0.02), "")}
     assert chance(*clear, *into, of=away) == UNABLE  # out of reach
+    assert chance(step("draw picture"), of={}) == 1.0
 
 
 def test_affordance_is_of_each_thing_once_and_a_plan_file_tells_the_choice(body) -> None:

@@ -24,8 +24,9 @@ def took(dtype: torch.dtype) -> float:
 
 
 def test_a_machine_is_said_to_have_16_bits_only_where_they_are_not_emulated() -> None:
-    emulated = took(torch.bfloat16) > 8 * took(torch.float32)
-    assert not (emulated and has_bf16("cpu"))
+    share = took(torch.bfloat16) / took(torch.float32)
+    assert has_bf16("cpu") or share > 0.8  # else it would be said not to have what is faster there
+    assert not has_bf16("cpu") or share < 8
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -52,5 +53,5 @@ def test_the_wide_muon_goes_where_the_library_s_goes(shape: tuple[int, int]) -> 
             p.grad = grad.clone()
             optimizer.step()
     theirs, ours = (p.detach() - start for p in two)
-    assert (theirs - ours).norm() < 0.01 * theirs.norm()
+    assert (theirs - ours).norm() < 0.02 * theirs.norm()
     torch.testing.assert_close(*(o.state[p]["momentum_buffer"] for o, p in zip(made, two, strict=True)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,13 +85,16 @@ def test_what_is_said_is_the_likeliest_within_the_grammar_word_by_word(folders: 
 
 @pytest.mark.parametrize("tune", ["frozen", "lora", "full"])
 def test_it_is_trained_resumed_examined_and_saved_without_what_is_theirs(
-    tune: str, folders: dict[str, str], tmp_path: Path
+    tune: str, folders: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chosen = {"backbone": "hf", "backbone_from": folders["llama"], "tune": tune, "precision": "no"}
     small = Settings(out=str(tmp_path), scenes=4, kinds="p1", batch=2, warmup=1, lr=1e-3, checkpointing=True, **chosen)
     for steps in (2, 4):
         small.steps = steps
         assert main(small, {}) == 0
+    assert "resuming at step 2" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"has lora_rank=8, not lora_rank=4; give another out="):
+        main(replace(small, lora_rank=4), {})
     model = load(str(tmp_path / "weights"))
     start, back = (dict(one.named_parameters()) for one in (reasoner(folders["llama"], tune), model))
     theirs = [name for name in back if model.theirs(name)]
@@ -99,7 +103,9 @@ def test_it_is_trained_resumed_examined_and_saved_without_what_is_theirs(
         assert torch.equal(back[name], start[name])
     learnt = [name for name in back if name.startswith("backbone.lm.layers") and not model.theirs(name)]
     assert bool(learnt) == (tune != "frozen")
-    assert all(not torch.equal(back[name], start[name].half().float()) for name in learnt if "lora_B" in name)
+    learnt = [name for name in learnt if "lora_A" not in name and "norm" not in name]
+    for name in [*learnt, "encoder.last.weight", "smear.one.weight", "backbone.table"]:
+        assert not torch.equal(back[name], start[name].half().float()), name
     answers = evaluate_tamp.some(Job("tamp", 0, 1, Evaluate(weights=str(tmp_path / "weights"))))
     assert {a["test"] for a in answers} >= {"p1", "p2"}
 
@@ -111,6 +117,31 @@ def test_weights_for_another_language_model_are_refused(folders: dict[str, str],
     config.write_text(config.read_text().replace(folders["llama"], other))
     with pytest.raises(UserError, match="hidden size 48"):
         load(str(tmp_path / "weights"))
+
+
+def test_layers_are_computed_again_on_the_way_back_where_that_is_asked_for(
+    folders: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers.models.llama.modeling_llama import LlamaMLP
+
+    calls: list[int] = []
+    forward = LlamaMLP.forward
+    monkeypatch.setattr(LlamaMLP, "forward", lambda self, x: calls.append(1) or forward(self, x))
+    counts = []
+    for again in (False, True):
+        calls.clear()
+        settings = Settings(
+            out=str(tmp_path / str(again)), scenes=2, kinds="q1", steps=1, batch=2, precision="no", backbone="hf",
+            backbone_from=folders["llama"], checkpointing=again,
+        )  # fmt: skip
+        main(settings, {})
+        counts.append(len(calls))
+    assert counts == [2, 4]
+
+
+def test_a_rank_of_nothing_is_refused(folders: dict[str, str]) -> None:
+    with pytest.raises(UserError, match="lora_rank=0"):
+        main(Settings(backbone="hf", backbone_from=folders["llama"], tune="lora", lora_rank=0), {})
 
 
 def test_a_tiny_model_has_nothing_to_freeze() -> None:

@@ -54,8 +54,7 @@ def main(settings: Evaluate, chosen: dict[str, str]) -> int:
     parts.outside("sim.tamp.exam").seed_of(settings.seed, settings.scenes - 1)
     from embodied.model.reasoner import load
 
-    words = load(settings.weights, "objects").words  # mistakes show here, in one process
-    if not words.knows("corner"):
+    if "jobs" not in load(settings.weights, "objects").config.facts:  # mistakes show here, in one process
         raise UserError(f"weights={settings.weights!r} know no board; give a folder of embodied train board")
     about = {
         "suite": chosen["suite"],

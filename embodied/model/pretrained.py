@@ -71,6 +71,8 @@ class Pretrained(nn.Module):
 
     def _adapt(self, rank: int) -> None:
         """Low-rank adapters at every matrix of the layers (LoRA, arXiv 2106.09685); they start as nothing."""
+        if rank < 1:
+            raise UserError(f"lora_rank={rank} is too small; give 1 or more")
         try:
             from peft import LoraConfig, inject_adapter_in_model
         except ImportError:
