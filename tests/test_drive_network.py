@@ -195,7 +195,7 @@ def test_eight_moments_are_learnt(recorded) -> None:
     inputs = ("command", "series", "now", "speed", "yaw_rate", "path", "pictures", "ages", "seen", "driven")
     made = optimizers(dict(model.named_parameters()), 2e-3, 0.0)
     found = []
-    for _ in range(40):
+    for _ in range(80):  # by half of them it is nearly there; how nearly differs from processor to processor
         parts = losses(model(**{name: tensors[name] for name in inputs}), tensors)
         total(parts).backward()
         for one in made:
