@@ -333,10 +333,9 @@ def main(arguments: list[str]) -> int:
     if chosen["part"] in ("all", "reading"):
         counts = [int(one) for one in chosen["lessons"].split(",")]
         rows = chosen["rows"].split(",")
-        if least := [
-            name for name in ("seeds", "large", "test", "steps") if chosen[name] < (2 if name == "steps" else 1)
-        ]:
-            raise UserError(f"{least[0]}={chosen[least[0]]} is too small; give 2 or more")
+        for name, least in (("seeds", 1), ("large", 1), ("test", 1), ("steps", 20)):
+            if chosen[name] < least:
+                raise UserError(f"{name}={chosen[name]} is too small; give {least} or more")
         if strange := set(rows) - set(every.split(",")):
             raise UserError(f"unknown row {min(strange)!r}; choose from {every}")
         seeds = {name: chosen["large" if name in LARGE else "seeds"] for name in rows}

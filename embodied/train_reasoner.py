@@ -113,7 +113,6 @@ class Training:
         torch.manual_seed(settings.seed)
         self.settings, self.out = settings, Path(settings.out)
         self.out.mkdir(parents=True, exist_ok=True)
-        _same_model(settings, self.out / "settings.json")
         facts = {**facts, "steps": settings.steps, "batch": settings.batch}
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.narrow = mixed(settings.precision, self.device.type) == "bf16"
@@ -126,6 +125,7 @@ class Training:
         state = self.out / "state"
         self.start = 0
         if state.exists() or state.with_suffix(".old").exists():
+            _same_model(settings, self.out / "settings.json")
             self.start = checkpoint.load(state, self.named, self.average, self.optimizers)["step"]
             print(f"resuming at step {self.start}")
         self.schedule = Schedule(

@@ -1,4 +1,4 @@
-"""The reasoner on language models of others: the same sentence, the same answers cached as packed, and what was learnt is saved."""
+"""The reasoner on every language model: the same sentence, the same answers cached as packed, and what was learnt is saved."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from embodied.model.packing import collate
 from embodied.model.reasoner import Answers, Reasoner, ReasonerConfig, load, save
 from embodied.registry import build
 from embodied.train_reasoner import Settings
-from sim.tamp.lessons import ENTITIES, Scenes, grammar
+from sim.tamp.lessons import ENTITIES, Scenes, grammar, vocabulary
 from tests.published import LANGUAGE, language
 
 
@@ -34,9 +34,10 @@ def reasoner(folder: str, tune: str = "frozen") -> Reasoner:
     return Reasoner(ReasonerConfig(dim=48, backbone="hf", backbone_from=folder, tune=tune), words).eval()
 
 
-@pytest.mark.parametrize("kind", LANGUAGE)
+@pytest.mark.parametrize("kind", ["tiny", *LANGUAGE])
 def test_answers_from_the_cache_are_those_of_the_packed_sentence(kind: str, folders: dict[str, str]) -> None:
-    model = reasoner(folders[kind])
+    small = ReasonerConfig(dim=32, layers=2, heads=2, mlp=64)
+    model = Reasoner(small, vocabulary()).eval() if kind == "tiny" else reasoner(folders[kind])
     words = model.words
     lesson = Scenes(words, 10, augment=False).lesson(3, np.random.default_rng(0))
     batch = collate([lesson], [], [], words, (1, 1))
@@ -95,6 +96,10 @@ def test_it_is_trained_resumed_examined_and_saved_without_what_is_theirs(
     assert "resuming at step 2" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"has lora_rank=8, not lora_rank=4; give another out="):
         main(replace(small, lora_rank=4), {})
+    begun = replace(small, out=str(tmp_path / "begun"), tune="frozen", steps=1)
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "settings.json").write_text('{"tune": "lora"}')  # ended before its first checkpoint
+    assert main(begun, {}) == 0
     model = load(str(tmp_path / "weights"))
     start, back = (dict(one.named_parameters()) for one in (reasoner(folders["llama"], tune), model))
     theirs = [name for name in back if model.theirs(name)]

@@ -39,22 +39,6 @@ def model(words):
     return Reasoner(ReasonerConfig(dim=32, layers=2, heads=2, mlp=64), words).eval()
 
 
-def test_answers_from_the_cache_are_those_of_the_packed_sentence(model, words):
-    lesson = Scenes(words, 10, augment=False).lesson(3, np.random.default_rng(0))
-    batch = collate([lesson], [], [], words, (1, 1))
-    labels = batch.states["labels"].long()
-    with torch.inference_mode():
-        hidden = model(batch.ids, batch.segment, batch.states["given"], labels)[0]
-    there = labels[0] > 0
-    answers = Answers(model, batch.states["given"][0][there], labels[0][there].tolist())
-    for k, (prompt, _) in enumerate(lesson.segments, 1):
-        with torch.inference_mode():
-            mine = answers._feed(answers.embed(prompt))[0]
-        answers.reader.length = answers.known
-        own = (batch.segment[0] == k).nonzero()[:, 0][: len(prompt)]
-        torch.testing.assert_close(mine, hidden[own], atol=1e-4, rtol=1e-4)
-
-
 def test_rows_without_an_object_change_nothing():
     torch.manual_seed(0)
     encoder = build("encoder", "scene", dim=16, hidden=16)

@@ -191,9 +191,8 @@ class Answers:
             _SetReader(model.backbone, len(ids)) if model.tiny else model.backbone.reader()
         )
         self.embeds = torch.zeros(2, model.config.dim)
-        self.named = torch.zeros(
-            0, model.config.dim
-        )  # what stands for <obj_1>, ... in the sentence; of a picture nothing
+        # What stands for <obj_1>, ... in the sentence; of a picture nothing.
+        self.named = torch.zeros(0, model.config.dim)
         if model.config.picture[0]:
             self._feed(model.embeds(torch.tensor([ids]), vectors[None], torch.zeros(1, 0, dtype=torch.long))[0])
         else:
