@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,10 @@ def steady(n: int, dt: float = 0.1, speed: float = 5.0) -> list[list[float]]:
 HEAD = "t_s,speed_mps,yaw_rate_radps,x_m,y_m,yaw_rad"
 
 
+def rows(pairs: Iterable[tuple[float, float]]) -> Iterator[align.Row]:
+    return (align.Row(t, np.array([v]), f"row {k}") for k, (t, v) in enumerate(pairs, 1))
+
+
 # --- alignment
 
 
@@ -62,7 +67,7 @@ def test_interpolation_is_that_of_numpy_and_silent_outside(
     clock = np.cumsum(steps)
     values = line[0] * clock**2 + line[1]
     asked = np.sort(times)
-    got = list(align.at(((t, np.array([v])) for t, v in zip(clock, values, strict=True)), asked, "rows"))
+    got = list(align.at(rows(zip(clock, values, strict=True)), asked, "rows"))
     for t, value in zip(asked, got, strict=True):
         assert (value is None) == (t < clock[0] or t > clock[-1])
         if value is not None:
@@ -71,24 +76,28 @@ def test_interpolation_is_that_of_numpy_and_silent_outside(
 
 @given(st.lists(st.floats(-40, 40), min_size=1, max_size=40))
 def test_unwrapped_angles_are_the_same_angles_and_jump_less_than_half_a_turn(angles: list[float]) -> None:
-    wound = [(float(k), np.array([(a + np.pi) % (2 * np.pi) - np.pi])) for k, a in enumerate(angles)]
-    made = np.array([row[0] for _, row in align.unwrapped(iter(wound), 0)])
+    wound = [(float(k), (a + np.pi) % (2 * np.pi) - np.pi) for k, a in enumerate(angles)]
+    made = np.array([row.values[0] for row in align.unwrapped(rows(wound), 0)])
     assert np.allclose(np.exp(1j * made), np.exp(1j * np.array(angles)), atol=1e-6)
     assert np.all(np.abs(np.diff(made)) <= np.pi + 1e-9)
 
 
 @pytest.mark.parametrize(
-    "rows, says",
+    "pairs, says",
     [
         ([(0.0, 1.0), (0.2, 1.0), (0.1, 1.0)], "row 3: time goes from 0.200 to 0.100 s"),
         ([(0.0, 1.0), (0.2, float("nan"))], "row 2: speed is not a number"),
         ([(0.0, 1.0), (0.9, 1.0)], "row 2: 0.90 s after the row before, more than max_gap_s=0.5"),
         ([(0.0, 1.0), (float("nan"), 1.0)], "row 2: the time is nan"),
+        ([(1.7e12, 1.0)], r"row 1: the time is 1.7e\+12; mend it or its unit"),
+        ([(0.0, 90.0)], "row 1: speed is 90 m/s, outside -20 to 70; is it km/h"),
+        ([(0.0, 1e300)], r"row 1: speed is 1e\+300 m/s"),
+        ([], "log has no rows"),
     ],
 )
-def test_faults_name_the_row(rows: list[tuple[float, float]], says: str) -> None:
+def test_faults_name_the_row(pairs: list[tuple[float, float]], says: str) -> None:
     with pytest.raises(UserError, match=says):
-        list(align.checked(((t, np.array([v])) for t, v in rows), "log", ["speed"], max_gap_s=0.5))
+        list(align.checked(rows(pairs), "log", ["speed"], max_gap_s=0.5))
 
 
 # --- columns and units
@@ -269,3 +278,20 @@ def test_udacity_and_donkeycar() -> None:
     drive, seen = last("donkeycar_tub")
     assert len(seen) == 1000 and not drive.has_speed and not drive.has_pose
     assert seen[1].t_s == pytest.approx(0.05)
+
+
+def test_a_folder_of_numbered_pictures(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for k in (1, 10, 2):
+        Image.new("RGB", (64, 32), (k, 0, 0)).save(tmp_path / f"shot-{k}.png")
+    (tmp_path / "notes.txt").write_text("data")
+    (drive,) = drives.read(tmp_path, reading=drives.Reading(rate_hz=10.0))
+    seen = list(drive.stream())
+    assert [int(one.images["front"][0, 0, 0]) for one in seen] == [1, 2, 10]
+    assert [one.t_s for one in seen] == pytest.approx([0.0, 0.1, 0.2]) and not drive.has_speed and not drive.has_pose
+    (tmp_path / "shot-10.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"shot-10\.png"):
+        [one.images["front"] for one in drive.stream()]
+    with pytest.raises(UserError, match="is no drive that frames knows"):
+        drives.read(tmp_path / "notes.txt", "frames")

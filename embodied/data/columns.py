@@ -2,7 +2,8 @@
 
 A column map is a text: `t_s=stamp[ms], speed=v[km/h], steer=wheel[deg]`, ours on the left, the file's column on the right
 with its unit in brackets. Without a map, columns are found by name: `speed_mps`, `v_kmh`, `yaw_rate_deg_s`, `speed [km/h]`.
-A quantity whose unit nobody states is a UserError, because km/h and m/s cannot be told apart afterwards.
+A quantity whose unit nobody states is a UserError, because km/h and m/s cannot be told apart afterwards; only latitude and
+longitude are degrees everywhere.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import csv
 import math
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +41,8 @@ QUANTITIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "x": (("m", "km"), ("x", "east")),
     "y": (("m", "km"), ("y", "north")),
     "yaw": (("rad", "deg"), ("yaw", "heading_ccw")),
+    "lat": (("deg",), ("lat", "latitude")),
+    "lon": (("deg",), ("lon", "lng", "longitude")),
 }
 _SUFFIXES = {
     "mps": "m/s", "kmh": "km/h", "kph": "km/h", "mph": "mph", "deg": "deg", "rad": "rad", "s": "s", "ms": "ms", "us": "us",
@@ -99,11 +104,9 @@ def find(headers: list[str], where: str, given: str = "") -> dict[str, Column]:
             wanted[quantity] = (header, unit)
     made: dict[str, Column] = {}
     for quantity, (header, unit) in wanted.items():
-        if header not in headers:
-            raise UserError(f"{where} has no column {header!r} for {quantity}; it has {', '.join(headers)}")
-        if not unit:
-            unit = _guess(header)[1]
+        _needed(header, headers, where, f" for {quantity}")
         units = QUANTITIES[quantity][0]
+        unit = unit or _guess(header)[1] or (units[0] if len(units) == 1 else "")
         if not unit:
             hint = " or ".join(f"columns='{quantity}={header}[{u}]'" for u in units[:2])
             raise UserError(f"{where} gives {header!r} without a unit; say {hint}")
@@ -115,13 +118,25 @@ def find(headers: list[str], where: str, given: str = "") -> dict[str, Column]:
     return made
 
 
-def headers(path: Path) -> list[str]:
-    """The first line's names. UserError when the file cannot be read or is empty."""
+def _needed(header: str, headers: list[str], where: str, why: str = "") -> None:
+    if header not in headers:
+        raise UserError(f"{where} has no column {header!r}{why}; it has {', '.join(headers)}")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A csv.reader of the file. UserError when it cannot be read, there or further on."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as source:
-            first = next(csv.reader(source), [])
-    except (OSError, UnicodeDecodeError) as fault:
+            yield csv.reader(source)
+    except (OSError, UnicodeDecodeError, csv.Error) as fault:
         raise UserError(f"cannot read {path} ({fault}); give a CSV file in UTF-8") from None
+
+
+def headers(path: Path) -> list[str]:
+    """The first line's names. UserError when the file cannot be read or is empty."""
+    with _opened(path) as lines:
+        first = next(lines, [])
     if not first:
         raise UserError(f"{path} is empty; give a CSV file with a header line")
     return [name.strip() for name in first]
@@ -137,24 +152,26 @@ def number(text: str | None, header: str, where: str, line: int) -> float:
         ) from None
 
 
-def records(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line number, header -> cell), one line in memory at a time. The header is line 1."""
+def records(path: Path, needed: tuple[str, ...] = ()) -> Iterator[tuple[int, dict[str, str]]]:
+    """(line number in the file, header -> cell), one line in memory at a time; empty lines are passed over. The header is line
+    1, and must have the columns `needed`."""
     names = headers(path)
-    with path.open(encoding="utf-8-sig", newline="") as source:
-        reader = csv.reader(source)
-        next(reader)
-        for line, cells in enumerate(reader, 2):
+    for name in needed:
+        _needed(name, names, path.name)
+    with _opened(path) as lines:
+        next(lines)
+        for cells in lines:
             if not any(cells):
                 continue
             if len(cells) < len(names):
                 raise UserError(
-                    f"{path.name}, row {line}: {len(cells)} of {len(names)} columns; the file is cut off there"
+                    f"{path.name}, row {lines.line_num}: {len(cells)} of {len(names)} columns; the file is cut off there"
                 )
-            yield line, dict(zip(names, cells, strict=False))
+            yield lines.line_num, dict(zip(names, cells, strict=False))
 
 
 def rows(path: Path, found: Mapping[str, Column], names: tuple[str, ...]) -> Iterator[Row]:
-    """(t_s, values (len(names),)) of every line, SI units; names: quantities in the order wanted."""
+    """The values (len(names),) of every line, SI units; names: quantities in the order wanted."""
     for line, cells in records(path):
         read = lambda q: number(cells[found[q].header], found[q].header, path.name, line) * found[q].scale  # noqa: B023, E731
-        yield read("t_s"), np.array([read(name) for name in names])
+        yield Row(read("t_s"), np.array([read(name) for name in names]), f"row {line}")

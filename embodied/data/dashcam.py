@@ -35,6 +35,8 @@ def dashcam(
 def told(width: int, height: int, camera: str) -> tuple[CameraSpec, str]:
     """(camera, "given" or "assumed") of a text `f=910 height=1.2 pitch=2`: pixels, metres, degrees downwards."""
     known = {"f": 0.0, "height": HEIGHT_M, "pitch": 0.0}
+    # A film's width is seen under 19 to 136 degrees; beyond that the driver's own view of the picture is next to nothing, or huge.
+    ranges = {"f": (0.2 * width, 3.0 * width), "height": (0.05, 5.0), "pitch": (-45.0, 45.0)}
     for part in camera.split():
         name, _, value = part.partition("=")
         try:
@@ -43,5 +45,9 @@ def told(width: int, height: int, camera: str) -> tuple[CameraSpec, str]:
             known[name] = float(value)
         except ValueError:
             raise UserError(f"camera={camera!r}: {part!r} is not one of f=, height=, pitch= and a number") from None
+        low, high = ranges[name]
+        if not low <= known[name] <= high:
+            unit = {"f": f"pixels, of pictures {width} wide", "height": "metres", "pitch": "degrees"}[name]
+            raise UserError(f"camera={camera!r}: {part} is outside {low:g} to {high:g} {unit}; mend it or leave it out")
     made = dashcam(width, height, known["f"], known["height"], pitch_rad=np.radians(known["pitch"]))
     return made, "given" if camera else "assumed"

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from embodied import registry
-from embodied.data.align import Row
 from embodied.errors import UserError
 from embodied.spec import BodySpec, CameraSpec, Channels
 from embodied.types import Image, Observation
@@ -29,6 +28,17 @@ EGO = {
     "throttle": ("1", -1.0, 1.0),
     "brake": ("1", -1.0, 1.0),
 }
+# What a row may say before it is believed (unit, least, most), and the unit that explains a value beyond it.
+LIMITS = {
+    **EGO,
+    "speed": ("m/s", -20.0, 70.0),  # -11 in a KITTI drive that lost its satellites
+    "x": ("m", -1e7, 1e7),  # of any grid: 1e7 m is a quarter of the way round the Earth
+    "y": ("m", -1e7, 1e7),
+    "yaw": ("rad", -1e3, 1e3),
+    "lat": ("rad", -np.pi / 2, np.pi / 2),
+    "lon": ("rad", -2 * np.pi, 2 * np.pi),
+}
+MISTAKEN = {"speed": "km/h", "yaw_rate": "deg/s", "steer": "deg", "throttle": "%", "brake": "%", "yaw": "deg"}
 POSE = Channels(("x", "y", "yaw"), ("m", "m", "rad"), (-1e6, -1e6, -1e3), (1e6, 1e6, 1e3), 10.0)
 # decision: index in DECISIONS. hazard: 1 when a collision within HAZARD_S s follows if nobody acts. ttc: s, TTC_MAX_S for
 # none. reason: index in REASONS.
@@ -47,7 +57,7 @@ class Drive:
     """One recording. stream: begins anew at each call and holds one moment at a time; the observations' time starts at 0.
 
     spec.facts: "source" (the reader), "steer" ("road" or "wheel"), "camera" ("assumed" where the recording says nothing of
-    it), "pose" (how it came about), "task" (an instruction, where there is one)."""
+    it), "pose" (how it came about), "speed" (where it was derived), "task" (an instruction, where there is one)."""
 
     name: str
     spec: BodySpec
@@ -111,18 +121,6 @@ def observation(t_s: float, images: Mapping[str, Any] | None = None, **states: A
     return Observation(t_s, Pictures(images or {}), rows)
 
 
-def pose_rows(rows: Iterator[Row], latitude: int, longitude: int) -> Iterator[Row]:
-    """Rows whose columns `latitude` and `longitude` (rad) become metres north and east of the first row (tangent plane of
-    the sphere of radius 6,378,137 m; 1 cm off after 5 km)."""
-    origin: tuple[float, float] | None = None
-    for t_s, values in rows:
-        origin = origin or (values[latitude], values[longitude])
-        made = np.array(values)
-        made[latitude] = (values[latitude] - origin[0]) * 6378137.0
-        made[longitude] = (values[longitude] - origin[1]) * 6378137.0 * np.cos(origin[0])
-        yield t_s, made
-
-
 @dataclass(frozen=True)
 class Reading:
     """What readers may be told. Every reader takes what concerns it.
@@ -145,13 +143,18 @@ def read(path: str | Path, source: str = "", reading: Reading | None = None) -> 
         raise UserError(f"there is no drive at {str(path)!r}; give a file or folder that exists")
     if path.is_dir() and not any(path.iterdir()):
         raise UserError(f"the folder {str(path)!r} is empty; give one with a recorded drive")
-    names = [source] if source else registry.choices("drive")
-    for name in names:
-        reader = registry.part("drive", name)
-        if source or reader.knows(path):
-            return reader(path, reading or Reading())
-    known = "; ".join(f"{name}: {registry.part('drive', name).layout}" for name in names)
-    raise UserError(f"{str(path)!r} is no drive that a reader knows ({known}); say which with source=")
+    readers = {name: registry.part("drive", name) for name in ([source] if source else registry.choices("drive"))}
+    for found in readers.values():
+        if found.knows(path):
+            return found(path, reading or Reading())
+    inside = sorted(p for p in path.iterdir() if p.is_dir()) if path.is_dir() else []
+    below = next((p for p in inside if any(found.knows(p) for found in readers.values())), None)
+    if below:
+        raise UserError(f"{str(path)!r} is no drive, but its folder {below.name!r} is; give that")
+    known = "; ".join(found.layout if source else f"{name}: {found.layout}" for name, found in readers.items())
+    raise UserError(
+        f"{str(path)!r} is no drive that {source or 'a reader'} knows ({known}); give another path or source="
+    )
 
 
 def reader(name: str, layout: str, knows: Callable[[Path], bool]) -> Callable[[Any], Any]:

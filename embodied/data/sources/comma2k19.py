@@ -28,7 +28,7 @@ MOVING_MPS = 0.5
 
 
 def _segments(path: Path) -> list[Path]:
-    return sorted(p.parent for p in [path / "global_pose", *path.glob("**/global_pose")] if p.is_dir())
+    return sorted({p.parent for p in [path / "global_pose", *path.glob("**/global_pose")] if p.is_dir()})
 
 
 def _load(path: Path) -> NDArray[np.floating]:
@@ -46,18 +46,20 @@ def _values(segment: Path, name: str) -> Iterator[align.Row]:
         raise UserError(
             f"{segment / EGO[name]} has {len(times)} times and {len(values)} values; copy the segment whole"
         )
-    for t_s, row in zip(times, values, strict=True):
+    for k, (t_s, row) in enumerate(zip(times, values, strict=True), 1):
         value = np.ravel(row)
-        yield (
-            float(t_s),
-            {"speed": value[:1], "steer": np.radians(value[:1]), "yaw_rate": -value[2:3]}[name].astype(float),
-        )
+        made = {"speed": value[:1], "steer": np.radians(value[:1]), "yaw_rate": -value[2:3]}[name]
+        yield align.Row(float(t_s), made.astype(float), f"row {k}")
 
 
 def _poses(segment: Path) -> Iterator[align.Row]:
     """x y yaw in the tangent plane at the first position."""
     folder = segment / "global_pose"
     times, where, speed = (_load(folder / f"frame_{k}") for k in ("times", "positions", "velocities"))
+    if not len(times) == len(where) == len(speed) > 0:
+        raise UserError(
+            f"{folder} has {len(times)} times, {len(where)} positions and {len(speed)} velocities; copy the segment whole"
+        )
     up = where[0] / np.linalg.norm(where[0])
     east = np.cross([0.0, 0.0, 1.0], up)
     plane = np.stack([east / np.linalg.norm(east), np.cross(up, east / np.linalg.norm(east))])
@@ -65,7 +67,7 @@ def _poses(segment: Path) -> Iterator[align.Row]:
     for k in range(len(times)):
         v = plane @ speed[k]
         yaw = float(np.arctan2(v[1], v[0])) if np.hypot(*v) > MOVING_MPS else yaw
-        yield float(times[k]), np.array([*(plane @ (where[k] - where[0])), yaw])
+        yield align.Row(float(times[k]), np.array([*(plane @ (where[k] - where[0])), yaw]), f"row {k + 1}")
 
 
 @reader("comma2k19", "a folder with global_pose/ and processed_log/", lambda p: p.is_dir() and bool(_segments(p)))
@@ -88,7 +90,7 @@ def _drive(segment: Path, reading: Reading) -> Drive:
         ego = [align.at(r, map(float, times), EGO[n], max_gap_s=gap) for n, r in zip(names, rows, strict=True)]
         poses = align.checked(_poses(segment), f"global_pose of {segment.name}", ("x", "y", "yaw"), max_gap_s=gap)
         frames = video.moments(film) if film.exists() else None
-        for (t_s, pose), *values in zip(align.unwrapped(poses, 2), *ego, strict=True):
+        for (t_s, pose, _), *values in zip(align.unwrapped(poses, 2), *ego, strict=True):
             shown = None if frames is None else next(frames, None)
             if frames is not None and shown is None:
                 raise UserError(f"{film} ends before the {len(times)} poses of its segment; copy the segment whole")

@@ -10,8 +10,11 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from embodied.data import dashcam, video
+import numpy as np
+
+from embodied.data import align, columns, dashcam, video
 from embodied.data.drives import Drive, Reading, body_spec, observation, reader
 from embodied.errors import UserError
 from embodied.types import Observation
@@ -27,15 +30,25 @@ def _tub(path: Path) -> Path | None:
     return found[0] if found else None
 
 
-def _records(tub: Path) -> Iterator[dict[str, object]]:
+class Record(NamedTuple):
+    """One line of a catalog. angle, throttle: -1..1."""
+
+    index: int
+    picture: Path
+    angle: float
+    throttle: float
+    place: str
+
+
+def _records(tub: Path) -> Iterator[Record]:
     numbered = sorted(tub.glob("*.catalog"), key=lambda p: int((re.findall(r"\d+", p.stem) or ["0"])[-1]))
     before = -1
     for catalog in numbered:
-        with catalog.open(encoding="utf-8") as lines:
+        with catalog.open(encoding="utf-8", errors="replace") as lines:
             for number, line in enumerate(lines, 1):
                 try:
                     record = json.loads(line)
-                    index, _ = int(record["_index"]), (record["cam/image_array"], float(record["user/angle"]))
+                    index, name, angle = int(record["_index"]), record["cam/image_array"], record["user/angle"]
                 except (json.JSONDecodeError, KeyError, TypeError, ValueError) as fault:
                     raise UserError(
                         f"{catalog.name}, row {number}: no record of a tub ({fault!r}); remove the row"
@@ -45,7 +58,11 @@ def _records(tub: Path) -> Iterator[dict[str, object]]:
                         f"{catalog.name}, row {number}: _index goes from {before} to {index}; sort the rows"
                     )
                 before = index
-                yield record
+                angle, throttle = (
+                    columns.number(str(value), key, catalog.name, number)
+                    for key, value in (("user/angle", angle), ("user/throttle", record.get("user/throttle", 0.0)))
+                )
+                yield Record(index, tub / "images" / str(name), angle, throttle, f"{catalog.name}, row {number}")
 
 
 @reader("donkeycar", "a tub: manifest.json, *.catalog, images/", lambda p: _tub(p) is not None)
@@ -55,21 +72,19 @@ def donkeycar(path: Path, reading: Reading) -> tuple[Drive, ...]:
     first = next(_records(tub), None)
     if first is None:
         raise UserError(f"the tub {str(tub)!r} has no records; give one with a drive")
-    camera, known = dashcam.told(*video.picture_size(tub / "images" / str(first["cam/image_array"])), reading.camera)
+    camera, known = dashcam.told(*video.picture_size(first.picture), reading.camera)
     if known == "assumed":
         camera = dashcam.dashcam(camera.width, camera.height, height_m=HEIGHT_M)
 
     def stream() -> Iterator[Observation]:
-        start = None
-        for record in _records(tub):
-            index = int(str(record["_index"]))
-            start = index if start is None else start
-            shot = tub / "images" / str(record["cam/image_array"])
-            ego = (-STEER_RAD * float(str(record["user/angle"])), float(str(record.get("user/throttle", 0.0))))
-            images = {"front": lambda shot=shot: video.picture(shot)}
-            yield observation((index - start) / reading.rate_hz, images, ego=ego)
+        rows = (
+            align.Row((r.index - first.index) / reading.rate_hz, np.array([-STEER_RAD * r.angle, r.throttle]), r.place)
+            for r in _records(tub)
+        )
+        for (t_s, ego, _), record in zip(align.checked(rows, path.name, names), _records(tub), strict=True):
+            yield observation(t_s, {"front": lambda shot=record.picture: video.picture(shot)}, ego=ego)
 
-    time = f"assumed {reading.rate_hz:g} Hz"
+    time, names = f"assumed {reading.rate_hz:g} Hz", ("steer", "throttle")
     facts = {"steer": "road", "camera": known, "time": time}
-    spec = body_spec("donkeycar", reading.rate_hz, ("steer", "throttle"), {"front": camera}, False, False, **facts)
+    spec = body_spec("donkeycar", reading.rate_hz, names, {"front": camera}, False, False, **facts)
     return (Drive(path.name, spec, stream),)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from embodied.data import align, columns, dashcam, video
-from embodied.data.drives import Drive, Reading, body_spec, observation, pose_rows, reader
+from embodied.data.drives import Drive, Reading, body_spec, observation, reader
 from embodied.errors import UserError
 from embodied.spec import CameraSpec
 from embodied.types import Observation
@@ -22,6 +22,7 @@ FIELDS = ("lat lon alt roll pitch yaw vn ve vf vl vu ax ay az af al au wx wy wz 
           "numsats posmode velmode orimode").split()  # fmt: skip
 KEPT = ("vf", "af", "wu", "lon", "lat", "yaw")  # speed, accel, yaw rate; east, north, yaw
 EGO, POSE = ("speed", "accel", "yaw_rate"), ("x", "y", "yaw")
+MEASURED = (*EGO, "lon", "lat", "yaw")  # what we call KEPT
 CAMERA = (1.08, -0.32, 1.65)  # m, from the inertial unit's place on the road: forward, left, up
 CAMERAS = ("image_02", "image_00", "image_03", "image_01")
 FRAMES = {
@@ -43,7 +44,7 @@ def _camera(size: tuple[int, int], focal: float, cx: float, cy: float, native: i
 def _observations(rows: Iterator[align.Row], pictures: list[Path] | None) -> Iterator[Observation]:
     """rows: speed accel yaw_rate x y yaw."""
     start = None
-    for k, (t_s, values) in enumerate(align.unwrapped(rows, 5)):
+    for k, (t_s, values, _) in enumerate(align.unwrapped(rows, 5)):
         start = t_s if start is None else start
         images = {} if pictures is None else {"front": lambda path=pictures[k]: video.picture(path)}
         yield observation(t_s - start, images, ego=values[:3], pose=values[3:])
@@ -63,12 +64,14 @@ def _oxts(drive: Path) -> Iterator[align.Row]:
             f"{drive}/oxts has {'no telemetry in data/' if stamps.exists() else 'no timestamps.txt'}; copy it whole"
         )
     pick = [FIELDS.index(name) for name in KEPT]
-    with stamps.open(encoding="utf-8") as lines:
+    with stamps.open(encoding="utf-8", errors="replace") as lines:
         times = dict(enumerate(line.strip() for line in lines))  # 27 bytes a frame
     zero = None
     for path in files:
+        if not path.stem.isdecimal():
+            raise UserError(f"{path} is not named by the number of a frame; remove it")
         at = times.get(int(path.stem), "")
-        cells = path.read_text(encoding="utf-8").split()
+        cells = path.read_text(encoding="utf-8", errors="replace").split()
         try:
             stamp = datetime.fromisoformat(at[:26])
             values = np.array([float(cells[k]) for k in pick])
@@ -76,7 +79,7 @@ def _oxts(drive: Path) -> Iterator[align.Row]:
             raise UserError(f"{path} or its line of timestamps.txt ({at!r}) is cut off; copy the drive whole") from None
         zero = zero or stamp
         values[3:5] = np.radians(values[3:5])
-        yield (stamp - zero).total_seconds(), values
+        yield align.Row((stamp - zero).total_seconds(), values, path.name)
 
 
 def _calibrated(drive: Path, name: str, first: Path) -> CameraSpec:
@@ -84,11 +87,20 @@ def _calibrated(drive: Path, name: str, first: Path) -> CameraSpec:
     size, matrix = video.picture_size(first), (721.5, 609.6, 172.9)
     for path in (drive.parent / "calib_cam_to_cam.txt", drive / "calib_cam_to_cam.txt"):
         if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                if line.startswith(f"P_rect_{name[-2:]}:"):
-                    p = [float(cell) for cell in line.split()[1:]]
-                    matrix = (p[0], p[2], p[6])
+            matrix = _projection(path, f"P_rect_{name[-2:]}:") or matrix
     return _camera(size, *matrix, native=size[0])
+
+
+def _projection(path: Path, name: str) -> tuple[float, float, float] | None:
+    """focal cx cy of the first line that is `name` and a matrix (3 4); None when there is none."""
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        if line.startswith(name):
+            try:
+                p = [float(cell) for cell in line.removeprefix(name).split()]
+                return p[0], p[2], p[6]
+            except (ValueError, IndexError):
+                raise UserError(f"{path} is cut off in the line {line[:40]!r}; copy it whole") from None
+    return None
 
 
 @reader("kitti-raw", "a folder with oxts/data", lambda p: p.is_dir() and bool(_raws(p)))
@@ -116,8 +128,8 @@ def _raw(drive: Path, reading: Reading) -> Drive:
     where = f"oxts of {drive.name}"
 
     def stream() -> Iterator[Observation]:
-        rows = align.checked(_oxts(drive), where, KEPT, first=0, max_gap_s=reading.max_gap_s)
-        yield from _observations(pose_rows(rows, 4, 3), shots)
+        rows = align.checked(_oxts(drive), where, MEASURED, reading.max_gap_s)
+        yield from _observations(align.about_first(rows, 3, 4, angles=True), shots)
 
     return Drive(drive.name, spec, stream)
 
@@ -137,14 +149,14 @@ def _tables(path: Path) -> list[Path]:
 
 def _table(path: Path, reading: Reading) -> Drive:
     def rows() -> Iterator[align.Row]:
-        for line, cells in columns.records(path):
+        for line, cells in columns.records(path, ("t", *KEPT)):
             values = np.array([columns.number(cells[name], name, path.name, line) for name in KEPT])
             values[3:5] = np.radians(values[3:5])
-            yield columns.number(cells["t"], "t", path.name, line), values
+            yield align.Row(columns.number(cells["t"], "t", path.name, line), values, f"row {line}")
 
     def stream() -> Iterator[Observation]:
-        made = align.checked(rows(), path.name, KEPT, first=2, max_gap_s=reading.max_gap_s)
-        yield from _observations(pose_rows(made, 4, 3), None)
+        made = align.checked(rows(), path.name, MEASURED, reading.max_gap_s)
+        yield from _observations(align.about_first(made, 3, 4, angles=True), None)
 
     return Drive(path.stem, body_spec("kitti-oxts", 10.0, EGO, pose="GPS/IMU"), stream)
 
@@ -155,14 +167,14 @@ def kitti_frames(path: Path, reading: Reading) -> tuple[Drive, ...]:
     found = columns.find(
         columns.headers(table), "frames.csv", ",".join(["t_s=t[s]", *(f"{k}={v}" for k, v in FRAMES.items())])
     )
-    shots = [path / cells["file"] for _, cells in columns.records(table)]
+    shots = [path / cells["file"] for _, cells in columns.records(table, ("file",))]
     cameras = {}
     if shots and shots[0].exists():
         cameras["front"] = _camera(video.picture_size(shots[0]), *_intrinsics(path))
 
     def stream() -> Iterator[Observation]:
         rows = columns.rows(table, found, (*EGO, *POSE))
-        made = align.checked(rows, "frames.csv", (*EGO, *POSE), first=2, max_gap_s=reading.max_gap_s)
+        made = align.checked(rows, "frames.csv", (*EGO, *POSE), reading.max_gap_s)
         yield from _observations(made, shots if cameras else None)
 
     return (Drive(path.name, body_spec("kitti-frames", 10.0, EGO, cameras, pose="GPS/IMU"), stream),)
@@ -171,9 +183,14 @@ def kitti_frames(path: Path, reading: Reading) -> tuple[Drive, ...]:
 def _intrinsics(path: Path) -> tuple[float, float, float, int]:
     """focal cx cy and the width they hold for: K.txt (3 3) or P0 of calib.txt; those of odometry sequence 00 else."""
     if (path / "K.txt").exists():
-        k = np.loadtxt(path / "K.txt").reshape(3, 3)
+        try:
+            k = np.loadtxt(path / "K.txt").reshape(3, 3)
+        except ValueError:
+            raise UserError(
+                f"{path / 'K.txt'} is no matrix of 3 rows and 3 columns; copy it whole or remove it"
+            ) from None
         return k[0, 0], k[0, 2], k[1, 2], 1241
-    if (path / "calib.txt").exists():
-        p = [float(cell) for cell in (path / "calib.txt").read_text(encoding="utf-8").splitlines()[0].split()[1:]]
-        return p[0], p[2], p[6], 1226
+    calib = path / "calib.txt"  # with names before the matrices, as KITTI has it, or without
+    if calib.exists() and (matrix := _projection(calib, "P0:") or _projection(calib, "")):
+        return *matrix, 1226
     return 718.856, 607.193, 185.216, 1241

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied.data import dashcam
+from embodied.data import align, dashcam
 from embodied.data.drives import EGO, POSE, TRUTH, Drive, Reading, body_spec, observation, reader
 from embodied.errors import UserError
 from embodied.types import Observation
@@ -55,6 +55,7 @@ def _drive(dataset: Dataset, one: Episode, names: list[str], ego: tuple[str, ...
         facts["camera"] = "assumed"
     spec = body_spec("lerobot", dataset.fps, ego, cameras, has["pose"], has["truth"], **facts)
     whole = dataset.column("observation.state")[one.start : one.stop]
+    name = dataset.root.name if len(dataset.episodes) == 1 else f"{dataset.root.name}-{one.index:03d}"
     pick = {"ego": [names.index(n) for n in ego]}
     pick |= {
         state: [names.index(n) for n in kind.names] for state, kind in (("pose", POSE), ("truth", TRUTH)) if has[state]
@@ -62,11 +63,11 @@ def _drive(dataset: Dataset, one: Episode, names: list[str], ego: tuple[str, ...
 
     def stream() -> Iterator[Observation]:
         kept: dict[str, NDArray[np.uint8]] = {}
-        for k in range(len(one)):
+        rows = (align.Row(k / dataset.fps, whole[k, pick["ego"]], f"frame {k}") for k in range(len(one)))
+        for k, row in enumerate(align.checked(rows, name, ego)):
             if k % STRETCH == 0:
                 kept = {c: dataset.pictures(c, one.index, k, k + STRETCH) for c in dataset.cameras}
             images = {c: lambda shots=shots, k=k: shots[k % STRETCH] for c, shots in kept.items()}
-            yield observation(k / dataset.fps, images, **{state: whole[k, part] for state, part in pick.items()})
+            yield observation(row.t_s, images, **{state: whole[k, part] for state, part in pick.items()})
 
-    name = dataset.root.name if len(dataset.episodes) == 1 else f"{dataset.root.name}-{one.index:03d}"
     return Drive(name, spec, stream)

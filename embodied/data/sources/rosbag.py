@@ -37,15 +37,16 @@ def _bag(path: Path) -> Path | None:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     try:
-        from rosbags.highlevel import AnyReader, AnyReaderError
+        from rosbags.highlevel import AnyReader
         from rosbags.typesys import Stores, get_typestore
     except ImportError:
         raise UserError("bags need the library rosbags; run: pip install 'embodied-planner[drive]'") from None
     try:
         with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_HUMBLE)) as opened:
             yield opened
-    except AnyReaderError as fault:
-        raise UserError(f"cannot read the bag {path} ({fault}); copy it whole, with its metadata.yaml") from None
+    except Exception as fault:  # the library lets through what YAML, SQLite and MCAP make of a broken file
+        first = next(iter(str(fault).splitlines()), type(fault).__name__)
+        raise UserError(f"cannot read the bag {path} ({first}); copy it whole, with its metadata.yaml") from None
 
 
 def _chosen(path: Path, topics: str) -> dict[str, str]:
@@ -81,15 +82,15 @@ def _messages(path: Path, topic: str) -> Iterator[tuple[float, Any]]:
 
 def _odometry(path: Path, topic: str) -> Iterator[align.Row]:
     """speed, yaw rate, x, y, yaw."""
-    for t_s, m in _messages(path, topic):
+    for k, (t_s, m) in enumerate(_messages(path, topic), 1):
         p, q, v = m.pose.pose.position, m.pose.pose.orientation, m.twist.twist
         yaw = np.arctan2(2 * (q.w * q.z + q.x * q.y), 1 - 2 * (q.y * q.y + q.z * q.z))
-        yield t_s, np.array([v.linear.x, v.angular.z, p.x, p.y, yaw])
+        yield align.Row(t_s, np.array([v.linear.x, v.angular.z, p.x, p.y, yaw]), f"message {k}")
 
 
 def _turning(path: Path, topic: str) -> Iterator[align.Row]:
-    for t_s, m in _messages(path, topic):
-        yield t_s, np.array([m.angular_velocity.z])
+    for k, (t_s, m) in enumerate(_messages(path, topic), 1):
+        yield align.Row(t_s, np.array([m.angular_velocity.z]), f"message {k}")
 
 
 def picture_of(message: Any) -> Image:
@@ -132,7 +133,7 @@ def rosbag(path: Path, reading: Reading) -> tuple[Drive, ...]:
     def stream() -> Iterator[Observation]:
         if not image:
             start = None
-            for t_s, values in rows():
+            for t_s, values, _ in rows():
                 start = t_s if start is None else start
                 yield moment(t_s - start, None, values)
             return

@@ -13,6 +13,7 @@ import numpy as np
 
 from embodied.data import align, columns, dashcam, video
 from embodied.data.drives import Drive, Reading, body_spec, observation, reader
+from embodied.errors import UserError
 from embodied.types import Observation
 
 NEEDED = {"timestamp", "frame_id", "filename", "angle", "speed"}
@@ -39,22 +40,24 @@ def udacity(path: Path, reading: Reading) -> tuple[Drive, ...]:
     """Rows of the centre camera, 20 a second."""
     table = _file(path)
     assert table is not None
-    first = next(name for line, name in _shots(table))
+    first = next(_shots(table), None)
+    if first is None:
+        raise UserError(f"{table.name} has no row with frame_id {CAMERA}; give one with some")
     cameras, facts = {}, {}
     if (table.parent / first).exists():
         cameras["front"], facts["camera"] = dashcam.told(*video.picture_size(table.parent / first), reading.camera)
 
-    def rows() -> Iterator[tuple[float, np.ndarray]]:
+    def rows() -> Iterator[align.Row]:
         for line, cells in columns.records(table):
             if cells["frame_id"] == CAMERA:
                 read = lambda name: columns.number(cells[name], name, table.name, line)  # noqa: B023, E731
-                yield int(cells["timestamp"]) * 1e-9, np.array([read("speed"), read("angle")])
+                yield align.Row(read("timestamp") * 1e-9, np.array([read("speed"), read("angle")]), f"row {line}")
 
     def stream() -> Iterator[Observation]:
         x = y = yaw = 0.0
         start = before = None
-        made = align.checked(rows(), table.name, ("speed", "angle"), first=2, max_gap_s=reading.max_gap_s)
-        for (t_s, (speed, wheel)), (_, name) in zip(made, _shots(table), strict=True):
+        made = align.checked(rows(), table.name, ("speed", "steer"), reading.max_gap_s)
+        for (t_s, (speed, wheel), _), name in zip(made, _shots(table), strict=True):
             start = t_s if start is None else start
             turn = yaw_rate(speed, wheel)
             if before is not None:
@@ -71,7 +74,5 @@ def udacity(path: Path, reading: Reading) -> tuple[Drive, ...]:
     return (Drive(path.stem if path.is_file() else path.name, spec, stream),)
 
 
-def _shots(table: Path) -> Iterator[tuple[int, str]]:
-    for line, cells in columns.records(table):
-        if cells["frame_id"] == CAMERA:
-            yield line, cells["filename"]
+def _shots(table: Path) -> Iterator[str]:
+    return (cells["filename"] for _, cells in columns.records(table) if cells["frame_id"] == CAMERA)
