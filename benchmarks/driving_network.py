@@ -1,8 +1,10 @@
 """What the network that drives is worth: beside its ablations and the kinematic drivers, on the same moments.
 
     python benchmarks/driving_network.py drives=40 [folder=FOLDER] [weights=road] [ego=road-ego] [only=simulator|real|speed]
+        [lamps=false]
 
 simulator: drives of evaluation's seeds, each replayed as it is driven, pictures as the simulator draws them (no film in between).
+lamps=false takes the brake lights away, with which it was taught.
 real: the public sets below FOLDER (benchmarks/driving.py), against CTRA. speed: `sample` as it lies on disk, with the network
 alone.
 """
@@ -56,12 +58,12 @@ def scored(found: Iterable[Drive], drivers: dict[str, Any]) -> tuple[Tally, Sign
     return tally, signals, count
 
 
-def held_out(count: int) -> Iterable[Drive]:
+def held_out(count: int, lamps: bool) -> Iterable[Drive]:
     """Drives of the first evaluation seeds that arrive."""
     seed = FIRST_EVALUATION_SEED
     while count:
         try:
-            yield unrecorded(seed)
+            yield unrecorded(seed, lamps=lamps)
             count -= 1
         except EpisodeFailed:
             pass
@@ -89,17 +91,20 @@ def table(tally: Tally) -> None:
             print(f"| {stratum} | {driver} | {row['n']} | {' | '.join(pairs)} | {less[0]:+.1f} / {less[1]:+.1f} |")
 
 
-def simulator(count: int, drivers: dict[str, Any]) -> None:
+def simulator(count: int, drivers: dict[str, Any], lamps: bool = True) -> None:
     start = time.perf_counter()
-    tally, signals, count = scored(held_out(count), drivers)
+    tally, signals, count = scored(held_out(count, lamps), drivers)
     print(f"\n## simulator: {count} drives from seed {FIRST_EVALUATION_SEED}, {time.perf_counter() - start:.0f} s\n")
     table(tally)
     print("\n| driver | decision macro F1 | decision errors | hazards | hazard AP | false alarms / h | mean time to accident, s "
           "(FPR <= 0.1) |\n|" + " --- |" * 7)  # fmt: skip
     for driver in ("network", *BESIDE):
-        h, f1 = signals.hazard(driver), tally.summary(driver, ALL)["decision_f1"]
-        danger = f"{h.hazards} | {h.ap:.3f} | {h.false_alarms_per_h:.0f} | {h.mtta_s:.2f}"
-        print(f"| {driver} | {f1:.3f} | {100 * errors(tally, driver):.1f} % | {danger} |")
+        h, row = signals.hazard(driver), tally.summary(driver, ALL)
+        f1 = f"{row['decision_f1']:.3f} ({row['decision_f1_low']:.2f} - {row['decision_f1_high']:.2f})"
+        danger = (
+            f"{h.hazards} | {h.ap:.3f} ({h.ap_low:.2f} - {h.ap_high:.2f}) | {h.false_alarms_per_h:.0f} | {h.mtta_s:.2f}"
+        )
+        print(f"| {driver} | {f1} | {100 * errors(tally, driver):.1f} % | {danger} |")
     fde = {d: tally.summary(d, "turning")["fde@3"]["mean"] for d in ("network", "network-ego")}
     wrong = {d: errors(tally, d) for d in fde}
     print(f"\nthe picture against the ego-only network: FDE@3 on turning {100 * (fde['network'] / fde['network-ego'] - 1):+.0f} %, "
@@ -143,7 +148,7 @@ def main() -> None:
     words = dict(word.partition("=")[::2] for word in sys.argv[1:])
     only, drivers = words.get("only", ""), made(words)
     if only in ("", "simulator"):
-        simulator(int(words.get("drives", "40")), drivers)
+        simulator(int(words.get("drives", "40")), drivers, words.get("lamps") != "false")
     if only in ("", "real") and words.get("folder"):
         real(Path(words["folder"]), drivers)
     if only in ("", "speed"):

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from embodied.drive import paths
 from embodied.drive.decisions import STRATA
 from embodied.drive.replay import Moment
 from embodied.drive.scores import ALL, HORIZONS_S, METRICS
@@ -26,17 +27,20 @@ from embodied.report import STYLE, strict
 TIMELINE = "timeline.csv"
 COLOURS = {"cv": "#9aa0ab", "ctrv": "#7d8fb8", "ctra": "#4a6fa5", "bicycle": "#8fae8b", "relaxing": "#c9a227",
            "network": "#d9822b", "network-blind": "#b36a8c", "network-ego": "#7a5ca8"}  # fmt: skip
+SAID = ("decision", "hazard", "ttc", "reason", "speed@1", "curvature", "fde@3")
+SOON = round(paths.RATE_HZ) - 1  # the point of a path that is a second away
 DRAWN = 2000  # points of a curve; more are thinned out
 
 
 class Timeline:
     """timeline.csv: a line a moment. Columns: drive, t_s, speed, accel, steer, curvature, hazard_true, ttc_true, decision_true,
-    stratum, and of each driver decision, hazard and the error at 3 s."""
+    stratum, and of each driver decision, hazard, ttc and reason, the speed that it says for a second from now, the curvature of
+    that second, and the error at 3 s."""
 
     def __init__(self, path: Path, drivers: Sequence[str]) -> None:
         self._file = path.open("w", encoding="utf-8", newline="")
         self._drivers, self._writer = list(drivers), csv.writer(self._file)
-        each = [f"{name}.{part}" for name in drivers for part in ("decision", "hazard", "fde@3")]
+        each = [f"{name}.{part}" for name in drivers for part in SAID]
         fixed = "drive t_s speed accel steer curvature hazard_true ttc_true decision_true stratum".split()
         self._writer.writerow([*fixed, *each])
 
@@ -49,7 +53,16 @@ class Timeline:
         for name in self._drivers:
             error = moment.errors.get(name)
             said = moment.said[name]
-            row += [said.decision, show(said.hazard), "" if error is None else show(error[METRICS.index("fde@3")])]
+            soon = paths.speeds(said.path, moment.speed)[SOON]
+            row += [
+                said.decision,
+                show(said.hazard),
+                show(said.ttc_s),
+                said.reason,
+                show(soon),
+                show(paths.curvature(said.path)),
+            ]
+            row.append("" if error is None else show(error[METRICS.index("fde@3")]))
         self._writer.writerow(row)
 
     def __enter__(self) -> Timeline:
@@ -65,6 +78,12 @@ def _number(value: Any, form: str = ".2f") -> str:
     return "-" if value is None or not math.isfinite(value) else format(value, form)
 
 
+def within(row: Mapping[str, Any], name: str) -> str:
+    """A figure with its interval, where it has one."""
+    value, low, high = (_number(row[key]) for key in (name, f"{name}_low", f"{name}_high"))
+    return value if low == "-" else f"{value} ({low} - {high})"
+
+
 HEAD = ("driver", "n", *(f"ADE@{h} / FDE@{h}" for h in HORIZONS_S), "95 % of ADE@3", "along / across @3", "speed MAE",
         "curvature MAE", "accel F1", "decision F1", "lateral cost", "jerk cost")  # fmt: skip
 
@@ -75,8 +94,8 @@ def cells(name: str, row: Mapping[str, Any]) -> list[str]:
     pairs = [f"{_number(mean(f'ade@{h}'))} / {_number(mean(f'fde@{h}'))}" for h in HORIZONS_S]
     spread = f"{_number(row['ade@3']['low'])} - {_number(row['ade@3']['high'])}"
     split = f"{_number(mean('along@3'))} / {_number(mean('across@3'))}"
-    rest = [_number(mean("speed_mae")), _number(mean("curvature_mae"), ".4f"), _number(row["accel_sign_f1"])]
-    rest += [_number(row["decision_f1"]), _number(mean("lateral_cost")), _number(mean("jerk_cost"))]
+    rest = [_number(mean("speed_mae")), _number(mean("curvature_mae"), ".4f"), within(row, "accel_sign_f1")]
+    rest += [within(row, "decision_f1"), _number(mean("lateral_cost")), _number(mean("jerk_cost"))]
     return [name, str(row["n"]), *pairs, spread, split, *rest]
 
 
@@ -102,7 +121,7 @@ def _hazards(report: Mapping[str, Any]) -> list[list[str]]:
     for name, told in report["drivers"].items():
         h, o = told["hazard"], told["onsets"]
         early = (
-            [_number(h["ap"]), _number(h["false_alarms_per_h"], ".1f"), _number(h["mtta_s"])]
+            [within(h, "ap"), _number(h["false_alarms_per_h"], ".1f"), _number(h["mtta_s"])]
             if h["hazards"]
             else ["-"] * 3
         )
@@ -153,7 +172,8 @@ def _plot(draw: Any, size: tuple[float, float]) -> str:
 
 
 def _over_time(columns: Mapping[str, list[str]], driver: str) -> str:
-    """Speed, steering, curvature, hazard and the error at 3 s of the first drive."""
+    """Speed, steering, curvature, hazard and the error at 3 s of the first drive; of speed and curvature also what the driver said,
+    the speed at the time it was said for."""
     if not columns:
         return ""
     here = [k for k, name in enumerate(columns["drive"]) if name == columns["drive"][0]]
@@ -161,13 +181,20 @@ def _over_time(columns: Mapping[str, list[str]], driver: str) -> str:
     t = value("t_s")
     shown = [("speed", "speed, m/s"), ("steer", "steering, rad"), ("curvature", "curvature, 1/m")]
     shown = [one for one in shown if np.isfinite(value(one[0])).any()]
+    said = {"speed": ("speed@1", 1.0), "curvature": ("curvature", 0.0)}
     names = [key.removesuffix(".fde@3") for key in columns if key.endswith(".fde@3")]
 
     def draw(figure: Any) -> None:
         axes = np.atleast_1d(figure.subplots(len(shown) + 2, 1, sharex=True))
         for ax, (name, label) in zip(axes, shown, strict=False):
-            ax.plot(t, value(name), color="#333333", lw=1.2)
+            ax.plot(t, value(name), color="#333333", lw=1.2, label="driven")
             ax.set_ylabel(label)
+            if name in said:
+                part, later_s = said[name]
+                ax.plot(
+                    t + later_s, value(f"{driver}.{part}"), color=COLOURS.get(driver, "#d9822b"), lw=1.0, label=driver
+                )
+                ax.legend(loc="upper right", fontsize=8)
         hazard, error = axes[-2], axes[-1]
         truth = value("hazard_true")
         if np.isfinite(truth).any():

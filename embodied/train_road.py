@@ -101,7 +101,8 @@ class Training:
         )
         self.model.train()
         self.commands = _Commands(self.model)
-        self.named = dict(self.model.named_parameters())
+        # the head for films without telemetry is taught last
+        self.named = {name: p for name, p in self.model.named_parameters() if not name.startswith("pace.")}
         self.average = {name: p.detach().clone() for name, p in self.named.items()}
         self.optimizers = optimizers(self.named, settings.lr, settings.decay)
         self.start, state = 0, self.out / "state"
@@ -135,6 +136,9 @@ class Training:
         ):
             return self.model(**{name: batch[name] for name in given if name in batch})
 
+    def _answer(self, lessons: list[Lesson]) -> Said:
+        return self._say(self._batch(lessons))
+
     def run(self) -> None:
         from embodied import checkpoint
 
@@ -165,20 +169,28 @@ class Training:
             self._finish(time.monotonic() - began)
 
     def _finish(self, took_s: float) -> None:
-        """The averaged weights with what they were taught on and which pictures they know."""
+        """The averaged weights with what they were taught on, which pictures they know, and what is set when all is learnt."""
+        import torch
+
         from embodied.model.driving_weights import from_pretrained, save_pretrained
+        from embodied.road_exam import lean
 
         if self.start >= self.settings.steps:
             self.validate()
-        model = from_pretrained(str(self.out / "weights"))
+        self.model = model = from_pretrained(str(self.out / "weights"))
         acquaint(model, self.lessons, self.settings.seed)
+        off = measure_pace(model, self.lessons, self.settings.seed)
+        if self.held:
+            with torch.inference_mode():
+                added = lean(self._answer, self.held)
+            model.lean.copy_(torch.from_numpy(added))
         told = {
             "drives": len(self.lessons.drives),
             "moments": len(self.lessons.index),
             "real moments": len(self.real.moments),
         }
         told |= {name: getattr(self.settings, name) for name in ("steps", "batch", "lr", "real_share", "init")}
-        model.config = dataclasses.replace(model.config, facts=told | {"last stretch, s": round(took_s)})
+        model.config = dataclasses.replace(model.config, facts=told | {"last stretch, s": round(took_s), **off})
         save_pretrained(model, self.out / "weights")
 
     def _learn(self, step: int) -> dict[str, float]:
@@ -230,9 +242,8 @@ class Training:
                 p.copy_(self.average[name])
         self.model.eval()
         with torch.inference_mode():
-            say = lambda lessons: self._say(self._batch(lessons))  # noqa: E731
-            figures = exam(say, self.held) if self.held else {}
-            figures |= real_exam(say, self.real_held) if self.real_held.moments else {}
+            figures = exam(self._answer, self.held) if self.held else {}
+            figures |= real_exam(self._answer, self.real_held) if self.real_held.moments else {}
         save_pretrained(self.model, self.out / "weights")
         self.model.train()
         with torch.no_grad():
@@ -252,6 +263,24 @@ def acquaint(model: DrivingModel, lessons: RoadLessons, seed: int = 0, count: in
     with torch.inference_mode():
         batches = [torch.from_numpy(np.stack(pictures[k : k + 60])) for k in range(0, len(pictures), 60)]
         model.familiar.measure(model.look(one)[0][0] for one in batches)
+
+
+def measure_pace(model: DrivingModel, lessons: RoadLessons, seed: int = 0, count: int = 8000) -> dict[str, float]:
+    """Teach the finished network to read the car's speed off its pictures (embodied.model.pace); how far off it is, m/s."""
+    import torch
+
+    if not model.config.sees:
+        return {}
+    rng = np.random.default_rng([seed, 2])
+    seen = [one for one in lessons.draw(rng, min(count, 4 * len(lessons.index))) if one.picture is not None]
+    with torch.inference_mode():
+        parts = [
+            np.stack([one.picture for one in seen[k : k + 60] if one.picture is not None])
+            for k in range(0, len(seen), 60)
+        ]
+        tokens = torch.cat([model.look(torch.from_numpy(part))[1] for part in parts])
+    speeds = torch.tensor([one.speed for one in seen])
+    return {"own speed off by, m/s": round(model.pace.teach(tokens.clone(), speeds, seed=seed), 2)}
 
 
 class _Commands(dict[str, Any]):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 DANGER = 0.5  # of the hazard, from which on a reason is told
 KEPT_S = 3.0  # of the pictures
+PACES = 15  # speeds read off pictures whose median counts
 
 
 @dataclass(frozen=True)
@@ -59,19 +60,24 @@ class Network:
         self._spec = spec.cameras.get(self._camera)
         self.say(spec.facts.get("task", ""))
         self._shots: deque[_Shot] = deque()
+        self._paces: deque[float] = deque(maxlen=PACES)
 
     def say(self, command: str) -> None:
         """The route command from here on; "" drives on."""
         self._commands = {id(m): m.command(command or "drive on")[None] for m in (self._model, self._blind)}
 
     def __call__(self, obs: Observation) -> Forecast:
-        if "speed" not in self._names:
+        pictures, ages = self._look(obs)
+        clock, names = np.asarray(obs.states["clock"])[:, 0], self._names
+        if "speed" in names:
+            rows = obs.states["ego"]
+        elif (pace := self._pace(pictures)) is not None:
+            rows, names = np.full((len(clock), 1), pace), ("speed",)
+        else:
             return Forecast(unroll(np.full_like(MIDDLES, NOMINAL_MPS), np.zeros_like(MIDDLES)))
-        rows, names = obs.states["ego"], self._names
         if not self._follows:
             rows, names = np.full((len(rows), 1), rows[-1, names.index("speed")]), ("speed",)
-        sensed = sense(rows, np.asarray(obs.states["clock"])[:, 0], names)
-        pictures, ages = self._look(obs)
+        sensed = sense(rows, clock, names)
         if pictures is None:
             return _forecast(self._ask(self._blind, sensed))
         said = self._ask(self._model, sensed, pictures, ages)
@@ -91,6 +97,18 @@ class Network:
         chosen = [min(self._shots, key=lambda shot: abs(shot.t_s - t_s)) for t_s in wanted]
         ages = np.array([[obs.t_s - shot.t_s for shot in chosen[1:]]], np.float32)
         return np.concatenate([shot.view for shot in chosen], -1)[None], ages
+
+    def _pace(self, pictures: Any) -> float | None:
+        """The speed that the last pictures show, m/s; None where they are none, or strange."""
+        if pictures is None:
+            return None
+        with self._torch.inference_mode():
+            features, tokens, _ = self._model.look(self._torch.from_numpy(pictures))
+            if not bool(self._model.familiar(features[0])[0]):
+                self.shown, self.strange = self.shown + 1, self.strange + 1
+                return None
+            self._paces.append(float(self._model.pace(tokens)[0]))
+        return float(np.median(self._paces))
 
     def _ask(self, model: DrivingModel, sensed: Sensed, pictures: Any = None, ages: Any = None) -> Said:
         tensor = self._torch.from_numpy

@@ -50,6 +50,7 @@ TELLINGS = {
     "follow": ("drive on", "follow the road", "keep to the road until its end"),
 }
 KINDS = tuple(TELLINGS)
+LAMP_RGBA = (1.0, 0.05, 0.05, 1.0)
 
 
 @dataclass(frozen=True)
@@ -73,17 +74,18 @@ class DriveBody:
     """embodied.protocols.Body. kind: one of KINDS, or "" for the seed to choose; sky likewise. size: of the dashcam, px.
 
     labels: observations also carry `pose` and `truth` (embodied.data.drives), for recordings; a driver gets neither.
-    look: whether observations have pictures.  road, traffic, car, s: privileged, for the expert and for tests."""
+    look: whether observations have pictures.  lamps: whether the car ahead shows that it brakes.
+    road, traffic, car, s: privileged, for the expert and for tests."""
 
     def __init__(
         self, kind: str = "", sky: str = "", size: tuple[int, int] = SIZE, labels: bool = False, look: bool = True,
-        gui: bool = False,
+        gui: bool = False, lamps: bool = True,
     ) -> None:  # fmt: skip
         if kind and kind not in KINDS:
             raise UserError(f"unknown kind {kind!r}; choose from {', '.join(KINDS)}")
         if sky and sky not in [one.name for one in SKIES]:
             raise UserError(f"unknown sky {sky!r}; choose from {', '.join(one.name for one in SKIES)}")
-        self.kind, self.sky_name, self.labels, self.look = kind, sky, labels, look
+        self.kind, self.sky_name, self.labels, self.look, self.lamps = kind, sky, labels, look, lamps
         self.world = World(gui, near_m=0.3, far_m=180.0)
         self.camera = own_camera(*size)
         self._bodies: list[int] = []
@@ -225,6 +227,8 @@ class DriveBody:
             for person in self.traffic.people
         ]
         self._bodies += self._people
+        self._lamps = self._put(_lamps(), [], LAMP_RGBA) if self.traffic.lead and self.lamps else -1
+        self._bodies += [self._lamps] * (self._lamps >= 0)
 
     def _put(self, mesh: Mesh, hulls: list[Any], rgba: tuple[float, ...]) -> int:
         body = self.world.add(mesh, hulls, rgba)  # type: ignore[arg-type]
@@ -247,15 +251,21 @@ class DriveBody:
             else:
                 s, left, _ = self.traffic.parked[int(name.split()[1])]
                 here, pose = True, route.at(s, left)
-            if here:
-                _stand(self.world, body, pose)
-            else:
-                self.world.place(body, FAR_AWAY)
+            self._show(body, pose if here else None)
+            if name == "lead" and self._lamps >= 0:
+                self._show(self._lamps, pose if here and self.traffic.lead.braking else None)  # type: ignore[union-attr]
             self._movers.append((name, body, here))
         for k, (person, body) in enumerate(zip(self.traffic.people, self._people, strict=True)):
             where = route.at(person.s, person.left)
             self.world.place(body, (where[0], where[1], 0.0), _turned(where[2] + np.pi / 2 * -person.side))
             self._movers.append((f"person {k}", body, True))
+
+    def _show(self, body: int, pose: NDArray[np.float64] | None) -> None:
+        """A car's body, or a part of it, with its rear axle at this pose; None: out of sight."""
+        if pose is None:
+            self.world.place(body, FAR_AWAY)
+        else:
+            _stand(self.world, body, pose)
 
     def look_out(self, size: tuple[int, int] | None = None) -> Frame:
         """The dashcam's picture through the air of this day, with the depth and the bodies that it shows: labels, not senses."""
@@ -282,6 +292,8 @@ class DriveBody:
         for name, body in self._cars.items():
             lead = self.traffic.lead if name == "lead" else None
             made[body] = ("car", lead.speed if lead else 0.0, 0.0)
+        if self._lamps >= 0:
+            made[self._lamps] = made[self._cars["lead"]]
         for person, body in zip(self.traffic.people, self._people, strict=True):
             walks = person.walking and not person.over
             made[body] = ("person", 0.0, -person.side * person.pace if walks else 0.0)
@@ -312,6 +324,13 @@ def _saloon() -> Mesh:
     low = _moved(box_mesh((cars.LENGTH_M, cars.WIDTH_M, 0.75)), (ahead, 0.0, 0.60))
     high = _moved(box_mesh((2.3, 1.5, 0.55)), (ahead - 0.25, 0.0, 1.25))
     return roads.joined([low, high])
+
+
+def _lamps() -> Mesh:
+    """The brake lights: a pair at the bumper and one below the rear window."""
+    wide = cars.WIDTH_M / 2 - 0.25
+    spots = ((0.44, 0.20, (-0.01, wide, 0.80)), (0.44, 0.20, (-0.01, -wide, 0.80)), (0.60, 0.10, (-0.01, 0.0, 0.95)))
+    return roads.joined([_moved(box_mesh((0.04, w, h)), (x - cars.REAR_M, y, z)) for w, h, (x, y, z) in spots])
 
 
 def _walker() -> Mesh:

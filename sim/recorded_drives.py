@@ -25,16 +25,16 @@ LATE_S = 1.7  # s before a collision at which a late driver begins to react
 
 
 @lru_cache(maxsize=2)
-def _body(size: tuple[int, int], look: bool) -> DriveBody:
-    return DriveBody(size=size, labels=True, look=look)
+def _body(size: tuple[int, int], look: bool, lamps: bool = True) -> DriveBody:
+    return DriveBody(size=size, labels=True, look=look, lamps=lamps)
 
 
 def drive(
-    seed: int, late: float = 0.25, size: tuple[int, int] = SIZE, look: bool = True, every: int = 1
+    seed: int, late: float = 0.25, size: tuple[int, int] = SIZE, look: bool = True, every: int = 1, lamps: bool = True
 ) -> Iterator[Frame]:
     """Frames of one episode, one every n-th tick of 20 a second. EpisodeFailed when it does not arrive. late: share of episodes
-    with a late driver."""
-    body = _body(size, look)
+    with a late driver. lamps: whether cars have brake lights."""
+    body = _body(size, look, lamps)
     rng = np.random.default_rng([seed, 8])
     obs = body.reset(seed)
     expert = DriveExpert(body, LATE_S if rng.random() < late else np.inf)
@@ -68,9 +68,9 @@ def decided(ahead: np.ndarray, speed: float) -> str:
     return decisions.decision(paths.future(times, longer, 0.0, ahead[0]), speed)
 
 
-def unrecorded(seed: int, late: float = 0.25, every: int = 2) -> Drive:
+def unrecorded(seed: int, late: float = 0.25, every: int = 2, lamps: bool = True) -> Drive:
     """The episode as a drive that was never written down: its pictures are the simulator's, not a film's."""
-    frames = list(drive(seed, late, every=every))
+    frames = list(drive(seed, late, every=every, lamps=lamps))
     spec = replace(_body(SIZE, True).spec, facts={"source": "sim", "steer": "road", "task": frames[0].task})
     spec = replace(spec, action=replace(spec.action, rate_hz=RATE_HZ / every))
 

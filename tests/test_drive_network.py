@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +12,14 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from embodied.data import drives
 from embodied.data.dashcam import dashcam
 from embodied.data.drives import DECISIONS, REASONS
 from embodied.data.moments import Moments
 from embodied.data.road_lessons import RealLessons, RoadLessons, gather
 from embodied.data.sources.lerobot_drive import own_camera
-from embodied.drive import paths
+from embodied.drive import forecast, paths, sample
+from embodied.drive.replay import Replay
 from embodied.drive.senses import CHANNELS, ROWS, sense
 from embodied.drive.view import HEIGHT, WIDTH, view, window
 from embodied.errors import UserError
@@ -25,8 +28,11 @@ from embodied.model.corrections import KNOTS_M, KNOTS_S, Corrections, shares
 from embodied.model.driving import TTC_S, new
 from embodied.model.driving_weights import from_pretrained, save_pretrained
 from embodied.model.familiar import Familiar, summary
+from embodied.model.pace import Pace
 from embodied.model.road_losses import losses, total
 from embodied.optimizers import optimizers
+from embodied.types import Command, Observation
+from policies.drive_network import Network
 from sim.road_moments import Pushes, drive, moments
 
 CLOCK = np.arange(-30, 1) * 0.05
@@ -198,12 +204,32 @@ def test_eight_moments_are_learnt(recorded) -> None:
     for _ in range(80):  # by half of them it is nearly there; how nearly differs from processor to processor
         parts = losses(model(**{name: tensors[name] for name in inputs}), tensors)
         total(parts).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)  # as the training does
         for one in made:
             one.step()
             one.zero_grad()
         found.append({name: float(value.detach()) for name, value in parts.items()})
     for name in ("path", "decision", "hazard", "cells"):
         assert found[-1][name] < 0.6 * found[0][name], name
+
+
+def test_the_recipe_runs_from_moments_to_weights_that_drive(tmp_path) -> None:
+    """Finished and started again it says the same; what is taught last is in the weights; the same seed, the same network."""
+    from embodied.train_road import Settings, main
+
+    for seed in (3, 4):
+        drive(seed).save(tmp_path / f"{seed:07d}.npz")
+    made = []
+    for out in ("a", "b", "b"):
+        where = {"moments": str(tmp_path), "held": str(tmp_path), "out": str(tmp_path / out)}
+        assert main(Settings(**where, steps=3, batch=4)) == 0
+        made.append(from_pretrained(str(tmp_path / out / "weights")))
+    for other in made[1:]:
+        assert all(
+            torch.equal(a, b) for a, b in zip(made[0].state_dict().values(), other.state_dict().values(), strict=True)
+        )
+    assert made[0].lean.abs().max() > 0 and made[0].pace.usual > 1 and made[0].familiar.most < np.inf
+    assert made[0].config.facts["drives"] == 2 and made[0].config.facts["own speed off by, m/s"] > 0
 
 
 def test_real_telemetry_is_cut_where_it_is_held_out(tmp_path) -> None:
@@ -228,3 +254,44 @@ def test_strange_pictures_shut_the_eyes(model) -> None:
     assert known(torch.cat(seen)).float().mean() >= 0.99
     assert known.distance(summary(torch.randn(400, 6, 8, 20))).mean().item() == pytest.approx(1.0, abs=0.15)
     assert not known(seen[0] + 0.5).any() and not known(1.5 * seen[0]).any()
+
+
+def test_a_speed_is_read_off_what_shows_it() -> None:
+    rng = torch.Generator().manual_seed(0)
+    shown = torch.randn(2000, 4, 8, generator=rng)
+    speeds = 7 + 2 * shown[:, 1, 3] - shown[:, 2, 0]
+    found = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        pace = Pace(32)
+        found.append(pace.teach(shown, speeds, epochs=40))
+    assert found[0] == found[1] < 0.3 * float(speeds.std())
+    assert pace(shown * 1e4).max() <= 40.0 and pace(shown * 1e4).min() >= 0.0
+
+
+def test_a_film_without_telemetry_is_driven_at_the_speed_that_it_shows() -> None:
+    """The speed is no input; strange pictures show none, and then 10 m/s are assumed."""
+    (whole,) = drives.read(sample())
+    bare = replace(whole.spec, states={name: one for name, one in whole.spec.states.items() if name != "ego"})
+
+    def speeds(strange: bool) -> np.ndarray:
+        def stream() -> Iterator[Observation]:
+            for k, one in enumerate(whole.stream()):
+                if k % 4 == 0 and one.t_s < 12:
+                    images = {name: 255 - picture if strange else picture for name, picture in one.images.items()}
+                    true.append(float(one.states["ego"][-1, 0]))
+                    yield replace(one, images=images, states={"pose": one.states["pose"]})
+
+        true: list[float] = []
+        body = Replay(replace(whole, spec=bare, stream=stream))
+        obs, driver, said = body.reset(), Network("road"), list[float]()
+        driver.begin(body.spec)
+        while not body.ended:
+            said.append(float(driver(obs).path[0, 0] * paths.RATE_HZ))
+            body.apply(Command(obs.t_s, forecast.pack(forecast.Forecast(np.zeros((60, 2))))))
+            obs = body.observe()
+        return np.column_stack([said, true[: len(said)]])[8:]
+
+    seen, strange = speeds(False), speeds(True)
+    assert np.abs(seen[:, 0] - seen[:, 1]).mean() < 2.0 < np.abs(10.0 - seen[:, 1]).mean()
+    assert np.allclose(strange[:, 0], 10.0, atol=0.01)

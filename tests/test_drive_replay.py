@@ -27,6 +27,7 @@ from tests.test_drive_data import sample as real
 
 GOLDEN = Path(__file__).with_name("golden_replay.json")
 GOLDEN_NETWORK = Path(__file__).with_name("golden_network.json")
+NETWORKS_MS = 50.0  # real time, three networks at once, where others use the machine too
 FRAME_MS = 25.0  # wall time a frame may take, all baselines and decoding included; 3 ms on an idle core
 
 
@@ -158,7 +159,8 @@ def test_golden_replay() -> None:
 def test_golden_replay_of_the_networks() -> None:
     """The recorded figures to a hundredth: convolutions add up in another order on another processor (measured here between one and
     two threads: 1e-5), and a decision at a toss-up may then fall the other way."""
-    body, _ = golden(LEARNED)
+    body, took_ms = golden(LEARNED)
+    assert took_ms < NETWORKS_MS
     made = {name: told(body, name) for name in LEARNED}
     for name, rows in json.loads(GOLDEN_NETWORK.read_text()).items():
         for stratum in (ALL, "straight", "turning", "braking"):

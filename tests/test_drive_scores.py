@@ -213,6 +213,24 @@ def test_ade_is_the_mean_up_to_and_fde_the_error_at() -> None:
     assert np.isnan(made["fde@5"])  # only 4 s were recorded
 
 
+def test_intervals_of_ap_and_f1_are_drawn_over_drives() -> None:
+    rng = np.random.default_rng(0)
+    drive = np.repeat(np.arange(12), 40)
+    times, labels = 1e6 * drive + np.tile(np.arange(40) * 0.1, 12), rng.random(480) < 0.2
+    blurred = labels + rng.normal(0, 0.6, 480)
+    low, high = hazard.interval(times, blurred, labels)
+    ap = hazard.average_precision(blurred, labels)
+    assert low < ap < high and hazard.interval(times, blurred, labels) == (low, high)
+    assert hazard.interval(times, labels * 1.0, labels) == (1.0, 1.0)
+    assert np.isnan(hazard.interval(times[:40], blurred[:40], labels[:40])).all()  # one drive of 4 s is one block
+    tally, truth = Tally(), arc(8, 0.0)
+    for k in range(200):
+        said = Forecast(truth[:, :2], "keep" if rng.random() < 0.8 else "brake")
+        tally.add("a", f"drive {k % 10}", k * 0.1, said, truth, 8.0, "keep" if rng.random() < 0.5 else "brake")
+    row = tally.summary("a", "all")
+    assert row["decision_f1_low"] < row["decision_f1"] < row["decision_f1_high"] < row["decision_f1_low"] + 0.3
+
+
 def test_a_tally_is_the_mean_over_moments_whatever_the_blocks() -> None:
     rng = np.random.default_rng(0)
     whole, parts = Tally(), [Tally(), Tally()]

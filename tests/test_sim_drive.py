@@ -167,6 +167,27 @@ def test_every_kind_says_what_it_wants_and_pictures_differ_with_the_sky() -> Non
         DriveBody("park")
 
 
+def test_a_car_that_brakes_shows_it_and_nothing_else_changes() -> None:
+    """Red where the lamps are, and the same picture without them, or when the car does not brake."""
+    shown = {}
+    for lamps in (True, False):
+        one = DriveBody("follow", "day", lamps=lamps)
+        for braking in (True, False):
+            one.reset(3)
+            one.traffic = others.Traffic(lead=others.Lead(18.0, 6.0, 6.0, "blue", [(0.0, 3.0, 0.0, 9.0)] * braking))
+            one._build()
+            for _ in range(3):
+                one.apply(Command(one.now_s, np.zeros(2, np.float32)))
+            shown[lamps, braking] = one.look_out()
+        kinds = [kind for kind, *_ in one.shown().values()]
+        assert kinds.count("car") == 1 + lamps
+        one.close()
+    lit, dark = shown[True, True].image.astype(int), shown[False, True].image.astype(int)
+    changed = np.abs(lit - dark).sum(-1) > 0
+    assert 6 <= changed.sum() <= 60 and (lit[changed, 0] > 2 * lit[changed, 1]).all()
+    assert np.array_equal(shown[True, False].image, shown[False, False].image)
+
+
 # --- the scripted driver
 
 

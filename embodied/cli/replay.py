@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +40,21 @@ class Settings:
     drive: str = key("", "file or folder of the recording, or `sample`; also as the first word, without drive=")
     policy: str = key("network", "who drives: network (learned), network-blind (the same without its pictures), "
                       "network-ego (taught without any), relaxing (the prior they correct), cv, ctrv, ctra, bicycle")  # fmt: skip
-    weights: str = key("", "of the policy, where it is a network: a folder or a shipped name; empty: the shipped ones")
+    weights: str = key(
+        "", "of the network that sees, and of the same one blind: a folder or a shipped name; empty: the shipped ones"
+    )
+    task: str = key(
+        "",
+        "route command of the drives, such as 'turn left at the junction'; empty: the recording's own, or `drive on`",
+    )
     out: str = key("", "folder for the results; empty: runs/replay-<date and time>")
-    source: str = key("", "which reader: comma2k19, kitti-raw, kitti-oxts, kitti-frames, udacity, donkeycar, video, rosbag, "
-                      "lerobot; empty: the first that knows the layout")  # fmt: skip
+    source: str = key("", "which reader: comma2k19, kitti-raw, kitti-oxts, kitti-frames, udacity, donkeycar, frames, video, "
+                      "rosbag, lerobot; empty: the first that knows the layout")  # fmt: skip
     columns: str = key("", "of a CSV: 't_s=stamp[ms], speed=v[km/h], steer=wheel[deg]'; empty: found by name")
     topics: str = key("", "of a bag: 'image=/camera odom=/odom imu=/imu'; empty: the first of the right type")
     camera: str = key("", "where the recording does not say: 'f=910 height=1.2 pitch=2' (pixels, metres, degrees down)")
     max_gap_s: float = key(0.5, "longest stretch between two rows that is interpolated, s")
-    rate_hz: float = key(20.0, "frames a second where the recording has no usable times (donkeycar)")
+    rate_hz: float = key(20.0, "frames a second where the recording has no usable times (donkeycar, frames)")
     speed: str = key("full", "full (as fast as it goes) or recorded")
     only: str = key("", "of several drives at `drive`, those whose name holds this")
     films: int = key(1, "how many of the drives to film; 0: none")
@@ -116,13 +122,36 @@ def _found(settings: Settings) -> tuple[drives.Drive, ...]:
     for name in ("max_gap_s", "rate_hz"):
         if not getattr(settings, name) > 0:
             raise UserError(f"{name}={getattr(settings, name):g} must be above 0")
+    if settings.films < 0:
+        raise UserError(f"films={settings.films} must be 0 or more")
     if settings.source:
         registry.part("drive", settings.source)
     where = sample() if settings.drive == "sample" else settings.drive
     found = [d for d in drives.read(where, settings.source, reading) if settings.only in d.name]
     if not found:
         raise UserError(f"no drive at {settings.drive!r} has {settings.only!r} in its name; leave out only=")
+    if settings.task:
+        found = [replace(d, spec=replace(d.spec, facts={**d.spec.facts, "task": settings.task})) for d in found]
     return tuple(found)
+
+
+def _driver(name: str, settings: Settings) -> Any:
+    """A driver by name. weights= are those of the chosen policy, and of the network that sees when it drives with its eyes shut."""
+    pair = ("network", "network-blind")
+    given = settings.weights and (name == settings.policy or {name, settings.policy} == set(pair))
+    return registry.build("driver", name, **({"weights": settings.weights} if given else {}))
+
+
+def _beside(names: Iterable[str], settings: Settings) -> tuple[list[str], list[str]]:
+    """Those that can be asked here, and why the others cannot: a baseline needs no torch, and no weights."""
+    there, notes = list[str](), list[str]()
+    for name in names:
+        try:
+            _driver(name, settings)
+            there.append(name)
+        except (UserError, ImportError) as fault:
+            notes.append(f"{name} is not beside it: {fault}")
+    return there, notes
 
 
 def main(settings: Settings, chosen: dict[str, str]) -> int:
@@ -131,22 +160,22 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
     registry.part("driver", settings.policy)
     found = _found(settings)
     out = folder(settings.out, "replay-")
-    beside = [name for name in (*drivers.BASELINES, *drivers.LEARNED) if name != settings.policy]
-    given = {"weights": settings.weights} if settings.weights else {}
-    tally, signals, timed = Tally(), Signals(), Timed(registry.build("driver", settings.policy, **given))
-    notes, films, seconds, began = list[str](), list[str](), 0.0, time.perf_counter()
+    tally, signals, timed = Tally(), Signals(), Timed(_driver(settings.policy, settings))
+    others = [name for name in (*drivers.BASELINES, *drivers.LEARNED) if name != settings.policy]
+    beside, notes = _beside(others, settings)
+    films, seconds, began = list[str](), 0.0, time.perf_counter()
     with ExitStack() as closing:
         timeline = closing.enter_context(report_drive.Timeline(out / report_drive.TIMELINE, [settings.policy, *beside]))
         rerun = _Rerun(out / "replay.rrd") if settings.rrd else None
         bar = closing.enter_context(_bar())
-        task = bar.add_task("", total=len(found))
+        task = bar.add_task("", total=len(found) if len(found) > 1 else None)  # how long a drive is is known at its end
         for k, drive in enumerate(found):
             film = None
             if k < settings.films:
                 name = "replay.mp4" if len(found) == 1 else f"replay-{k}.mp4"
                 film = VideoWriter(out / name, film_drive.FPS, film_drive.WIDTH + film_drive.PANEL, film_drive.HEIGHT)
                 films.append(name)
-            note = "" if drive.has_speed else "no telemetry: path at an assumed 10 m/s"
+            note = "" if drive.has_speed else "no telemetry: path at a predicted or assumed speed"
 
             def scored(moment: Moment, drive: Any = drive, film: Any = film, note: str = note) -> None:
                 timeline.add(drive.name, moment)
@@ -157,7 +186,7 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
 
             wants = film is not None or rerun is not None
             body = Replay(
-                drive, {name: registry.build("driver", name) for name in beside}, settings.policy, tally, signals, scored,
+                drive, {name: _driver(name, settings) for name in beside}, settings.policy, tally, signals, scored,
                 film_drive.shrink if wants else None, 1.0 if settings.speed == "recorded" else 0.0,
             )  # fmt: skip
             policy = drivers.Driving(timed, body.spec)
@@ -203,11 +232,13 @@ def _notes(drive: drives.Drive, body: Replay) -> list[str]:
     told = []
     facts = drive.spec.facts
     if not drive.has_speed:
-        told.append("NO TELEMETRY: nothing is scored, and paths are drawn at an assumed speed of 10 m/s")
+        told.append(
+            "NO TELEMETRY: nothing is scored; paths are at a speed that a network reads off pictures it knows, else at 10 m/s"
+        )
     elif not drive.has_pose:
         told.append("no pose: nothing is scored")
-    for name in ("pose", "camera", "time"):
-        if "assumed" in facts.get(name, "") or (name == "pose" and name in facts):
+    for name in ("pose", "speed", "camera", "time"):
+        if "assumed" in facts.get(name, "") or (name in ("pose", "speed") and name in facts):
             told.append(f"{name}: {facts[name]}")
     return told
 

@@ -36,7 +36,8 @@ Batch = dict[str, NDArray[np.generic]]
 @dataclass
 class Lesson:
     """sensed: see there.  future (STEPS, 2) and valid (STEPS,): where it goes.  decided: index in DECISIONS, -1 unknown.
-    truth: (hazard, ttc, reason), NaN unknown.  picture (HEIGHT, WIDTH, 3 SHOTS), newest first; zeros where seen is False."""
+    truth: (hazard, ttc, reason), NaN unknown.  picture (HEIGHT, WIDTH, 3 SHOTS), newest first; zeros where seen is False.
+    speed: of now, exactly, m/s."""
 
     sensed: Sensed
     future: NDArray[np.float32]
@@ -49,6 +50,7 @@ class Lesson:
     ages: NDArray[np.float32] | None = None
     cells: NDArray[np.float16] | None = None
     facts: NDArray[np.float32] | None = None
+    speed: float = np.nan
 
 
 def _future(
@@ -118,7 +120,7 @@ class RoadLessons:
         stratum = decisions.stratum(future, float(one.ego[row, 0])) if valid[: round(3 * paths.RATE_HZ)].all() else ""
         made = Lesson(
             sense(rows, clock, names), future[:, :2].astype(np.float32), valid, decided, one.truth[k, 1:], stratum, one.task,
-            facts=one.facts[k],
+            facts=one.facts[k], speed=float(one.ego[row, 0]),
         )  # fmt: skip
         if self.sees and (rng is None or rng.random() > BLIND):
             steps = [STEP, 2 * STEP] if rng is None or rng.random() < 0.7 else np.sort(rng.integers(1, 6, SHOTS - 1))

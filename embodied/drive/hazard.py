@@ -13,14 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 FPR = 0.1
+BLOCK_S = 10.0
 GAP_S = 5.0  # between moments, that no drive has
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class HazardScores:
-    """ap: average precision.  false_alarms_per_h: alarms at 0.5 that begin where there is no hazard.  mtta_s: mean over the
-    hazards of accident time minus first alarm, 0 for one without an alarm, at `threshold`.  NaN where it cannot be said."""
+    """ap: average precision, with its interval by a bootstrap over drives (over stretches of BLOCK_S of one).
+    false_alarms_per_h: alarms at 0.5 that begin where there is no hazard.  mtta_s: mean over the hazards of accident time
+    minus first alarm, 0 for one without an alarm, at `threshold`.  NaN where it cannot be said."""
 
     moments: int
     hazards: int
@@ -28,6 +30,8 @@ class HazardScores:
     false_alarms_per_h: float
     mtta_s: float
     threshold: float
+    ap_low: float = np.nan
+    ap_high: float = np.nan
 
 
 def average_precision(scores: Floats, labels: NDArray[np.bool_]) -> float:
@@ -39,6 +43,25 @@ def average_precision(scores: Floats, labels: NDArray[np.bool_]) -> float:
     last = np.append(np.diff(scores[order]) != 0, True)  # the end of each run of equal scores
     precision, recall = hits[last] / (np.flatnonzero(last) + 1), hits[last] / labels.sum()
     return float(np.sum(np.diff(np.append(0.0, recall)) * precision))
+
+
+def interval(times: Floats, scores: Floats, labels: NDArray[np.bool_], draws: int = 200) -> tuple[float, float]:
+    """2.5 % and 97.5 % quantiles of the average precision; NaN for a single block."""
+    if not len(times):
+        return np.nan, np.nan
+    block = np.cumsum(np.diff(times, prepend=times[0]) > GAP_S)
+    block = block if block[-1] else ((times - times[0]) // BLOCK_S).astype(int)
+    rows = [np.flatnonzero(block == one) for one in np.unique(block)]
+    if len(rows) < 2:
+        return np.nan, np.nan
+    rng, found = np.random.default_rng(0), list[float]()
+    for _ in range(draws):
+        drawn = np.concatenate([rows[k] for k in rng.integers(len(rows), size=len(rows))])
+        found.append(average_precision(scores[drawn], labels[drawn]))
+    if not np.isfinite(found).any():
+        return np.nan, np.nan
+    low, high = np.nanquantile(found, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def threshold_at(scores: Floats, labels: NDArray[np.bool_], fpr: float = FPR) -> float:
@@ -79,4 +102,7 @@ def score(times: Floats, scores: Floats, labels: NDArray[np.bool_], ttc: Floats)
     step = float(np.median(np.diff(times))) if len(times) > 1 else 0.1
     hours = len(times) * step / 3600
     mtta = float(np.mean(early)) if early else float("nan")
-    return HazardScores(len(times), len(events), average_precision(scores, labels), len(begun) / hours, mtta, at)
+    spread = interval(times, scores, labels)
+    return HazardScores(
+        len(times), len(events), average_precision(scores, labels), len(begun) / hours, mtta, at, *spread
+    )

@@ -105,7 +105,8 @@ class Tally:
         return list(dict.fromkeys(key[0] for key in self.sums))
 
     def summary(self, driver: str, stratum: str) -> dict[str, Any]:
-        """n, each metric's mean with its interval [low, high], decision_f1, accel_sign_f1, and what a block was."""
+        """n, each metric's mean with its interval [low, high], decision_f1 and accel_sign_f1 with theirs as NAME_low and
+        NAME_high, and what a block was."""
         mine = {key[2]: one for key, one in self.sums.items() if key[:2] == (driver, stratum)}
         drives = {block[0] for block in mine}
         blocks: dict[Any, _Sums] = defaultdict(_Sums)
@@ -122,8 +123,24 @@ class Tally:
         }
         for k, name in enumerate(METRICS):
             made[name] = {"mean": means[k], "low": low[k], "high": high[k], "n": int(whole.count[k])}
-        made["decision_f1"], made["accel_sign_f1"] = decisions.macro_f1(whole.decided), decisions.macro_f1(whole.signs)
+        for name, part in (("decision_f1", "decided"), ("accel_sign_f1", "signs")):
+            made[name] = decisions.macro_f1(getattr(whole, part))
+            made[f"{name}_low"], made[f"{name}_high"] = _f1_interval([getattr(one, part) for one in blocks.values()])
         return made
+
+
+def again_and_again(blocks: int, draws: int = DRAWS) -> NDArray[np.int64]:
+    """(draws, blocks): how often each block is drawn, always the same."""
+    return np.random.default_rng(0).multinomial(blocks, np.full(blocks, 1 / blocks), draws)
+
+
+def _f1_interval(confusions: list[Counts]) -> tuple[float, float]:
+    """2.5 % and 97.5 % quantiles of the macro F1, of the confusions of the blocks."""
+    if len(confusions) < 2:
+        return np.nan, np.nan
+    drawn = np.tensordot(again_and_again(len(confusions)), np.stack(confusions), 1)
+    low, high = np.nanquantile([decisions.macro_f1(one) for one in drawn], [0.025, 0.975])
+    return float(low), float(high)
 
 
 def bootstrap(blocks: Iterable[_Sums], draws: int = DRAWS) -> tuple[Floats, Floats, Floats]:
@@ -137,7 +154,7 @@ def bootstrap(blocks: Iterable[_Sums], draws: int = DRAWS) -> tuple[Floats, Floa
         means = totals.sum(0) / counts.sum(0)
         if len(rows) < 2:
             return means, nothing, nothing
-        drawn = np.random.default_rng(0).multinomial(len(rows), np.full(len(rows), 1 / len(rows)), draws)
+        drawn = again_and_again(len(rows), draws)
         again = (drawn @ totals) / (drawn @ counts)
         there = np.isfinite(again).any(0)
         low, high = nothing.copy(), nothing.copy()

@@ -1,7 +1,7 @@
 """The network that drives: it reads a command, how the car has moved and the last pictures as one sentence, and says where the car
 will go, what is decided, and what is dangerous.
 
-    <bos> turn left at the junction <pad>.. <ego x2> <front x10> <age x2> <path>   then   <decide> turn     <why> pedestrian ...
+    <bos> turn left at the junction <pad>.. <ego x2> <front x10> <found x6> <age x2> <path>   then   <decide> turn   <why> person ..
 
 The same parts as the arm's model (vit, series, Llama); an order of magnitude smaller, because it answers 20 times a second.
 """
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaModel
 
 from embodied.data.drives import DECISIONS, REASONS
-from embodied.data.moments import FACTS, KINDS
+from embodied.data.moments import CELL, FACTS, KINDS
 from embodied.data.road_lessons import SHOTS
 from embodied.drive.senses import CHANNELS, NOW, ROW_S, ROWS
 from embodied.drive.view import HEIGHT, WIDTH
@@ -25,7 +25,9 @@ from embodied.model.attention import positions
 from embodied.model.corrections import PRIORS, Corrections
 from embodied.model.familiar import Familiar
 from embodied.model.network import Smear, before
+from embodied.model.pace import Pace
 from embodied.model.phrases import Phrases
+from embodied.model.resampler import Resampler
 from embodied.model.tokens import BOS, PAD, Words, train_vocabulary
 from embodied.registry import build
 
@@ -34,13 +36,15 @@ AGE_S = 0.4  # between the pictures of a look
 TTC_S = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)  # steps of the time to collision
 HAZARD = TTC_S.index(3.0)
 WORDS = 12  # places for the command
+SHOWN = len(KINDS) + 3  # what is said of a cell: its kind, how near, how fast along and across
 NO_REASON = "nothing"
 
 
 @dataclass(frozen=True)
 class DrivingConfig:
-    """sees: whether there is a picture encoder; without one it is the ego-only ablation.  facts: what it was taught on; shown,
-    never used."""
+    """found: tokens that gather cars and people from the cells of a picture, which the ten of the whole picture blur: a person
+    25 m away is two pixels wide.  sees: whether there is a picture encoder; without one it is the ego-only ablation.
+    facts: what it was taught on; shown, never used."""
 
     dim: int = 128
     layers: int = 3
@@ -48,6 +52,7 @@ class DrivingConfig:
     mlp: int = 320
     channels: int = 64
     patch: int = 32
+    found: int = 6
     sees: bool = True
     hypotheses: int = 3
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -60,7 +65,7 @@ class DrivingConfig:
 class Said:
     """paths (b, hypotheses, STEPS, 2) and log_p (b, hypotheses).  decisions (b, DECISIONS), reasons (b, REASONS):
     log-probabilities. ttc (b, TTC_S): logits of a collision within so many seconds.  For training: facts (b, FACTS), cells (b,
-    rows, columns, KINDS + 3), and road (b, STEPS, 2), the path along the said road at the speeds that were driven.  used (b,):
+    rows, columns, SHOWN), and road (b, STEPS, 2), the path along the said road at the speeds that were driven.  used (b,):
     whether a picture was."""
 
     paths: Tensor
@@ -85,10 +90,14 @@ class DrivingModel(nn.Module):
                 "encoder", "vit", height=HEIGHT, width=WIDTH, patch=config.patch, dim=dim, depth=1, channels=config.channels,
                 heads=config.heads, shots=SHOTS,
             )  # fmt: skip
-            self.cells = nn.Linear(config.channels // 2, len(KINDS) + 3)
+            half = config.channels // 2
+            self.cells = nn.Linear(half, SHOWN)
+            self.place = nn.Parameter(0.5 * torch.randn(HEIGHT // CELL, WIDTH // CELL, half // 2))
+            self.found = Resampler(half + SHOWN + half // 2, dim, config.found, depth=2, width=dim // 2)
             self.age = nn.Linear(16, dim)
             self.blind = nn.Parameter(torch.zeros(dim))
-            self.familiar = Familiar(config.channels // 2)
+            self.familiar = Familiar(half)
+            self.pace = Pace(dim * (self.front.tokens + config.found))
         self.backbone = LlamaModel(
             LlamaConfig(
                 vocab_size=len(words), hidden_size=dim, intermediate_size=config.mlp, num_hidden_layers=config.layers,
@@ -100,6 +109,9 @@ class DrivingModel(nn.Module):
         self.smear = Smear(dim)
         self.paths = Corrections(dim + len(NOW), config.hypotheses)
         self.danger = nn.Linear(dim, len(TTC_S))
+        # what is added to a decision's logarithm once all is learnt: lessons hold more turns and more braking than drives do
+        self.lean: Tensor
+        self.register_buffer("lean", torch.zeros(len(DECISIONS)))
         self.facts = nn.Linear(dim, len(FACTS))
         self.decide = Phrases(words, "<decide>", DECISIONS)
         self.why = Phrases(words, "<why>", [one or NO_REASON for one in REASONS])
@@ -107,7 +119,7 @@ class DrivingModel(nn.Module):
 
     def _layout(self) -> None:
         """The sentence behind the inputs, and what sees what in it; both are the same for every moment."""
-        inputs = self.ego.tokens + (self.front.tokens + SHOTS - 1 if self.config.sees else 0)
+        inputs = self.ego.tokens + (self.front.tokens + self.config.found + SHOTS - 1 if self.config.sees else 0)
         ids, segment = [self.words["<path>"]], [0] * (1 + WORDS + inputs + 1)
         self._path, self._places = len(segment) - 1, list[tuple[int, int]]()
         for k, one in enumerate([*self.decide.segments, *self.why.segments], 1):
@@ -126,9 +138,13 @@ class DrivingModel(nn.Module):
         ids = self.words.encode(self.words.familiar(text))[:WORDS]
         return torch.tensor([self.words[BOS], *ids, *[self.words[PAD]] * (WORDS - len(ids))])
 
-    def look(self, pictures: Tensor) -> tuple[Any, Tensor]:
-        """uint8 (b, HEIGHT, WIDTH, 3 SHOTS), newest first -> features and tokens (b, n, D)."""
-        return self.front(pictures)
+    def look(self, pictures: Tensor) -> tuple[Any, Tensor, Tensor]:
+        """uint8 (b, HEIGHT, WIDTH, 3 SHOTS), newest first -> features, tokens (b, n, D) and cells (b, rows, columns, SHOWN)."""
+        features, tokens = self.front(pictures)
+        cells = self.front.cells(features).permute(0, 2, 3, 1)
+        shown = self.cells(cells)
+        told = torch.cat([cells, shown, self.place.expand(len(cells), -1, -1, -1)], -1)
+        return features, torch.cat([tokens, self.found(told.flatten(1, 2))], 1), shown
 
     def forward(
         self, command: Tensor, series: Tensor, now: Tensor, speed: Tensor, yaw_rate: Tensor, path: Tensor,
@@ -139,13 +155,12 @@ class DrivingModel(nn.Module):
         b, table = len(command), self.backbone.embed_tokens
         parts, cells, used = [table(command), self.ego(series)], None, torch.zeros(b, dtype=torch.bool)
         if self.config.sees:
-            tokens = self.blind.expand(b, self.front.tokens, -1)
+            tokens = self.blind.expand(b, self.front.tokens + self.config.found, -1)
             if pictures is not None:
-                features, looked = self.look(pictures)
+                features, looked, cells = self.look(pictures)
                 used = self.familiar(features[0])  # all of them, while it is still being taught
                 used = used if seen is None else used & seen
                 tokens = torch.where(used[:, None, None], looked, tokens)
-                cells = self.cells(self.front.cells(features).permute(0, 2, 3, 1))
             old = torch.zeros(b, SHOTS - 1) if ages is None else ages * used[:, None]
             waves = old[..., None] * torch.logspace(-0.3, 1.5, 8)
             parts += [tokens, self.age(torch.cat([waves.sin(), waves.cos()], -1))]
@@ -167,8 +182,9 @@ class DrivingModel(nn.Module):
             # simulator's drives and is what holds on other people's (combination of forecasts: Bates & Granger 1969).
             blind = torch.cat([paths[:, :PRIORS], (paths[:, PRIORS:] + road[:, None]) / 2], 1)
             paths = torch.where(used[:, None, None, None], paths, blind)
+        decisions = self.decide.log_probabilities(asked[:n], table)
         return Said(
-            paths, log_p, self.decide.log_probabilities(asked[:n], table), self.why.log_probabilities(asked[n:], table),
+            paths, log_p, (decisions + self.lean).log_softmax(-1), self.why.log_probabilities(asked[n:], table),
             self.danger(asked[n][:, 0]).float(), self.facts(summary).float(), cells, road, used,
         )  # fmt: skip
 

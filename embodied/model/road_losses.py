@@ -14,9 +14,9 @@ from embodied.drive.paths import TIMES
 from embodied.model.corrections import PRIORS
 from embodied.model.driving import TTC_S, Said
 
-WEIGHTS = {"path": 1.0, "road": 6.0, "nearest": 0.3, "chosen": 0.5, "decision": 1.0, "hazard": 1.5, "reason": 0.3, "facts": 0.5,
+WEIGHTS = {"path": 1.0, "road": 6.0, "nearest": 0.3, "chosen": 0.5, "decision": 1.0, "hazard": 1.5, "reason": 0.3, "facts": 1.0,
            "cells": 1.0, "motion": 0.5}  # fmt: skip
-FACT_SCALES = (1.0, 0.2, 20.0, 3.0, 20.0, 5.0, 20.0, 3.0)
+FACT_SCALES = (1.0, 0.2, 20.0, 3.0, 10.0, 4.0, 10.0, 2.0)
 KIND_WEIGHTS = (0.3, 0.3, 1.0, 2.0, 4.0)  # field, asphalt, paint, car, person
 
 
@@ -56,7 +56,7 @@ def losses(said: Said, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _cells(said: Tensor, true: Tensor, seen: Tensor) -> dict[str, Tensor]:
-    """said (b, rows, columns, KINDS + 3): what every cell shows; of cars and people also how near and how fast."""
+    """said (b, rows, columns, SHOWN): what every cell shows; of cars and people also how near and how fast."""
     said, true = said[seen], true[seen]
     kind = true[..., 0].long()
     n = len(KINDS)
