@@ -124,12 +124,12 @@ board-weights: $(VENV)/.run
 
 # The recipe of embodied/weights/road and road-ego: the scripted driver's moments, with gentle and with hard pushes, a network that
 # sees, one that does not. REAL: drives with speed and pose to learn motion from as well, with commas between (Udacity's challenge-2
-# log was used; docs/driving.md). About an hour and a half on two idle cores (estimated).
+# log was used; docs/driving.md). Some two hours on two cores without 16-bit arithmetic, measured stage by stage.
 DRIVES ?= 900
 PUSHED ?= 300
 REAL ?=
 ROAD ?= steps=5000 batch=64
-EGO ?= steps=2500 batch=64
+EGO ?= steps=1600 batch=32
 ROADS := $(BIN)/torchrun --standalone --nproc_per_node $(PROCESSES) -m embodied train road moments=$(WORK)/road \
 	held=$(WORK)/road-held real=$(REAL)
 drive-weights: $(VENV)/.run

@@ -131,7 +131,8 @@ class Replay:
             raise UserError(
                 f"the drive {self.drive.name!r} has no moment where all its parts are recorded; copy it whole"
             )
-        self._first_s, self._due_s, self._began = first.t_s, first.t_s, time.monotonic()
+        self._first_s, self._due_s, self._began = first.t_s, first.t_s + HISTORY_S, time.monotonic()
+        self._early_s = first.t_s
         self._take(first)
         return self.observe()
 
@@ -143,9 +144,11 @@ class Replay:
         now = self._now
         if now.t_s >= self._due_s - 1e-6:
             self._due_s = max(self._due_s + 1 / RATE_HZ, now.t_s)
-            voices = {name: driver(self._obs) for name, driver in self.beside.items()}
-            if now.t_s >= self._first_s + HISTORY_S - 1e-6:
-                self._note(now, forecast.unpack(command.values), voices)
+            self._note(now, forecast.unpack(command.values))
+        elif now.t_s < self._first_s + HISTORY_S and now.t_s >= self._early_s - 1e-6:
+            self._early_s = max(self._early_s + 1 / RATE_HZ, now.t_s)
+            for driver in self.beside.values():
+                driver(self._obs)
         following = next(self._stream, None)
         if following is None:
             self._settle(everything=True)
@@ -169,10 +172,11 @@ class Replay:
         if self.pace > 0:
             time.sleep(max(0.0, (now.t_s - self._first_s) / self.pace - (time.monotonic() - self._began)))
 
-    def _note(self, now: Observation, said: Forecast, voices: dict[str, Forecast]) -> None:
+    def _note(self, now: Observation, said: Forecast) -> None:
         names = self.spec.states["ego"].names if "ego" in self.spec.states else ()
         ego = dict(zip(names, map(float, now.states["ego"][-1]), strict=True)) if names else {}
-        voices = {self.driver: replace(said, reason=self.reason()), **voices}
+        voices = {self.driver: replace(said, reason=self.reason())}
+        voices |= {name: driver(self._obs) for name, driver in self.beside.items()}
         pose = self._poses[-1][1:] if self._poses else np.zeros(3)
         moment = Moment(now.t_s, pose, ego.get("speed", 0.0), ego, voices)
         if "truth" in now.states:
