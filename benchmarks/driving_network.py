@@ -1,23 +1,23 @@
 """What the network that drives is worth: beside its ablations and the kinematic drivers, on the same moments.
 
     python benchmarks/driving_network.py drives=40 [folder=FOLDER] [weights=road] [ego=road-ego] [only=simulator|real|speed]
-        [lamps=false]
+        [lamps=0]
 
 simulator: drives of evaluation's seeds, each replayed as it is driven, pictures as the simulator draws them (no film in between).
-lamps=false takes the brake lights away, with which it was taught.
+lamps=0 takes the brake lights away, with which it was taught.
 real: the public sets below FOLDER (benchmarks/driving.py), against CTRA. speed: `sample` as it lies on disk, with the network
 alone.
 """
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from options import leave, options
 
 from embodied import registry
 from embodied.data import drives
@@ -36,9 +36,9 @@ SETS = ("kitti_odo00_first200_gray", "kitti_odo06_first51_gray", "comma2k19_exam
 BESIDE = ("network-blind", "network-ego", "relaxing", "ctra")
 
 
-def made(words: dict[str, str]) -> dict[str, Any]:
+def made(words: dict[str, Any]) -> dict[str, Any]:
     """The drivers by name, the network first."""
-    weights = {"network": words.get("weights", "road"), "network-ego": words.get("ego", "road-ego")}
+    weights = {"network": words["weights"], "network-ego": words["ego"]}
     weights["network-blind"] = weights["network"]
     return {
         name: registry.build("driver", name, **({"weights": weights[name]} if name in weights else {}))
@@ -91,7 +91,7 @@ def table(tally: Tally) -> None:
             print(f"| {stratum} | {driver} | {row['n']} | {' | '.join(pairs)} | {less[0]:+.1f} / {less[1]:+.1f} |")
 
 
-def simulator(count: int, drivers: dict[str, Any], lamps: bool = True) -> None:
+def simulator(count: int, drivers: dict[str, Any], lamps: bool) -> None:
     start = time.perf_counter()
     tally, signals, count = scored(held_out(count, lamps), drivers)
     print(f"\n## simulator: {count} drives from seed {FIRST_EVALUATION_SEED}, {time.perf_counter() - start:.0f} s\n")
@@ -144,16 +144,21 @@ def speed(drivers: dict[str, Any]) -> None:
         print(f"| {threads} | {name} | {max(found)[0]:.1f} | {min(one[1] for one in found):.1f} |", flush=True)
 
 
-def main() -> None:
-    words = dict(word.partition("=")[::2] for word in sys.argv[1:])
-    only, drivers = words.get("only", ""), made(words)
+def main(arguments: list[str]) -> int:
+    chosen = options(arguments, drives=40, folder="", weights="road", ego="road-ego", only="", lamps=1)
+    only, drivers = chosen["only"], made(chosen)
+    if only not in ("", "simulator", "real", "speed"):
+        raise UserError(f"only={only} is none of simulator, real, speed")
+    if only == "real" and not chosen["folder"]:
+        raise UserError("only=real needs folder=FOLDER, where the public sets lie")
     if only in ("", "simulator"):
-        simulator(int(words.get("drives", "40")), drivers, words.get("lamps") != "false")
-    if only in ("", "real") and words.get("folder"):
-        real(Path(words["folder"]), drivers)
+        simulator(chosen["drives"], drivers, bool(chosen["lamps"]))
+    if only in ("", "real") and chosen["folder"]:
+        real(Path(chosen["folder"]), drivers)
     if only in ("", "speed"):
         speed(drivers)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    leave(main)

@@ -179,7 +179,7 @@ class Training:
             self.validate()
         self.model = model = from_pretrained(str(self.out / "weights"))
         acquaint(model, self.lessons, self.settings.seed)
-        off = measure_pace(model, self.lessons, self.settings.seed)
+        off = teach_pace(model, self.lessons, self.settings.seed)
         if self.held:
             with torch.inference_mode():
                 added = lean(self._answer, self.held)
@@ -265,7 +265,7 @@ def acquaint(model: DrivingModel, lessons: RoadLessons, seed: int = 0, count: in
         model.familiar.measure(model.look(one)[0][0] for one in batches)
 
 
-def measure_pace(model: DrivingModel, lessons: RoadLessons, seed: int = 0, count: int = 8000) -> dict[str, float]:
+def teach_pace(model: DrivingModel, lessons: RoadLessons, seed: int = 0, count: int = 8000) -> dict[str, float]:
     """Teach the finished network to read the car's speed off its pictures (embodied.model.pace); how far off it is, m/s."""
     import torch
 
@@ -274,11 +274,8 @@ def measure_pace(model: DrivingModel, lessons: RoadLessons, seed: int = 0, count
     rng = np.random.default_rng([seed, 2])
     seen = [one for one in lessons.draw(rng, min(count, 4 * len(lessons.index))) if one.picture is not None]
     with torch.inference_mode():
-        parts = [
-            np.stack([one.picture for one in seen[k : k + 60] if one.picture is not None])
-            for k in range(0, len(seen), 60)
-        ]
-        tokens = torch.cat([model.look(torch.from_numpy(part))[1] for part in parts])
+        pictures = torch.from_numpy(np.stack([one.picture for one in seen])).split(60)  # type: ignore[misc]
+        tokens = torch.cat([model.look(part)[1] for part in pictures])
     speeds = torch.tensor([one.speed for one in seen])
     return {"own speed off by, m/s": round(model.pace.teach(tokens.clone(), speeds, seed=seed), 2)}
 

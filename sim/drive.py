@@ -227,8 +227,8 @@ class DriveBody:
             for person in self.traffic.people
         ]
         self._bodies += self._people
-        self._lamps = self._put(_lamps(), [], LAMP_RGBA) if self.traffic.lead and self.lamps else -1
-        self._bodies += [self._lamps] * (self._lamps >= 0)
+        self._lit = self._put(_lamps(), [], LAMP_RGBA) if self.traffic.lead and self.lamps else None
+        self._bodies += [] if self._lit is None else [self._lit]
 
     def _put(self, mesh: Mesh, hulls: list[Any], rgba: tuple[float, ...]) -> int:
         body = self.world.add(mesh, hulls, rgba)  # type: ignore[arg-type]
@@ -252,8 +252,8 @@ class DriveBody:
                 s, left, _ = self.traffic.parked[int(name.split()[1])]
                 here, pose = True, route.at(s, left)
             self._show(body, pose if here else None)
-            if name == "lead" and self._lamps >= 0:
-                self._show(self._lamps, pose if here and self.traffic.lead.braking else None)  # type: ignore[union-attr]
+            if name == "lead" and self._lit is not None:
+                self._show(self._lit, pose if here and self.traffic.lead.braking else None)  # type: ignore[union-attr]
             self._movers.append((name, body, here))
         for k, (person, body) in enumerate(zip(self.traffic.people, self._people, strict=True)):
             where = route.at(person.s, person.left)
@@ -292,8 +292,8 @@ class DriveBody:
         for name, body in self._cars.items():
             lead = self.traffic.lead if name == "lead" else None
             made[body] = ("car", lead.speed if lead else 0.0, 0.0)
-        if self._lamps >= 0:
-            made[self._lamps] = made[self._cars["lead"]]
+        if self._lit is not None:
+            made[self._lit] = made[self._cars["lead"]]
         for person, body in zip(self.traffic.people, self._people, strict=True):
             walks = person.walking and not person.over
             made[body] = ("person", 0.0, -person.side * person.pace if walks else 0.0)
@@ -329,8 +329,8 @@ def _saloon() -> Mesh:
 def _lamps() -> Mesh:
     """The brake lights: a pair at the bumper and one below the rear window."""
     wide = cars.WIDTH_M / 2 - 0.25
-    spots = ((0.44, 0.20, (-0.01, wide, 0.80)), (0.44, 0.20, (-0.01, -wide, 0.80)), (0.60, 0.10, (-0.01, 0.0, 0.95)))
-    return roads.joined([_moved(box_mesh((0.04, w, h)), (x - cars.REAR_M, y, z)) for w, h, (x, y, z) in spots])
+    spots = ((0.44, 0.20, wide, 0.80), (0.44, 0.20, -wide, 0.80), (0.60, 0.10, 0.0, 0.95))  # width, height, left, up
+    return roads.joined([_moved(box_mesh((0.04, w, h)), (-0.01 - cars.REAR_M, y, z)) for w, h, y, z in spots])
 
 
 def _walker() -> Mesh:

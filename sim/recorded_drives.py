@@ -71,7 +71,7 @@ def decided(ahead: np.ndarray, speed: float) -> str:
 def unrecorded(seed: int, late: float = 0.25, every: int = 2, lamps: bool = True) -> Drive:
     """The episode as a drive that was never written down: its pictures are the simulator's, not a film's."""
     frames = list(drive(seed, late, every=every, lamps=lamps))
-    spec = replace(_body(SIZE, True).spec, facts={"source": "sim", "steer": "road", "task": frames[0].task})
+    spec = replace(_body(SIZE, True, lamps).spec, facts={"source": "sim", "steer": "road", "task": frames[0].task})
     spec = replace(spec, action=replace(spec.action, rate_hz=RATE_HZ / every))
 
     def stream() -> Iterator[Observation]:

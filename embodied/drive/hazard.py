@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from embodied.drive.scores import BLOCK_S, resamples
+
 FPR = 0.1
-BLOCK_S = 10.0
 GAP_S = 5.0  # between moments, that no drive has
 Floats = NDArray[np.float64]
 
@@ -54,9 +55,9 @@ def interval(times: Floats, scores: Floats, labels: NDArray[np.bool_], draws: in
     rows = [np.flatnonzero(block == one) for one in np.unique(block)]
     if len(rows) < 2:
         return np.nan, np.nan
-    rng, found = np.random.default_rng(0), list[float]()
-    for _ in range(draws):
-        drawn = np.concatenate([rows[k] for k in rng.integers(len(rows), size=len(rows))])
+    found = list[float]()
+    for often in resamples(len(rows), draws):
+        drawn = np.concatenate([np.repeat(one, n) for one, n in zip(rows, often, strict=True)])
         found.append(average_precision(scores[drawn], labels[drawn]))
     if not np.isfinite(found).any():
         return np.nan, np.nan

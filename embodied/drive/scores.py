@@ -129,16 +129,18 @@ class Tally:
         return made
 
 
-def again_and_again(blocks: int, draws: int = DRAWS) -> NDArray[np.int64]:
+def resamples(blocks: int, draws: int = DRAWS) -> NDArray[np.int64]:
     """(draws, blocks): how often each block is drawn, always the same."""
     return np.random.default_rng(0).multinomial(blocks, np.full(blocks, 1 / blocks), draws)
 
 
 def _f1_interval(confusions: list[Counts]) -> tuple[float, float]:
-    """2.5 % and 97.5 % quantiles of the macro F1, of the confusions of the blocks."""
-    if len(confusions) < 2:
+    """2.5 % and 97.5 % quantiles of the macro F1, of the confusions of the blocks. NaN where a class lies in one block alone: a
+    draw without it would have the mean over other classes."""
+    holding = (np.stack(confusions).sum(2) > 0).sum(0)
+    if not holding.any() or holding[holding > 0].min() < 2:
         return np.nan, np.nan
-    drawn = np.tensordot(again_and_again(len(confusions)), np.stack(confusions), 1)
+    drawn = np.tensordot(resamples(len(confusions)), np.stack(confusions), 1)
     low, high = np.nanquantile([decisions.macro_f1(one) for one in drawn], [0.025, 0.975])
     return float(low), float(high)
 
@@ -154,7 +156,7 @@ def bootstrap(blocks: Iterable[_Sums], draws: int = DRAWS) -> tuple[Floats, Floa
         means = totals.sum(0) / counts.sum(0)
         if len(rows) < 2:
             return means, nothing, nothing
-        drawn = again_and_again(len(rows), draws)
+        drawn = resamples(len(rows), draws)
         again = (drawn @ totals) / (drawn @ counts)
         there = np.isfinite(again).any(0)
         low, high = nothing.copy(), nothing.copy()
