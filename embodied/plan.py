@@ -9,6 +9,10 @@
     push   <thing> to <thing>
     draw   picture
 
+and what a car decides at a moment (embodied.data.drives), with the words of a hazard where there is one:
+
+    keep | accelerate | brake | stop | turn left | turn right    [hazard <why>]
+
 A thing is `<colour> <shape>`. In a model's output every line ends in its grounded points, each a pair of location tokens
 `<xNNN><yNNN>` (as PaliGemma's, arXiv 2407.07726, section 3.2.5, but with x and y apart), NNN in 0..BINS-1 of the front
 picture's width and height. Left, right, behind and in front are as the front camera sees them.
@@ -28,10 +32,13 @@ SHAPES = ("block", "cylinder", "brick")  # can be picked up
 PLACES = ("bowl", "zone")  # stay where they are
 HELD = "in hand"  # where a listing says a held thing is
 SKILLS = ("reach", "pick", "put", "push", "draw")
+# Of a car. No part of SKILLS: those are the vocabulary and the decoding of the arm's weights (embodied/model), in this order.
+DECISIONS = ("keep", "accelerate", "brake", "stop", "turn left", "turn right")
 DRAW = "draw picture"  # the one step of an arm with a pen: the picture that it was given, on the sheet before it
 
 _THING = rf"((?:{'|'.join(COLOURS)}) (?:{'|'.join(SHAPES + PLACES)}))"
 _POINT = re.compile(r"<x(\d{3})>\s*<y(\d{3})>")
+_DECIDED = [re.sub(r"(left|right)", r"(\1)", words) for words in DECISIONS]
 _FORMS = (
     ("reach", re.compile(rf"reach {_THING}$"), 1),
     ("pick", re.compile(rf"pick {_THING}$"), 1),
@@ -40,6 +47,7 @@ _FORMS = (
     ("put", re.compile(rf"put {_THING} (between) {_THING} and {_THING}$"), 2),
     ("push", re.compile(rf"push {_THING} (to) {_THING}$"), 2),
     ("draw", re.compile(r"draw (picture)$"), 0),
+    *((words.split()[0], re.compile(rf"{words}(?: hazard (.+))?$"), 0) for words in _DECIDED),
 )
 
 
@@ -48,10 +56,16 @@ def step(text: str, points: Iterable[Point] = ()) -> Step:
     words = " ".join(text.split())
     for skill, form, _ in _FORMS:
         if found := form.match(words):
-            return Step(words, skill, found.groups(), tuple(points))
+            return Step(words, skill, tuple(filter(None, found.groups())), tuple(points))
     raise UserError(
-        f"step {text!r} is not in the grammar; write for example 'pick red block' or 'put red block on table'"
+        f"step {text!r} is not in the grammar; write for example 'pick red block', 'put red block on table' or, of a car, "
+        "'turn left'"
     )
+
+
+def decided(decision: str, why: str = "") -> Step:
+    """The Step of a car that decides so, `why` being the words of the hazard that it sees, if any."""
+    return step(f"{decision} hazard {why}" if why else decision)
 
 
 def points_needed(text: str) -> int:

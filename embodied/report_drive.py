@@ -11,6 +11,7 @@ import html
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -22,24 +23,28 @@ from embodied.drive import paths
 from embodied.drive.decisions import STRATA
 from embodied.drive.replay import Moment
 from embodied.drive.scores import ALL, HORIZONS_S, METRICS
+from embodied.plan import decided
 from embodied.report import STYLE, strict
 
 TIMELINE = "timeline.csv"
 COLOURS = {"cv": "#9aa0ab", "ctrv": "#7d8fb8", "ctra": "#4a6fa5", "bicycle": "#8fae8b", "relaxing": "#c9a227",
            "network": "#d9822b", "network-blind": "#b36a8c", "network-ego": "#7a5ca8"}  # fmt: skip
-SAID = ("decision", "hazard", "ttc", "reason", "speed@1", "curvature", "fde@3")
+SAID = ("plan", "hazard", "ttc", "speed@1", "curvature", "fde@3")
 SOON = round(paths.RATE_HZ) - 1  # the point of a path that is a second away
 DRAWN = 2000  # points of a curve; more are thinned out
 
 
 class Timeline:
     """timeline.csv: a line a moment. Columns: drive, t_s, speed, accel, steer, curvature, hazard_true, ttc_true, decision_true,
-    stratum, and of each driver decision, hazard, ttc and reason, the speed that it says for a second from now, the curvature of
-    that second, and the error at 3 s."""
+    stratum, and of each driver its plan (decision and reason, a step of embodied.plan), hazard and ttc, the speed that it says for
+    a second from now, the curvature of that second, and the error at 3 s.
+
+    plans: driver -> step -> how many moments."""
 
     def __init__(self, path: Path, drivers: Sequence[str]) -> None:
         self._file = path.open("w", encoding="utf-8", newline="")
         self._drivers, self._writer = list(drivers), csv.writer(self._file)
+        self.plans = {name: Counter[str]() for name in drivers}
         each = [f"{name}.{part}" for name in drivers for part in SAID]
         fixed = "drive t_s speed accel steer curvature hazard_true ttc_true decision_true stratum".split()
         self._writer.writerow([*fixed, *each])
@@ -54,14 +59,9 @@ class Timeline:
             error = moment.errors.get(name)
             said = moment.said[name]
             soon = paths.speeds(said.path, moment.speed)[SOON]
-            row += [
-                said.decision,
-                show(said.hazard),
-                show(said.ttc_s),
-                said.reason,
-                show(soon),
-                show(paths.curvature(said.path)),
-            ]
+            step = decided(said.decision, said.reason).text
+            self.plans[name][step] += 1
+            row += [step, show(said.hazard), show(said.ttc_s), show(soon), show(paths.curvature(said.path))]
             row.append("" if error is None else show(error[METRICS.index("fde@3")]))
         self._writer.writerow(row)
 
@@ -133,6 +133,15 @@ HAZARD_HEAD = ("driver", "hazards", "hazard AP", "false alarms / h", "mean time 
                "onsets missed")  # fmt: skip
 
 
+PLAN_HEAD = ("step", "moments")
+
+
+def _plans(report: Mapping[str, Any]) -> list[list[str]]:
+    """What the policy said, most often first."""
+    said = report["plans"][report["about"]["policy"]]
+    return [[step, str(n)] for step, n in sorted(said.items(), key=lambda one: (-one[1], one[0]))]
+
+
 def _lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(head)} |", "|" + " --- |" * len(head), *(f"| {' | '.join(row)} |" for row in rows)]
 
@@ -143,6 +152,7 @@ def markdown(report: Mapping[str, Any]) -> str:
         lines += [f"## {stratum}", "", *_lines(HEAD, rows), ""]
     if report["drivers"]:
         lines += ["## decisions and hazards", "", *_lines(HAZARD_HEAD, _hazards(report)), ""]
+    lines += [f"## what {report['about']['policy']} said", "", *_lines(PLAN_HEAD, _plans(report)), ""]
     return "\n".join(lines)
 
 
@@ -249,6 +259,7 @@ def page(report: Mapping[str, Any], folder: Path) -> str:
     films = "".join(f"<video controls src='{html.escape(name)}'></video>" for name in report["films"])
     parts = "".join(f"<h2>{html.escape(stratum)}</h2>{table(HEAD, rows)}" for stratum, rows in tables(report))
     warnings = f"<h2>decisions and hazards</h2>{table(HAZARD_HEAD, _hazards(report))}" if report["drivers"] else ""
+    warnings += f"<h2>what {html.escape(report['about']['policy'])} said</h2>{table(PLAN_HEAD, _plans(report))}"
     about = "".join(f"<li>{html.escape(line)}</li>" for line in _about(report))
     title = html.escape(f"Replay: {report['about']['drives']}")
     plain = STYLE.replace("tr:last-child{font-weight:600}", "").replace("64rem", "76rem")

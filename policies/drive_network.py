@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from embodied.registry import register
 from embodied.spec import BodySpec
 from embodied.types import Image, Observation
 from policies.drivers import NOMINAL_MPS, measured
+from policies.route_words import unread
 
 if TYPE_CHECKING:
     from embodied.model.driving import DrivingModel, Said
@@ -38,15 +40,21 @@ class _Shot:
 class Network:
     """embodied.drive.forecast.Driver. looks: False takes the picture away.  follows: False tells it the speed of now and nothing
     of how the car has moved: who drives by its own past goes on as before (de Haan et al. 2019, arXiv 1905.11979).
-    unseeing: weights of a network that was taught without pictures and answers where there is none, or a strange one."""
+    unseeing: weights of a network that was taught without pictures and answers where there is none, or a strange one.
+    graph: whether it is asked as one graph (embodied.model.traced)."""
 
-    def __init__(self, weights: str, looks: bool = True, follows: bool = True, unseeing: str = "") -> None:
+    def __init__(
+        self, weights: str, looks: bool = True, follows: bool = True, unseeing: str = "", graph: bool = True
+    ) -> None:
         import torch
 
         from embodied.model import driving
         from embodied.model.driving_weights import shared
+        from embodied.model.traced import traced
 
+        torch.set_num_threads(1)  # its operations are too small to be shared: on a busy machine one waits for the other
         self._torch, self._driving = torch, driving
+        self._asked: Callable[[Any], Any] = traced if graph else lambda model: model
         self._model = shared(weights)
         self._blind = shared(unseeing) if unseeing else self._model
         self._looks, self._follows = looks and self._model.config.sees, follows
@@ -63,7 +71,8 @@ class Network:
         self._paces: deque[float] = deque(maxlen=PACES)
 
     def say(self, command: str) -> None:
-        """The route command from here on; "" drives on."""
+        """The route command from here on; "" drives on. unread: words of it that mean nothing to the network."""
+        self.unread = unread(command, self._model.words, self._driving.WORDS)
         self._commands = {id(m): m.command(command or "drive on")[None] for m in (self._model, self._blind)}
 
     def __call__(self, obs: Observation) -> Forecast:
@@ -115,7 +124,7 @@ class Network:
         rows = {name: tensor(getattr(sensed, name)[None]) for name in ("series", "now", "speed", "yaw_rate", "path")}
         seen = {} if pictures is None else {"pictures": tensor(pictures), "ages": tensor(ages)}
         with self._torch.inference_mode():
-            return model(self._commands[id(model)], **rows, **seen)
+            return self._asked(model)(command=self._commands[id(model)], **rows, **seen)
 
 
 def _forecast(said: Said) -> Forecast:

@@ -43,7 +43,7 @@ from ros_nodes.process import LATCHED, NEWEST, WHOLE, live, parameter, ros_s
 PARAMETERS: dict[str, tuple[Any, str]] = {
     "drive": ("sample", "file or folder of the recording; sample: the one that ships"),
     "source": ("", "which reader; empty: the first that knows the layout"),
-    "topics": ("", "of a bag: image=/camera odom=/odom imu=/imu; empty: the first of the right type"),
+    "topics": ("", "of a bag: image=/camera odom=/odom imu=/imu twist=/vel fix=/gps; empty: the one of the right type"),
     "only": ("", "of several drives, the first whose name holds this"),
     "driver": ("relaxing", "who drives along: a name of the group driver; empty: nobody"),
     "rate": (1.0, "recorded seconds a second"),

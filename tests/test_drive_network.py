@@ -57,6 +57,27 @@ def recorded(tmp_path_factory) -> RoadLessons:
     return RoadLessons(folder)
 
 
+def test_one_graph_says_what_the_network_says() -> None:
+    """At every moment, after another command, and of a picture that is noise or missing."""
+    (drive_,) = drives.read(sample())
+    graph, network = (Network("road", unseeing="road-ego", graph=g) for g in (True, False))
+    body, rng = Replay(drive_), np.random.default_rng(0)
+    obs = body.reset()
+    for one in (graph, network):
+        one.begin(body.spec)
+    for k in range(60):
+        if k == 30:
+            graph.say("turn left at the junction"), network.say("turn left at the junction")
+        if k > 40:
+            noise = rng.integers(0, 256, obs.images["front"].shape, np.uint8)
+            obs = replace(obs, images={"front": noise} if k < 50 else {})
+        ours, theirs = (forecast.pack(one(obs)) for one in (graph, network))
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+        body.apply(Command(obs.t_s, forecast.pack(forecast.Forecast(np.zeros((60, 2))))))
+        obs = body.observe()
+    assert graph.strange == network.strange == 9
+
+
 # --- paths
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import time
 import tracemalloc
+from collections import Counter
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from embodied import registry
+from embodied import plan, registry
 from embodied.cli import main
 from embodied.cli.replay import sample
 from embodied.data import drives
 from embodied.data.drives import Drive, body_spec, observation
+from embodied.drive.forecast import Forecast, pack
 from embodied.drive.paths import TIMES
 from embodied.drive.replay import Moment, Replay
 from embodied.drive.scores import ALL
@@ -68,6 +72,65 @@ def test_a_circle_is_predicted_exactly_by_a_constant_turn() -> None:
     assert body.tally.summary("cv", "turning")["fde@3"]["mean"] == pytest.approx(chord, abs=1e-3)
 
 
+def speed_only(seconds: float, accel: float, speed: float = 2.0) -> Drive:
+    """A car that gains speed, and nobody knows where."""
+
+    def stream() -> Iterator[Observation]:
+        for k in range(round(seconds * 10) + 1):
+            yield observation(k / 10, None, ego=(speed + accel * k / 10,))
+
+    return Drive("way", body_spec("test", 10.0, ("speed",), pose=False), stream)
+
+
+def test_a_speed_alone_is_scored_along_its_track() -> None:
+    body, kept = run(speed_only(12, 1.0), "cv", beside={"ctra": registry.build("driver", "ctra")})
+    assert body.moments == 12 * 10 + 1 - 15 - 30 == sum(bool(m.errors) for m in kept)
+    row = body.tally.summary("cv", ALL)
+    for h in (1, 3, 5):
+        assert row[f"fde@{h}"]["mean"] == row[f"along@{h}"]["mean"] == pytest.approx(h * h / 2, abs=1e-3)
+    assert row["accel_sign_f1"] == 0.0 and row["decision_f1"] == 0.0 and row["speed_mae"]["mean"] > 1.0
+    assert all(np.isnan(row[name]["mean"]) and row[name]["n"] == 0 for name in ("across@3", "curvature_mae"))
+    right = body.tally.summary("ctra", ALL)
+    assert (
+        right["fde@5"]["mean"] == pytest.approx(0.0, abs=1e-3) and right["decision_f1"] == right["accel_sign_f1"] == 1
+    )
+    assert {m.decision for m in kept if m.errors} == {"accelerate"} and not any(len(m.future) for m in kept)
+
+
+def test_a_turn_nobody_can_check_counts_as_what_its_speed_does() -> None:
+    """A path round a bend, as long as the way that was driven: no error along it, and its decision is to keep."""
+    turn, ahead = 6.0 / 20.0 * TIMES, []
+    for backwards in (1.0, -1.0):
+        body = Replay(speed_only(8, 0.0, 6.0 * backwards), driver="told", scored=(kept := list[Moment]()).append)
+        obs = body.reset()
+        bend = backwards * 20.0 * np.column_stack([np.sin(turn), 1 - np.cos(turn)])
+        while not body.ended:
+            body.apply(Command(obs.t_s, pack(Forecast(bend, "turn left"))))
+            obs = body.observe()
+        row = body.tally.summary("told", ALL)
+        assert row["fde@3"]["mean"] < 0.05 and row["decision_f1"] == 1.0 and "turning" not in {m.stratum for m in kept}
+        assert body.signals.onsets("told")["onsets"] == 0 and kept[0].said["told"].decision == "turn left"
+        ahead.append(row["lateral_cost"]["mean"])
+    assert ahead[0] == pytest.approx((6.0**2 / 20.0) ** 2, rel=0.05)  # of the path as it was said
+
+
+def test_the_command_says_what_is_not_scored_and_not_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "\n".join(f"{k / 10},{30 + k}" for k in range(90))
+    (tmp_path / "log.csv").write_text(f"t_s,speed_kmh\n{rows}\n")
+    said = ["policy=ctra", "task=fly to the moon", f"out={tmp_path / 'out'}"]
+    assert main(["replay", str(tmp_path / "log.csv"), *said]) == 0
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    (note,) = [one for one in report["notes"] if one.startswith("NO PLACE")]
+    assert "not across, curvature and turns" in note and report["about"]["moments"] == 45
+    told = report["drivers"]["ctra"]["strata"]["all"]
+    assert told["fde@3"]["mean"] < 0.05 and told["across@3"]["mean"] is None
+    (line,) = [one for one in (tmp_path / "out/report.md").read_text().splitlines() if "| ctra | 45 |" in one][:1]
+    assert f"| {told['along@3']['mean']:.2f} / - |" in line
+    (note,) = [one for one in report["notes"] if one.startswith("task=")]
+    assert note.startswith("task='fly to the moon': the networks do not know fly, moon; they were taught")
+    assert f"- {note}" in capsys.readouterr().out
+
+
 def test_what_a_driver_sees_does_not_depend_on_the_future() -> None:
     """The same beginning, another end: the same observations and forecasts up to the fork. And no pose, no labels."""
 
@@ -96,8 +159,6 @@ def test_apply_scores_the_command_it_was_given() -> None:
     body = Replay(circling(12), driver="told", scored=(kept := list[Moment]()).append)
     obs = body.reset()
     path = np.column_stack([6.0 * TIMES, np.full(60, 2.0)])
-    from embodied.drive.forecast import Forecast, pack
-
     while not body.ended:
         body.apply(Command(obs.t_s, pack(Forecast(path, "brake", 0.25, 4.0))))
         obs = body.observe()
@@ -202,18 +263,24 @@ def test_sample_is_small_and_complete() -> None:
 
 
 def test_the_command_writes_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("rerun", reason="the rerun viewer's library is not installed")
-    assert main(["replay", "sample", f"out={tmp_path}", "rrd=true"]) == 0
+    viewer = find_spec("rerun") is not None  # whose library is an extra
+    assert main(["replay", "sample", f"out={tmp_path}", f"rrd={viewer}"]) == 0
     assert {p.name for p in tmp_path.iterdir()} == {
-        "report.json", "report.md", "report.html", "timeline.csv", "replay.mp4", "replay.rrd"}  # fmt: skip
+        "report.json", "report.md", "report.html", "timeline.csv", "replay.mp4", *(["replay.rrd"] if viewer else [])}  # fmt: skip
     report = json.loads((tmp_path / "report.json").read_text())
     assert set(report["drivers"]) == {*BASELINES, *LEARNED}
     counts = {row["strata"]["all"]["n"] for row in report["drivers"].values()}
     assert len(counts) == 1 and report["about"]["policy"] == "network"
     page = (tmp_path / "report.html").read_text()
     assert page.count("data:image/png;base64") == 2 and "http" not in page
-    assert len((tmp_path / "timeline.csv").read_text().splitlines()) == report["about"]["moments"] + 1 + 30
-    assert "| relaxing |" in capsys.readouterr().out
+    with (tmp_path / "timeline.csv").open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert len(rows) == report["about"]["moments"] + 30
+    said = Counter(row["network.plan"] for row in rows)
+    assert report["plans"]["network"] == said and all(plan.step(one).text == one for one in said)
+    assert any(one.startswith("brake hazard ") for one in said) and said["keep"] > 20
+    shown = capsys.readouterr().out
+    assert "| relaxing |" in shown and f"| keep | {said['keep']} |" in shown
 
 
 # --- real samples

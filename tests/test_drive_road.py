@@ -16,10 +16,15 @@ from embodied.control.loop import run
 from embodied.control.safety import Safety
 from embodied.drive.forecast import Forecast
 from embodied.drive.paths import MIDDLES, TIMES, unroll
+from embodied.model.driving import WORDS
+from embodied.model.driving_weights import shared
+from embodied.plan import COLOURS
 from embodied.types import Command
 from policies.drive_expert import WHEELBASE_M, pursue
 from policies.lane import LaneKeeper
 from policies.road import aim, pedals
+from policies.route_words import unread
+from sim.drive import TELLINGS
 
 
 def going(speed: float, accel: float = 0.0, turn: float = 0.0) -> np.ndarray:
@@ -31,6 +36,26 @@ def test_pursuit_drives_the_circle_through_the_point(radius: float, left: bool) 
     turn = (1 if left else -1) / radius
     way = going(8.0, 0.0, 8.0 * turn)
     assert pursue(aim(way, 5.0)) == pytest.approx(math.atan(WHEELBASE_M * turn), rel=0.03)
+
+
+@pytest.mark.parametrize("weights", ["road", "road-ego"])
+def test_a_command_is_read_as_far_as_it_was_taught(weights: str) -> None:
+    words = shared(weights).words
+    for telling in (one for tellings in TELLINGS.values() for one in tellings):
+        for colour in COLOURS:
+            assert unread(telling.format(colour=colour), words, WORDS) == ()
+    for command, strange in {
+        "Fly to the moon": ("fly", "moon"),
+        "turn left, then pick the pedestrian up": (
+            "then",
+            "pick",
+            "pedestrian",
+        ),  # words of the arm, and of its own answers
+        "links abbiegen, dann 左转": ("links", "abbiegen", "dann", "左转"),
+        f"{'drive on ' * 6}until the end": ("until", "the", "end"),  # the places are over
+        "": (),
+    }.items():
+        assert unread(command, words, WORDS) == strange
 
 
 @given(st.floats(0.0, 14.0), st.floats(-3.0, 2.0))

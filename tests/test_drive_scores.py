@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embodied.data.drives import DECISIONS
+from embodied import plan
+from embodied.data.drives import DECISIONS, REASONS
 from embodied.drive import decisions, forecast, hazard, kinematics, paths
 from embodied.drive.forecast import Forecast
 from embodied.drive.scores import HORIZONS_S, METRICS, Tally, errors
 from embodied.drive.state import Motion, motion, slope, trend
+from embodied.errors import UserError
+from embodied.model.tokens import GRAMMAR_WORDS
 from embodied.spec import Channels
 from embodied.types import Observation
 
@@ -249,6 +252,8 @@ def test_a_tally_is_the_mean_over_moments_whatever_the_blocks() -> None:
     single = Tally()
     single.add("a", "one", 0.0, said, truth, 8.0)
     assert np.isnan(single.summary("a", "all")["ade@3"]["low"])  # one block says nothing about spread
+    nothing = single.summary("a", "standing")  # a drive need not have moments of every kind
+    assert nothing["n"] == 0 and np.isnan(nothing["decision_f1"]) and np.isnan(nothing["decision_f1_low"])
 
 
 # --- forecasts as commands
@@ -261,6 +266,39 @@ def test_a_forecast_survives_being_a_command(decision: str, danger: float, ttc: 
     assert np.allclose(back.path, said.path, atol=1e-4) and back.decision == decision
     assert (back.hazard, back.ttc_s) == pytest.approx((danger, ttc), abs=1e-6)
     assert replace(back, path=said.path).others == ()
+
+
+# --- decisions as steps of the plan grammar
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(DECISIONS), st.sampled_from(REASONS) | st.from_regex(r"[a-z]+( [a-z]+)*", fullmatch=True)
+        )
+    )
+)
+def test_a_cars_plan_is_printed_and_parsed(said: list[tuple[str, str]]) -> None:
+    steps = tuple(plan.decided(*one) for one in said)
+    assert plan.read(plan.write(steps)).steps == steps
+    for (decision, why), one in zip(said, steps, strict=True):
+        skill, *way = decision.split()
+        assert (one.skill, one.args, one.points) == (skill, (*way, *filter(None, [why])), ())
+        assert plan.points_needed(one.text) == 0
+
+
+@pytest.mark.parametrize(
+    "line", ["turn", "turn around", "brake hazard", "keep left", "hazard lead car brakes", "stop red block"]
+)
+def test_what_is_no_decision_is_no_step(line: str) -> None:
+    with pytest.raises(UserError, match="is not in the grammar"):
+        plan.step(line)
+
+
+def test_a_cars_steps_are_no_words_of_the_arms_decoding() -> None:
+    """Shipped weights have these words in this order."""
+    assert plan.SKILLS == ("reach", "pick", "put", "push", "draw") == GRAMMAR_WORDS[:5]
+    assert not {word for one in DECISIONS for word in one.split()} & set(GRAMMAR_WORDS) - {"left", "right"}
 
 
 # --- the filter

@@ -50,8 +50,10 @@ class Settings:
     out: str = key("", "folder for the results; empty: runs/replay-<date and time>")
     source: str = key("", "which reader: comma2k19, kitti-raw, kitti-oxts, kitti-frames, udacity, donkeycar, frames, video, "
                       "rosbag, lerobot; empty: the first that knows the layout")  # fmt: skip
-    columns: str = key("", "of a CSV: 't_s=stamp[ms], speed=v[km/h], steer=wheel[deg]'; empty: found by name")
-    topics: str = key("", "of a bag: 'image=/camera odom=/odom imu=/imu'; empty: the first of the right type")
+    columns: str = key("", "of a CSV: 't_s=stamp[ms], speed=v[km/h], steer=wheel[deg]'; empty: found by name; of a bag's plain "
+                       "numbers: 'speed=/car/speed[km/h]'")  # fmt: skip
+    topics: str = key("", "of a bag: 'image=/camera odom=/odom imu=/imu twist=/vel fix=/gps', 'fix=' for none; empty: the one of "
+                      "the right type")  # fmt: skip
     camera: str = key("", "where the recording does not say: 'f=910 height=1.2 pitch=2' (pixels, metres, degrees down)")
     max_gap_s: float = key(0.5, "longest stretch between two rows that is interpolated, s")
     rate_hz: float = key(20.0, "frames a second where the recording has no usable times (donkeycar, frames)")
@@ -175,7 +177,8 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
                 name = "replay.mp4" if len(found) == 1 else f"replay-{k}.mp4"
                 film = VideoWriter(out / name, film_drive.FPS, film_drive.WIDTH + film_drive.PANEL, film_drive.HEIGHT)
                 films.append(name)
-            note = "" if drive.has_speed else "no telemetry: path at a predicted or assumed speed"
+            note = "" if drive.has_pose else "no place: scored along the track alone"
+            note = note if drive.has_speed else "no telemetry: path at a predicted or assumed speed"
 
             def scored(moment: Moment, drive: Any = drive, film: Any = film, note: str = note) -> None:
                 timeline.add(drive.name, moment)
@@ -205,11 +208,17 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
                 notes.append(
                     f"{strange} of {shown} pictures are unlike those that {settings.policy} was taught with and were not used"
                 )
+            drove = (timed.driver, *body.beside.values())
+            if unread := dict.fromkeys(word for driver in drove for word in getattr(driver, "unread", ())):
+                notes.append(
+                    f"task={drive.spec.facts['task']!r}: the networks do not know {', '.join(unread)}; they were taught commands "
+                    "such as 'turn left at the junction', up to 12 words long"
+                )
             bar.update(task, advance=1)
         if rerun is not None:
             rerun.close()
     report = _report(settings, found, tally, signals, timed.ms, seconds, time.perf_counter() - began)
-    report |= {"notes": list(dict.fromkeys(notes)), "films": films}
+    report |= {"notes": list(dict.fromkeys(notes)), "films": films, "plans": timeline.plans}
     report_drive.write(out, report)
     print(report_drive.markdown(report))
     print(f"see {out}/report.html")
@@ -236,7 +245,10 @@ def _notes(drive: drives.Drive, body: Replay) -> list[str]:
             "NO TELEMETRY: nothing is scored; paths are at a speed that a network reads off pictures it knows, else at 10 m/s"
         )
     elif not drive.has_pose:
-        told.append("no pose: nothing is scored")
+        told.append(
+            "NO PLACE: the recording tells how fast the car was and not where; scored are the way along its track, speed, "
+            "acceleration, and keep, accelerate, brake or stop, but not across, curvature and turns"
+        )
     for name in ("pose", "speed", "camera", "time"):
         if "assumed" in facts.get(name, "") or (name in ("pose", "speed") and name in facts):
             told.append(f"{name}: {facts[name]}")

@@ -102,6 +102,20 @@ def find(headers: list[str], where: str, given: str = "") -> dict[str, Column]:
         quantity, unit = _guess(header)
         if quantity and quantity not in wanted:
             wanted[quantity] = (header, unit)
+    made = _columns(wanted, headers, where)
+    if "t_s" not in made:
+        raise UserError(
+            f"{where} has no column for the time; say columns='t_s=<column>[s]', it has {', '.join(headers)}"
+        )
+    return made
+
+
+def mapped(given: str, headers: list[str], where: str) -> dict[str, Column]:
+    """What a column map says and nothing else; no quantity, and no time, is looked for. UserError as in `find`."""
+    return _columns(parse_map(given), headers, where)
+
+
+def _columns(wanted: Mapping[str, tuple[str, str]], headers: list[str], where: str) -> dict[str, Column]:
     made: dict[str, Column] = {}
     for quantity, (header, unit) in wanted.items():
         _needed(header, headers, where, f" for {quantity}")
@@ -111,16 +125,12 @@ def find(headers: list[str], where: str, given: str = "") -> dict[str, Column]:
             hint = " or ".join(f"columns='{quantity}={header}[{u}]'" for u in units[:2])
             raise UserError(f"{where} gives {header!r} without a unit; say {hint}")
         made[quantity] = Column(header, _unit(quantity, unit, where))
-    if "t_s" not in made:
-        raise UserError(
-            f"{where} has no column for the time; say columns='t_s=<column>[s]', it has {', '.join(headers)}"
-        )
     return made
 
 
 def _needed(header: str, headers: list[str], where: str, why: str = "") -> None:
     if header not in headers:
-        raise UserError(f"{where} has no column {header!r}{why}; it has {', '.join(headers)}")
+        raise UserError(f"{where} has no column {header!r}{why}; it has {', '.join(headers) or 'none'}")
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 States of an observation, one row each, and only what the recording has:
 - `ego`: what the car itself measures (speed, accel, yaw_rate, steer, throttle, brake; see EGO);
-- `pose`: x y yaw in the drive's own frame, x east, y north, yaw 0 = east, anticlockwise. Scores need it, policies do not get it.
+- `pose`: x y yaw in the drive's own frame, x east, y north, yaw 0 = east, anticlockwise. Scores need it
+  (without it they are along the track alone), policies do not get it.
 - `truth`: labels of a simulated drive (see TRUTH). For scoring alone; the replay body keeps it from policies.
 """
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from embodied import registry
 from embodied.errors import UserError
+from embodied.plan import DECISIONS
 from embodied.spec import BodySpec, CameraSpec, Channels
 from embodied.types import Image, Observation
 
@@ -42,7 +44,6 @@ MISTAKEN = {"speed": "km/h", "yaw_rate": "deg/s", "steer": "deg", "throttle": "%
 POSE = Channels(("x", "y", "yaw"), ("m", "m", "rad"), (-1e6, -1e6, -1e3), (1e6, 1e6, 1e3), 10.0)
 # decision: index in DECISIONS. hazard: 1 when a collision within HAZARD_S s follows if nobody acts. ttc: s, TTC_MAX_S for
 # none. reason: index in REASONS.
-DECISIONS = ("keep", "accelerate", "brake", "stop", "turn left", "turn right")
 HAZARD_S, TTC_MAX_S = 3.0, 10.0
 REASONS = ("", "lead car brakes", "pedestrian enters the lane from the left", "pedestrian enters the lane from the right",
            "standing car in the lane")  # fmt: skip
@@ -125,8 +126,9 @@ def observation(t_s: float, images: Mapping[str, Any] | None = None, **states: A
 class Reading:
     """What readers may be told. Every reader takes what concerns it.
 
-    columns: a column map (embodied.data.columns).  max_gap_s: see embodied.data.align.  rate_hz: frames per second where
-    the recording does not say.  topics: of a bag, `image=/camera/image ego=/odom ...`; empty: the first of the right type.
+    columns: a column map (embodied.data.columns), of a table or of a bag's plain numbers.  max_gap_s: see embodied.data.align.
+    rate_hz: frames per second where the recording does not say.  topics: of a bag, `image=/camera/image odom=/odom ...`; empty:
+    the one of the right type.
     camera: focal length in pixels and height in metres, `f=910 height=1.2`, where the recording does not say."""
 
     columns: str = ""

@@ -70,13 +70,21 @@ def join(paths: Sequence[Path], out: Path, fps: int) -> None:
                     target.mux(packet)
 
 
+def _rgb() -> Callable[[Any], Any]:
+    """frame -> uint8 H W 3. One converter for all frames: PyAV else makes one for each, which takes longer than converting."""
+    from av.video.reformatter import VideoReformatter
+
+    converter = VideoReformatter()
+    return lambda frame: converter.reformat(frame, format="rgb24").to_ndarray()
+
+
 def decode(path: Path, start_s: float, count: int, fps: float) -> NDArray[np.uint8]:
     """`count` frames from the one due at start_s on, uint8 (count, H, W, 3). UserError when some are missing."""
     import av
     from av.error import FFmpegError
 
     first = round(start_s * fps)
-    frames: list[NDArray[np.uint8]] = []
+    frames, rgb = list[NDArray[np.uint8]](), _rgb()
     try:
         with av.open(str(path)) as source:
             stream: Any = source.streams.video[0]
@@ -84,7 +92,7 @@ def decode(path: Path, start_s: float, count: int, fps: float) -> NDArray[np.uin
             source.seek(int(start_s / stream.time_base), stream=stream, backward=True)
             for frame in source.decode(stream):
                 if round(float(frame.time or 0.0) * fps) >= first and len(frames) < count:
-                    frames.append(frame.to_ndarray(format="rgb24"))
+                    frames.append(rgb(frame))
                 if len(frames) == count:
                     break
     except (OSError, FFmpegError, IndexError) as error:
@@ -111,8 +119,7 @@ def decode_picture(data: bytes) -> NDArray[np.uint8]:
     import av
 
     with av.open(io.BytesIO(data), "r") as source:
-        frame: Any = next(source.decode(video=0))
-        return frame.to_ndarray(format="rgb24")
+        return _rgb()(next(source.decode(video=0)))
 
 
 def moments(path: Path) -> Iterator[tuple[float, Callable[[], NDArray[np.uint8]]]]:
@@ -122,7 +129,7 @@ def moments(path: Path) -> Iterator[tuple[float, Callable[[], NDArray[np.uint8]]
     import av
     from av.error import FFmpegError
 
-    count, promised = 0, 0
+    count, promised, rgb = 0, 0, _rgb()
     try:
         with av.open(str(path)) as source:
             if not source.streams.video:
@@ -132,9 +139,8 @@ def moments(path: Path) -> Iterator[tuple[float, Callable[[], NDArray[np.uint8]]
             promised = int(stream.frames)
             rate = float(stream.average_rate or 20)
             for frame in source.decode(stream):
-                shown: Any = frame
                 at_s = count / rate if frame.time is None else float(frame.time)
-                yield at_s, lambda shown=shown: shown.to_ndarray(format="rgb24")
+                yield at_s, lambda frame=frame: rgb(frame)
                 count += 1
     except (OSError, FFmpegError, IndexError) as error:
         raise UserError(f"{path} breaks off after {count} frames ({error}); copy it whole or cut it there") from None

@@ -11,10 +11,13 @@ The decision is `stop` (v ends below 0.5 m/s), `turn left`, `turn right` (as abo
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from embodied.data.drives import DECISIONS
+from embodied.drive.forecast import Forecast
 from embodied.drive.paths import RATE_HZ, Floats
 
 STRATA = ("straight", "turning", "braking", "standing")
@@ -49,12 +52,22 @@ def stratum(truth: Floats, now_mps: float) -> str:
 def decision(path: Floats, now_mps: float) -> str:
     """One of DECISIONS, of a recorded future (n, 3) or a predicted path (n, 2)."""
     _, speed, turn = _ends(path, now_mps)
+    if abs(speed) >= STAND_MPS and abs(turn) >= TURN_RAD:
+        return "turn left" if turn > 0 else "turn right"
+    return _pace(speed, now_mps)
+
+
+def _pace(speed: float, now_mps: float) -> str:
+    gain = abs(speed) - abs(now_mps)
     if abs(speed) < STAND_MPS:
         return "stop"
-    if abs(turn) >= TURN_RAD:
-        return "turn left" if turn > 0 else "turn right"
-    gain = abs(speed) - abs(now_mps)
     return "brake" if gain <= -CHANGE_MPS else "accelerate" if gain >= CHANGE_MPS else "keep"
+
+
+def along_track(said: Forecast, now_mps: float) -> Forecast:
+    """The same, a turn's decision being what its speed does: for drives of which nobody knows where they turned."""
+    pace = _pace(_ends(said.path, now_mps)[1], now_mps)
+    return replace(said, decision=pace) if said.decision.startswith("turn") else said
 
 
 def sign(path: Floats, now_mps: float) -> int:

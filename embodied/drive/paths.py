@@ -50,6 +50,12 @@ def split_error(path: Floats, truth: Floats) -> tuple[Floats, Floats]:
     return gap[:, 0] * c + gap[:, 1] * s, gap[:, 1] * c - gap[:, 0] * s
 
 
+def straightened(path: Floats, now_mps: float) -> Floats:
+    """(n, 2) the same ways from point to point, all along x, backwards where the car does."""
+    steps = np.hypot(*np.diff(np.vstack([[0.0, 0.0], path[:, :2]]), axis=0).T)
+    return np.column_stack([np.copysign(np.cumsum(steps), now_mps), np.zeros(len(steps))])
+
+
 def speeds(path: Floats, now_mps: float) -> Floats:
     """(n,) speed along the path at its own times, m/s: the mean of the ways before and after each point."""
     steps = np.hypot(*np.diff(np.vstack([[0.0, 0.0], path[:, :2]]), axis=0).T) * RATE_HZ

@@ -2,7 +2,8 @@
 
 A forecast waits until its future has been replayed, at most 6 s, and then it is scored and forgotten: memory does not grow
 with the drive. Scored moments are 0.1 s apart, whatever the recording's rate, and begin 1.5 s into it, so that every filter
-has its past; a moment with less than 3 s left is not scored. All drivers are scored on the same moments.
+has its past; a moment with less than 3 s left is not scored. All drivers are scored on the same moments. A drive that tells a
+speed and no place is scored along its track alone.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ CLOCK = Channels(("before_now",), ("s",), (-60.0,), (0.0,), RATE_HZ)
 
 @dataclass
 class Moment:
-    """A scored moment. said: driver -> forecast.  future: (n, 3) recorded path, vehicle frame.  ego: channel -> newest value.
-    errors: driver -> (len(METRICS),).  hazard, ttc_s: the label, NaN where the drive has none.  decision: the true one.
-    stratum: one of STRATA.  picture: of the film's size, where one is made."""
+    """A scored moment. said: driver -> forecast.  future: (n, 3) recorded path, vehicle frame; (0, 3) where no place was recorded.
+    ego: channel -> newest value.  errors: driver -> (len(METRICS),).  hazard, ttc_s: the label, NaN where the drive has none.
+    decision: the true one.  stratum: one of STRATA.  picture: of the film's size, where one is made."""
 
     t_s: float
     pose: Floats
@@ -121,6 +122,7 @@ class Replay:
         self._stream: Iterator[Observation] = self.drive.stream()
         self._past = Past()
         self._poses: deque[Floats] = deque()  # t x y yaw, from the oldest waiting moment on
+        self._speed = 0.0  # the newest one, where it is all that tells how far the car is
         self._waiting: deque[Moment] = deque()
         self.ended = False
         self.signals.begin()
@@ -168,9 +170,19 @@ class Replay:
         self._past.add(now.t_s, now.states["ego"][-1] if "ego" in self.spec.states else None)
         if "pose" in now.states:
             self._poses.append(np.append(now.t_s, np.asarray(now.states["pose"][-1], float)))
+        elif self.drive.has_speed:
+            self._poses.append(self._along(now))
         self._obs = Observation(now.t_s, now.images, self._past.states())
         if self.pace > 0:
             time.sleep(max(0.0, (now.t_s - self._first_s) / self.pace - (time.monotonic() - self._began)))
+
+    def _along(self, now: Observation) -> Floats:
+        """(t, way driven, 0, 0) by the trapezoids of the speed."""
+        speed = float(now.states["ego"][-1, self.spec.states["ego"].names.index("speed")])
+        t_s, way = self._poses[-1][:2] if self._poses else (now.t_s, 0.0)
+        way += (now.t_s - t_s) * (self._speed + speed) / 2
+        self._speed = speed
+        return np.array([now.t_s, way, 0.0, 0.0])
 
     def _note(self, now: Observation, said: Forecast) -> None:
         names = self.spec.states["ego"].names if "ego" in self.spec.states else ()
@@ -198,14 +210,19 @@ class Replay:
                 self._poses.popleft()
 
     def _score(self, moment: Moment) -> None:
-        recorded = np.array(self._poses)
-        moment.future = paths.future(recorded[:, 0], recorded[:, 1:], moment.t_s, moment.pose)
-        if len(moment.future) < round(SCORED_S * RATE_HZ) or "speed" not in moment.ego:
+        recorded, along = np.array(self._poses), not self.drive.has_pose
+        future = paths.future(recorded[:, 0], recorded[:, 1:], moment.t_s, moment.pose)
+        if not along:  # a way is nothing to draw on the road
+            moment.future = future
+        if len(future) < round(SCORED_S * RATE_HZ) or "speed" not in moment.ego:
             return
-        moment.stratum = decisions.stratum(moment.future, moment.speed)
-        moment.decision = moment.decision or decisions.decision(moment.future, moment.speed)
-        for name, said in moment.said.items():
-            args = (name, self.drive.name, moment.t_s, said, moment.future, moment.speed, moment.decision)
+        moment.stratum = decisions.stratum(future, moment.speed)
+        moment.decision = moment.decision or decisions.decision(future, moment.speed)
+        voices = moment.said
+        if along:
+            voices = {name: decisions.along_track(said, moment.speed) for name, said in voices.items()}
+        for name, said in voices.items():
+            args = (name, self.drive.name, moment.t_s, said, future, moment.speed, moment.decision, along)
             moment.errors[name] = self.tally.add(*args)
-        self.signals.add(moment)
+        self.signals.add(replace(moment, said=voices))
         self.moments += 1

@@ -26,6 +26,7 @@ Counts = NDArray[np.int32]
 ALL = "all"
 ERRORS = tuple(f"{kind}@{h}" for h in HORIZONS_S for kind in ("ade", "fde", "along", "across"))
 METRICS = (*ERRORS, "speed_mae", "curvature_mae", "lateral_cost", "jerk_cost")
+_NEEDS_PLACE = np.array([name.startswith(("across", "curvature")) for name in METRICS])
 UNITS = dict.fromkeys(ERRORS, "m") | {
     "speed_mae": "m/s",
     "curvature_mae": "1/m",
@@ -34,13 +35,16 @@ UNITS = dict.fromkeys(ERRORS, "m") | {
 }
 
 
-def errors(said: Forecast, truth: Floats, now_mps: float) -> Floats:
+def errors(said: Forecast, truth: Floats, now_mps: float, along_track: bool = False) -> Floats:
     """(len(METRICS),) of one moment; NaN where the recorded future (n, 3) is shorter than the horizon.
+
+    along_track: truth is (way driven, 0, 0), and so is the way along the said path compared; what needs a place is NaN.
 
     along, across: absolute error at h along the true heading and across it. speed, curvature: over the next 3 s and at the
     arc of the next second. Comfort is of the predicted path: mean squares of lateral acceleration and of jerk over 3 s."""
     n = min(len(truth), len(said.path))
-    along, across = paths.split_error(said.path[:n], truth[:n])
+    path = paths.straightened(said.path, now_mps) if along_track else said.path
+    along, across = paths.split_error(path[:n], truth[:n])
     gap = np.hypot(along, across)
     made: list[float] = []
     for h in HORIZONS_S:
@@ -50,7 +54,8 @@ def errors(said: Forecast, truth: Floats, now_mps: float) -> Floats:
     mine, true = (paths.speeds(p[:k], now_mps) for p in (said.path, truth))
     lateral, jerk = comfort(said.path[:k])
     bend = abs(paths.curvature(said.path) - paths.curvature(truth))
-    return np.array([*made, float(np.abs(mine - true).mean()), bend, lateral, jerk])
+    told = np.array([*made, float(np.abs(mine - true).mean()), bend, lateral, jerk])
+    return np.where(_NEEDS_PLACE, np.nan, told) if along_track else told
 
 
 def comfort(path: Floats) -> tuple[float, float]:
@@ -85,10 +90,12 @@ class Tally:
         self.sums: dict[tuple[str, str, tuple[str, int]], _Sums] = defaultdict(_Sums)
 
     def add(
-        self, driver: str, drive: str, t_s: float, said: Forecast, truth: Floats, now_mps: float, decided: str = ""
-    ) -> Floats:
-        """Score one moment, return its errors (len(METRICS),). decided: the label; "" reads it off the future."""
-        made = errors(said, truth, now_mps)
+        self, driver: str, drive: str, t_s: float, said: Forecast, truth: Floats, now_mps: float, decided: str = "",
+        along_track: bool = False,
+    ) -> Floats:  # fmt: skip
+        """Score one moment, return its errors (len(METRICS),). decided: the label; "" reads it off the future.  along_track: see
+        `errors`."""
+        made = errors(said, truth, now_mps, along_track)
         true = decided or decisions.decision(truth, now_mps)
         one = _Sums(1, np.nan_to_num(made), np.isfinite(made).astype(np.int32))
         one.decided[DECISIONS.index(true), DECISIONS.index(said.decision)] = 1
@@ -137,6 +144,8 @@ def resamples(blocks: int, draws: int = DRAWS) -> NDArray[np.int64]:
 def _f1_interval(confusions: list[Counts]) -> tuple[float, float]:
     """2.5 % and 97.5 % quantiles of the macro F1, of the confusions of the blocks. NaN where a class lies in one block alone: a
     draw without it would have the mean over other classes."""
+    if not confusions:
+        return np.nan, np.nan
     holding = (np.stack(confusions).sum(2) > 0).sum(0)
     if not holding.any() or holding[holding > 0].min() < 2:
         return np.nan, np.nan

@@ -30,8 +30,7 @@ def view(picture: Image, camera: CameraSpec | None = None) -> Image:
     """uint8 (HEIGHT, WIDTH, 3). camera: of the picture; None: an assumed dashcam."""
     height, width, _ = picture.shape
     left, top, right, bottom = window(camera or dashcam(width, height))
-    rows, columns = np.arange(top, bottom).clip(0, height - 1), np.arange(left, right).clip(0, width - 1)
-    cut = picture[rows[:, None], columns]
+    cut = picture.take(np.arange(top, bottom), 0, mode="clip").take(np.arange(left, right), 1, mode="clip")
     if cut.shape[:2] == (HEIGHT, WIDTH):
         return cut
     from PIL import Image as Pictures

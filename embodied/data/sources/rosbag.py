@@ -1,22 +1,30 @@
 """ROS 2 bags, sqlite3 or MCAP, through the `rosbags` library: no ROS installation, messages one at a time.
 
-`topics` picks them: `image=/front/image odom=/odometry imu=/imu`; what is left out is the first topic of the right type.
-nav_msgs/Odometry gives speed, yaw rate and pose; sensor_msgs/Imu the yaw rate where there is no odometry's;
-sensor_msgs/Image and CompressedImage the pictures. Time is that of the message headers.
+`topics` picks them: `image=/front/image odom=/odometry imu=/imu twist=/vel fix=/gps`; what is left out is the one topic of the
+right type, `twist=` takes none. Each quantity comes from the first that tells it, in the order of `topics` and then of these:
+- nav_msgs/Odometry: speed, yaw rate, pose;
+- sensor_msgs/Imu: yaw rate, because a gyroscope measures what a twist may leave at 0;
+- geometry_msgs/Twist, TwistStamped, TwistWithCovarianceStamped: speed and yaw rate, in the car's frame;
+- sensor_msgs/NavSatFix: pose, and a speed where nobody else has one.
+`columns` goes before all of them and reads plain numbers: `speed=/car/speed[km/h], steer=/car/wheel[deg]` of std_msgs/Float32 or
+Float64.
+Time is that of the message headers, and of the recording where there is no header.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import tee
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied.data import align, dashcam, video
-from embodied.data.drives import Drive, Reading, body_spec, observation, reader
+from embodied.data import align, columns, dashcam, places, video
+from embodied.data.drives import EGO, Drive, Reading, body_spec, observation, reader
 from embodied.errors import UserError
 from embodied.types import Image, Observation
 
@@ -24,8 +32,23 @@ TYPES = {
     "image": ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"),
     "odom": ("nav_msgs/msg/Odometry",),
     "imu": ("sensor_msgs/msg/Imu",),
+    "twist": tuple(f"geometry_msgs/msg/Twist{kind}" for kind in ("Stamped", "WithCovarianceStamped", "")),
+    "fix": ("sensor_msgs/msg/NavSatFix",),
 }
+NUMBERS = ("std_msgs/msg/Float32", "std_msgs/msg/Float64")
+POSE = ("x", "y", "yaw")
+GIVES = {"odom": ("speed", "yaw_rate", *POSE), "imu": ("yaw_rate",), "twist": ("speed", "yaw_rate"), "fix": POSE}
 _ORDER = {"rgb8": (0, 1, 2), "bgr8": (2, 1, 0), "rgba8": (0, 1, 2), "bgra8": (2, 1, 0), "mono8": (0, 0, 0)}
+
+
+@dataclass(frozen=True)
+class _Source:
+    """names: the quantities that are taken of the topic, in this order.  read: (message, where it stands) -> quantities; None for
+    fixes, whose rows need each other."""
+
+    topic: str
+    names: tuple[str, ...]
+    read: Callable[[Any, str], Mapping[str, float]] | None
 
 
 def _bag(path: Path) -> Path | None:
@@ -49,48 +72,157 @@ def _opened(path: Path) -> Iterator[Any]:
         raise UserError(f"cannot read the bag {path} ({first}); copy it whole, with its metadata.yaml") from None
 
 
-def _chosen(path: Path, topics: str) -> dict[str, str]:
-    """Role -> topic. UserError for a topic that is not there or of another type."""
+def _there(path: Path) -> dict[str, str]:
+    """Topic -> type."""
+    with _opened(path) as bag:
+        return {c.topic: c.msgtype for c in bag.connections}
+
+
+def _told(topics: str, there: Mapping[str, str]) -> dict[str, str]:
+    """Role -> topic, "" for none. UserError for a topic that is not there or of another type."""
     wanted: dict[str, str] = {}
     for part in topics.split():
         role, _, topic = part.partition("=")
-        wanted[role] = topic
-    with _opened(path) as bag:
-        there = {c.topic: c.msgtype for c in bag.connections}
-    for role, topic in wanted.items():
-        if role not in TYPES or there.get(topic) not in TYPES[role]:
+        if role not in TYPES or (topic and there.get(topic) not in TYPES[role]):
             listed = ", ".join(f"{name} ({kind})" for name, kind in there.items()) or "none"
-            raise UserError(
-                f"topics={topics!r}: {role}={topic} is not there as {TYPES.get(role, 'image, odom or imu')}; it has {listed}"
-            )
-    for role, kinds in TYPES.items():
-        found = next((name for name, kind in there.items() if kind in kinds), None)
-        if role not in wanted and found:
-            wanted[role] = found
-    if not {"odom", "image"} & set(wanted):
-        raise UserError(f"{path} has neither odometry nor pictures; its topics are {', '.join(there) or 'none'}")
+            kinds = " or ".join(TYPES.get(role, ("one of " + ", ".join(TYPES),)))
+            raise UserError(f"topics={topics!r}: {role}={topic} is not there as {kinds}; it has {listed}")
+        wanted[role] = topic
     return wanted
+
+
+def _only(role: str, there: Mapping[str, str]) -> str:
+    """The one topic of the role's type, "" without one. UserError where there are several. A picture's compressed copy is the same
+    camera, and what is called a command is nothing that was measured."""
+    found = [name for name, kind in there.items() if kind in TYPES[role] and not (role == "twist" and "cmd" in name)]
+    found = [name for name in found if name.removesuffix("/compressed") not in set(found) - {name}]
+    if len(found) > 1:
+        raise UserError(
+            f"{len(found)} topics may be {role} ({', '.join(found)}); choose with topics='{role}={found[0]}'"
+        )
+    return found[0] if found else ""
+
+
+def _sources(path: Path, reading: Reading) -> tuple[str, list[_Source]]:
+    """The pictures' topic ("" for none) and those of telemetry."""
+    there = _there(path)
+    wanted = _told(reading.topics, there)
+    numbers = columns.mapped(reading.columns, [name for name, kind in there.items() if kind in NUMBERS], path.name)
+    if foreign := set(numbers) - set(EGO):
+        raise UserError(f"columns: {foreign.pop()} is not read off a bag's numbers; give {', '.join(EGO)}")
+    made = [_Source(c.header, (name,), lambda m, _, n=name, c=c: {n: m.data * c.scale}) for name, c in numbers.items()]
+    have = set(numbers)
+    for role in [role for role in dict.fromkeys([*wanted, *GIVES]) if role in GIVES]:
+        names = tuple(name for name in GIVES[role] if name not in have)
+        topic = (wanted[role] if role in wanted else _only(role, there)) if names else ""
+        if topic:
+            have |= set(names)
+            made.append(_Source(topic, names, _READ.get(role)))
+    if "speed" not in have:
+        made = [replace(one, names=("speed", *one.names)) if one.read is None else one for one in made]
+    image = wanted["image"] if "image" in wanted else _only("image", there)
+    if not image and not {"speed", "x"} & have:
+        raise UserError(
+            f"{path} tells neither speed nor place and shows no pictures; its topics are {', '.join(there) or 'none'}"
+        )
+    return image, made
 
 
 def _messages(path: Path, topic: str) -> Iterator[tuple[float, Any]]:
     with _opened(path) as bag:
         for connection, stamp, raw in bag.messages([c for c in bag.connections if c.topic == topic]):
             message: Any = bag.deserialize(raw, connection.msgtype)
-            head = message.header.stamp
-            yield head.sec + head.nanosec * 1e-9 if head.sec or head.nanosec else stamp * 1e-9, message
+            head = getattr(getattr(message, "header", None), "stamp", None)
+            yield head.sec + head.nanosec * 1e-9 if head and (head.sec or head.nanosec) else stamp * 1e-9, message
 
 
-def _odometry(path: Path, topic: str) -> Iterator[align.Row]:
-    """speed, yaw rate, x, y, yaw."""
-    for k, (t_s, m) in enumerate(_messages(path, topic), 1):
-        p, q, v = m.pose.pose.position, m.pose.pose.orientation, m.twist.twist
-        yaw = np.arctan2(2 * (q.w * q.z + q.x * q.y), 1 - 2 * (q.y * q.y + q.z * q.z))
-        yield align.Row(t_s, np.array([v.linear.x, v.angular.z, p.x, p.y, yaw]), f"message {k}")
+def _odometry(m: Any, where: str) -> dict[str, float]:
+    p, q, v = m.pose.pose.position, m.pose.pose.orientation, m.twist.twist
+    yaw = np.arctan2(2 * (q.w * q.z + q.x * q.y), 1 - 2 * (q.y * q.y + q.z * q.z))
+    return {"speed": v.linear.x, "yaw_rate": v.angular.z, "x": p.x, "y": p.y, "yaw": float(yaw)}
 
 
-def _turning(path: Path, topic: str) -> Iterator[align.Row]:
-    for k, (t_s, m) in enumerate(_messages(path, topic), 1):
-        yield align.Row(t_s, np.array([m.angular_velocity.z]), f"message {k}")
+def _twist(m: Any, where: str) -> dict[str, float]:
+    """UserError where it goes sideways: satellite receivers give velocities east and north under the same type."""
+    while not hasattr(m, "linear"):
+        m = m.twist
+    ahead, aside = m.linear.x, m.linear.y
+    if abs(aside) > 1 + abs(ahead) / 2:
+        raise UserError(
+            f"{where}: {ahead:.3g} m/s ahead and {aside:.3g} m/s to the side is no car's own motion but one east and north; "
+            "leave it out with topics='twist='"
+        )
+    return {"speed": ahead, "yaw_rate": m.angular.z}
+
+
+_READ = {"odom": _odometry, "imu": lambda m, _: {"yaw_rate": m.angular_velocity.z}, "twist": _twist}
+
+
+def _rows(path: Path, source: _Source, max_gap_s: float) -> Iterator[align.Row]:
+    """SI values in the order of source.names, checked; max_gap_s as there."""
+    where, read = f"topic {source.topic}", source.read
+    if read is None:
+
+        def measured() -> Iterator[align.Row]:
+            made = align.checked(_fixes(path, source.topic), where, ("lon", "lat"), max_gap_s)
+            return align.about_first(made, 0, 1, angles=True)
+
+        made = places.headed(measured(), 0, places.first_heading(measured(), 0))
+        return places.sped(made, 0, where) if "speed" in source.names else made
+
+    def told() -> Iterator[align.Row]:
+        for k, (t_s, message) in enumerate(_messages(path, source.topic), 1):
+            found = read(message, f"{where}, message {k}")
+            yield align.Row(t_s, np.array([found[name] for name in source.names], float), f"message {k}")
+
+    made = align.checked(told(), where, source.names, max_gap_s)
+    return align.unwrapped(made, source.names.index("yaw")) if "yaw" in source.names else made
+
+
+def _merged(
+    path: Path, sources: Sequence[_Source], clock: Iterator[float], max_gap_s: float, pictures: bool
+) -> Iterator[align.Row]:
+    """The values of all sources side by side at the clock's times, where all of them are known."""
+    times, *others = tee(clock, 1 + len(sources))
+    known = list[Iterator[NDArray[np.float64] | None]]()
+    for source, one in zip(sources, others, strict=True):
+        whole = (
+            not pictures and "speed" in source.names
+        )  # the clock's own rows; elsewhere gaps matter where the clock ticks
+        rows = _rows(path, source, max_gap_s if whole else 0.0)
+        known.append(align.at(rows, one, f"topic {source.topic}", max_gap_s))
+    for t_s, *parts in zip(times, *known, strict=False):
+        if all(part is not None for part in parts):
+            yield align.Row(t_s, np.concatenate([np.zeros(0), *parts]), "")
+
+
+def _fixed(message: Any) -> bool:
+    return message.status.status >= 0 and bool(np.isfinite([message.latitude, message.longitude]).all())
+
+
+def _fixes(path: Path, topic: str) -> Iterator[align.Row]:
+    """Longitude and latitude, rad. A message without a fix is no row; the next one's place says since when there was none."""
+    first_s, lost = None, ""
+    for k, (t_s, message) in enumerate(_messages(path, topic), 1):
+        first_s = t_s if first_s is None else first_s
+        if _fixed(message):
+            values = np.radians([message.longitude, message.latitude])
+            yield align.Row(t_s, values, f"message {k}{lost}")
+            lost = ""
+        else:
+            lost = lost or f" (no fix from message {k} on, {t_s - first_s:.2f} s after the first)"
+
+
+def _lost(path: Path, topic: str) -> str:
+    """How many messages have no fix, and where the first is; "" where all have one. UserError where none has."""
+    total, lost, first, zero_s = 0, 0, "", 0.0
+    for total, (t_s, message) in enumerate(_messages(path, topic), 1):
+        zero_s = t_s if total == 1 else zero_s
+        if not _fixed(message):
+            lost, first = lost + 1, first or f"message {total} at {t_s - zero_s:.2f} s"
+    if lost == total:
+        raise UserError(f"none of the {total} messages of {topic} has a fix; leave it out with topics='fix='")
+    return f", {lost} of {total} messages of {topic} without a fix, the first is {first}" if lost else ""
 
 
 def picture_of(message: Any) -> Image:
@@ -108,58 +240,50 @@ def picture_of(message: Any) -> Image:
 
 @reader("rosbag", "a rosbag2 folder, an .mcap or a .db3", lambda p: _bag(p) is not None)
 def rosbag(path: Path, reading: Reading) -> tuple[Drive, ...]:
-    """Moments are those of the pictures, and of the odometry where there are none."""
-    topics = _chosen(path, reading.topics)
-    image, odom, imu = (topics.get(role, "") for role in ("image", "odom", "imu"))
-    cameras, facts = {}, {}
+    """Moments are those of the pictures, and of the topic that tells the speed where there are none."""
+    image, sources = _sources(path, reading)
+    cameras, facts = {}, {"steer": "wheel"}
     if image:
         first = next(_messages(path, image), None)
         if first is None:
-            raise UserError(f"the topic {image} of {path} holds no message; leave it out with topics=odom=...")
+            raise UserError(f"the topic {image} of {path} holds no message; leave it out with topics='image='")
         height, width, _ = picture_of(first[1]).shape
         cameras["front"], facts["camera"] = dashcam.told(width, height, reading.camera)
-    names = ("speed", "yaw_rate") if odom else ("yaw_rate",) if imu else ()
-    fields = ("speed", "yaw_rate", "x", "y", "yaw") if odom else ("yaw_rate",)
-    spec = body_spec("rosbag", reading.rate_hz, names, cameras, pose=bool(odom), steer="road", **facts)
-
-    def rows() -> Iterator[align.Row]:
-        made = _odometry(path, odom) if odom else _turning(path, imu)
-        good = align.checked(made, f"topic {odom or imu}", fields, max_gap_s=0.0 if image else reading.max_gap_s)
-        return align.unwrapped(good, 4) if odom else good
-
-    def moment(t_s: float, images: dict[str, Any] | None, values: NDArray[np.float64]) -> Observation:
-        return observation(t_s, images, ego=values[: len(names)], pose=values[2:] if odom else None)
+    told = [name for source in sources for name in source.names]
+    names = tuple(name for name in EGO if name in told)
+    pose: str | bool = "x" in told
+    for source in sources:
+        if source.read is None:
+            pose = "recorded" + _lost(path, source.topic)
+            if "speed" in source.names:
+                facts["speed"] = f"derived from the places, {places.SPAN_S:g} s back"
+    reckoned = not pose and {"speed", "yaw_rate"} <= set(told)
+    there = _there(path)
+    if bare := [source.topic for source in sources if there[source.topic] in (*NUMBERS, "geometry_msgs/msg/Twist")]:
+        facts["time"] = f"assumed that {', '.join(bare)} tell what was so when they were recorded: they have no stamps"
+    spec = body_spec("rosbag", reading.rate_hz, names, cameras, "dead reckoned" if reckoned else pose, False, **facts)
+    order = [told.index(name) for name in names]
+    place = [told.index(name) for name in POSE] if pose else [-3, -2, -1]
 
     def stream() -> Iterator[Observation]:
-        if not image:
-            start = None
-            for t_s, values, _ in rows():
-                start = t_s if start is None else start
-                yield moment(t_s - start, None, values)
-            return
-        seen: list[tuple[float, Any]] = []
+        seen: list[Any] = [None]  # the picture of the moment that is being put together
 
         def clock() -> Iterator[float]:
+            if not image:
+                yield from (row.t_s for row in _rows(path, next(s for s in sources if "speed" in s.names), 0.0))
+                return
             before = -np.inf
-            for t_s, message in _messages(path, image):
+            for t_s, seen[0] in _messages(path, image):
                 if t_s <= before:
                     raise UserError(f"topic {image}: time goes from {before:.3f} to {t_s:.3f} s; mend the bag's stamps")
                 before = t_s
-                seen[:] = [(t_s, message)]
                 yield t_s
 
-        start = None
-        known = (
-            align.at(rows(), clock(), f"topic {odom or imu}", max_gap_s=reading.max_gap_s)
-            if names
-            else (None for _ in clock())
-        )
-        for values in known:
-            t_s, message = seen[0]
-            if names and values is None:
-                continue
+        rows, start = _merged(path, sources, clock(), reading.max_gap_s, bool(image)), None
+        for t_s, values, _ in places.reckoned(rows, told.index("speed"), told.index("yaw_rate")) if reckoned else rows:
             start = t_s if start is None else start
-            show = {"front": lambda message=message: picture_of(message)}
-            yield observation(t_s - start, show) if values is None else moment(t_s - start, show, values)
+            show = {"front": lambda message=seen[0]: picture_of(message)} if image else {}
+            ego, where = values[order] if names else None, values[place] if pose or reckoned else None
+            yield observation(t_s - start, show, ego=ego, pose=where)
 
     return (Drive(path.stem, spec, stream),)
