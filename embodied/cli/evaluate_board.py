@@ -40,7 +40,7 @@ def some(job: Job) -> list[dict[str, Any]]:
         for kind in kinds_of(job.settings):
             seed = seed_of(job.settings.seed, k)
             done = play.play(
-                body, finder, kind, seed, lambda sight, job: board.learned(model, lambda: sight.colours, job)
+                body, finder, kind, seed, lambda sight, job: board.learned(model, lambda: sight.names, job)
             )
             said = " ; ".join(dict.fromkeys(play.describe(one) for one in done.told))
             told = {"test": kind, "seed": seed, "text": done.job.text, "answer": "", "said": said}
@@ -54,8 +54,15 @@ def main(settings: Evaluate, chosen: dict[str, str]) -> int:
     parts.outside("sim.tamp.exam").seed_of(settings.seed, settings.scenes - 1)
     from embodied.model.reasoner import load
 
-    if "jobs" not in load(settings.weights, "objects").config.facts:  # mistakes show here, in one process
+    model, board = load(settings.weights, "objects"), parts.outside("sim.board.lessons")
+    if "jobs" not in model.config.facts:  # mistakes show here, in one process
         raise UserError(f"weights={settings.weights!r} know no board; give a folder of embodied train board")
+    for kind in kinds_of(settings):
+        if words := board.unknown(model.words, kind):
+            raise UserError(
+                f"weights={settings.weights!r} do not know {', '.join(map(repr, words))}, which task={kind} is asked with; train "
+                f"them anew with embodied train board, or leave {kind} out of task="
+            )
     about = {
         "suite": chosen["suite"],
         "weights": settings.weights,

@@ -20,11 +20,11 @@ class Settings(Recipe):
     )
     demonstrations: str = setting("", "folder of embodied record kind=board (must be given)")
     demos: int = setting(40, "how many of each job; PaLM-E has 10, 20 and 40")
-    jobs: str = setting("pair,sort,group", "which jobs, with commas between")
+    jobs: str = setting("pair,sort,group,corner", "which jobs, with commas between")
     boards: int = setting(20_000, "other boards that questions are asked about, without any job done on them; 0: none")
     share: float = setting(0.5, "of a batch that is such questions")
     init: str = setting("tamp", "weights of a reasoner to begin with; empty: from nothing")
-    steps: int = setting(5000, "optimiser steps")
+    steps: int = setting(6500, "optimiser steps")
     lr: float = setting(1e-3, "peak learning rate (Muon and AdamW, linear warm-up, cosine to a tenth)")
 
 
@@ -52,6 +52,6 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
     if settings.boards:
         asked = parts.outside("sim.board.questions").Boards(words, settings.boards)
         sources = [(sources[0][0], 1 - settings.share), (asked, settings.share)]
-    facts = {key: getattr(settings, key) for key in ("demos", "jobs", "init", "boards")}
+    facts = {key: getattr(settings, key) for key in ("demos", "jobs", "init", "boards")} | {board.TAUGHT_SHAPES: True}
     Training(settings, sources, words, facts, board.grown(begun, words) if begun else None).run()
     return 0

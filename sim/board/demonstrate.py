@@ -12,7 +12,7 @@ from typing import Any
 from embodied.errors import UserError
 from embodied.trainlog import progress_bar
 from sim.board import lessons
-from sim.board.jobs import KINDS, ask, written
+from sim.board.jobs import KINDS, drawn, written
 from sim.board.play import expert, play
 from sim.task import FIRST_EVALUATION_SEED
 
@@ -33,13 +33,11 @@ def worker() -> tuple[Any, Any]:
 
 def one(kind: str, seed: int) -> tuple[str, int, bool, list[lessons.Moment]]:
     """The board of a training seed, played by the expert."""
-    import numpy as np
-
-    board, job = ask(kind, np.random.default_rng([seed, 17]))
+    board, job = drawn(kind, seed)
     done = play(*worker(), kind, seed, expert)
-    colours = {piece.label: piece.colour for piece in board} | done.colours
+    names = {piece.label: piece.name for piece in board} | done.names
     moments = [
-        lessons.Moment(kind, job.text, {k: (float(at[0]), float(at[1])) for k, at in now.items()}, colours,
+        lessons.Moment(kind, job.text, {k: (float(at[0]), float(at[1])) for k, at in now.items()}, names,
                        written(before) if before else lessons.NOTHING, written(said))
         for now, before, said in done.told
     ]  # fmt: skip

@@ -1,8 +1,9 @@
-"""A board of six pieces, three colours as a block and a cylinder each, and three jobs on it that take several pushes.
+"""A board of six pieces, three colours as a block and a cylinder each, and jobs on it: three that take thought or several pushes,
+and the plain one, a named piece to a corner.
 
-The board is in the manner of Language-Table (arXiv 2210.06407), the jobs are those that PaLM-E's planner has there (arXiv
-2303.03378, table 2), in our own words; tables, pieces and hand are ours. Left and right, far and near (top and bottom) are the
-front camera's. Frame: robot base, metres.
+The board is in the manner of Language-Table (arXiv 2210.06407), whose block-to-corner `corner` is; the other jobs are those that
+PaLM-E's planner has there (arXiv 2303.03378, table 2). All in our own words; tables, pieces and hand are ours. Left and right, far
+and near (top and bottom) are the front camera's. Frame: robot base, metres.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ COLOURS = ("yellow", "green", "cyan", "pink", "white", "black")
 SHAPES = ("block", "cylinder")
 X, Y = (0.40, 0.62), (-0.22, 0.22)  # where pieces begin
 APART = 0.105  # m between two of them at the start
-CLEAR = 0.04  # m, by how much "closest" and "on the left" are no matter of taste
+CLEAR = 0.04  # m, by how much "closest", "on the left" and "not yet in the corner" are no matter of taste
 CORNERS = {
     "top left": (0.38, -0.23), "top right": (0.38, 0.23), "bottom left": (0.64, -0.23), "bottom right": (0.64, 0.23),
 }  # fmt: skip
@@ -38,6 +39,8 @@ PHRASES = {
               "group the blocks of the {side} side"),
     "sort": ("sort the blocks by colours into corners", "push the blocks into corners , each colour into one",
              "every colour to a corner of its own"),
+    "corner": ("push the {name} to the {corner} corner", "bring the {name} into the {corner} corner",
+               "which is the {name} ? push it to the {corner} corner"),
 }  # fmt: skip
 KINDS = tuple(PHRASES)
 
@@ -106,11 +109,16 @@ def lay(rng: np.random.Generator, labels: int = 8) -> Board:
     return tuple(pieces[i] for i in rng.permutation(len(pieces)))
 
 
+def drawn(kind: str, seed: int) -> tuple[Board, Job]:
+    """The board and the job of a seed."""
+    return ask(kind, np.random.default_rng([seed, 17]))
+
+
 def ask(kind: str, rng: np.random.Generator) -> tuple[Board, Job]:
     """A board and a job on it that leaves no doubt of what is meant."""
     if kind not in KINDS:
         raise UserError(f"unknown job {kind!r}; choose from {', '.join(KINDS)}")
-    make = {"pair": _pair, "sort": _sort, "group": _group}[kind]
+    make = {"pair": _pair, "sort": _sort, "group": _group, "corner": _corner}[kind]
     while True:
         board = lay(rng)
         job = make(board, PHRASES[kind][rng.integers(len(PHRASES[kind]))], rng)
@@ -173,11 +181,20 @@ def _pair(board: Board, phrase: str, rng: np.random.Generator) -> Job | None:
         return None
     one = order[0].label
     other = next(p.label for p in board if p.colour == order[0].colour and p.label != one)
-    push: Push = (one, other)
-    return Job(
-        "pair", phrase.format(corner=corner), lambda now, before: None if there(push, now, SURELY) else push,
-        lambda now: there(push, now),
-    )  # fmt: skip
+    return _single("pair", phrase.format(corner=corner), (one, other))
+
+
+def _corner(board: Board, phrase: str, rng: np.random.Generator) -> Job | None:
+    piece, corner = board[rng.integers(len(board))], tuple(CORNERS)[rng.integers(len(CORNERS))]
+    push: Push = (piece.label, corner)
+    if there(push, places_of(board), -CLEAR):
+        return None
+    return _single("corner", phrase.format(name=piece.name, corner=corner), push)
+
+
+def _single(kind: str, text: str, push: Push) -> Job:
+    """A job of this push alone."""
+    return Job(kind, text, lambda now, before: None if there(push, now, SURELY) else push, lambda now: there(push, now))
 
 
 def _sort(board: Board, phrase: str, rng: np.random.Generator) -> Job:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,21 @@ from embodied.errors import UserError
 from embodied.model.lessons import Lesson
 from embodied.model.reasoner import Answers, Reasoner, objects
 from embodied.model.tokens import EOS, NO, YES, Words, train_vocabulary
-from sim.board.jobs import COLOURS, CORNERS, PHRASES, Job, Places, Planner, Push, known, read, written
+from sim.board.jobs import (
+    COLOURS,
+    CORNERS,
+    PHRASES,
+    SHAPES,
+    SIDES,
+    Job,
+    Places,
+    Planner,
+    Push,
+    drawn,
+    known,
+    read,
+    written,
+)
 from sim.randomise import RGB
 from sim.tamp.scene import FIELDS, LABELS
 
@@ -34,18 +49,22 @@ ASKED = {
     "together": "are {a} and {b} together ?",
     "corner": "is {a} in the {corner} corner ?",
     "side": "is {a} on the {side} side ?",
+    "named": "which is the {name} ?",
 }
 NOTHING = "nothing"  # before the first push
+# cos yaw of an object vector, whose sin yaw is 0: which way a piece lies is not known, but a cylinder lies no way at all.
+LIES = {"block": 1.0, "cylinder": 0.0}
+TAUGHT_SHAPES = "shapes"  # the fact of weights that were taught with LIES; all pieces are blocks to those from before
 
 
 @dataclass(frozen=True)
 class Moment:
-    """kind, text: the job. seen: label -> x y, m. colours: label -> colour. before, said: pushes as they are written."""
+    """kind, text: the job. seen: label -> x y, m. names: label -> colour and shape. before, said: pushes as they are written."""
 
     kind: str
     text: str
     seen: Mapping[int, tuple[float, float]]
-    colours: Mapping[int, str]
+    names: Mapping[int, str]
     before: str
     said: str
 
@@ -56,7 +75,7 @@ def save(path: Path, moments: Sequence[Moment], **about: object) -> None:
         {"seen": {k: [round(x, 4) for x in at] for k, at in m.seen.items()}, "before": m.before, "said": m.said}
         for m in moments
     ]
-    line = {**about, "text": moments[0].text, "colours": dict(moments[0].colours), "moments": rows}
+    line = {**about, "text": moments[0].text, "names": dict(moments[0].names), "moments": rows}
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
 
@@ -67,9 +86,8 @@ def load(path: Path, kind: str, count: int) -> list[Moment]:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         found = [line for line in lines if line["kind"] == kind][:count]
         out = [
-            Moment(kind, line["text"], {int(k): tuple(at) for k, at in one["seen"].items()},
-                   {int(k): colour for k, colour in line["colours"].items()}, one["before"], one["said"])
-            for line in found for one in line["moments"]
+            Moment(kind, line["text"], {int(k): tuple(at) for k, at in one["seen"].items()}, names, one["before"], one["said"])
+            for line, names in ((line, _names(line)) for line in found) for one in line["moments"]
         ]  # fmt: skip
     except OSError as fault:
         raise UserError(
@@ -86,10 +104,30 @@ def load(path: Path, kind: str, count: int) -> list[Moment]:
     return out
 
 
+def _names(line: Mapping[str, Any]) -> dict[int, str]:
+    """label -> name of a demonstration's pieces. In those from before there were names the shapes are the seed's board's; of what
+    was taken for a piece and is none, anything."""
+    if "names" in line:
+        return {int(k): name for k, name in line["names"].items()}
+    shapes = {piece.label: piece.shape for piece in drawn(line["kind"], line["seed"])[0]}
+    return {int(k): f"{colour} {shapes.get(int(k), SHAPES[0])}" for k, colour in line["colours"].items()}
+
+
+def sentences(kind: str) -> list[str]:
+    """With all words that may stand in the job's phrases."""
+    any_corner, any_side, any_name = " ".join(CORNERS), " ".join(SIDES), " ".join([*COLOURS, *SHAPES])
+    return [p.format(corner=any_corner, side=any_side, other=any_side, name=any_name) for p in PHRASES[kind]]
+
+
+def unknown(words: Words, kind: str) -> list[str]:
+    """Words of the job that are not in this vocabulary, which would spell them."""
+    return sorted({word for text in sentences(kind) for word in text.split() if not words.knows(word)})
+
+
 def vocabulary(known: Words) -> Words:
     """The words of `known` with their ids, and those of the board behind them."""
-    corpus = [phrase for phrases in PHRASES.values() for phrase in phrases]
-    corpus += [*CORNERS, *COLOURS, "push to done left right before nothing are is and together in as ."]
+    corpus = [text for kind in PHRASES for text in sentences(kind)]
+    corpus += ["push to done before nothing are is and together in as ."]
     entities = [f"obj_{label}" for label in range(1, LABELS + 1)]
     return Words(train_vocabulary(corpus, entities, least=1, first=known.tokens()))
 
@@ -118,10 +156,13 @@ def whether(push: Push) -> str:
 
 
 def vectors(
-    seen: Mapping[int, Sequence[float] | NDArray[np.float64]], colours: Mapping[int, str]
+    seen: Mapping[int, Sequence[float] | NDArray[np.float64]], names: Mapping[int, str], shapes: bool = True
 ) -> NDArray[np.float32]:
-    """(n, FIELDS) of pieces at these places: of what a camera does not tell, the middling."""
-    rows = [[*at, EDGE / 2, 0.0, 1.0, EDGE, EDGE, EDGE, *RGB[colours[k]]] for k, at in seen.items()]
+    """(n, FIELDS) of pieces at these places: of what a camera does not tell, the middling. shapes: whether they are told."""
+    rows = []
+    for k, at in seen.items():
+        colour, shape = names[k].split()
+        rows.append([*at, EDGE / 2, 0.0, LIES[shape if shapes else SHAPES[0]], EDGE, EDGE, EDGE, *RGB[colour]])
     return np.array(rows, np.float32).reshape(-1, FIELDS)
 
 
@@ -147,7 +188,7 @@ class Demonstrations:
         moment = self.alike[row][rng.integers(len(self.alike[row]))]
         moment = told(moment, rng) if self.augment else moment
         order = [list(moment.seen)[i] for i in rng.permutation(len(moment.seen))]
-        made = vectors({k: moment.seen[k] for k in order}, moment.colours)
+        made = vectors({k: moment.seen[k] for k in order}, moment.names)
         states = {"given": np.zeros((LABELS, FIELDS), np.float32), "labels": np.zeros(LABELS, np.int64)}
         states["given"][: len(order)], states["labels"][: len(order)] = made, order
         asked = self.words.encode(question(moment.text, moment.before))
@@ -158,11 +199,12 @@ class Demonstrations:
 
 def told(moment: Moment, rng: np.random.Generator) -> Moment:
     """The same moment in other words and colours, seen from another side."""
-    labels = dict(zip(moment.colours, (rng.permutation(LABELS)[: len(moment.colours)] + 1).tolist(), strict=True))
-    mine = sorted(set(moment.colours.values()))
+    labels = dict(zip(moment.names, (rng.permutation(LABELS)[: len(moment.names)] + 1).tolist(), strict=True))
+    mine = sorted({name.split()[0] for name in moment.names.values()})
     colours = dict(zip(mine, (OTHERS[i] for i in rng.permutation(len(OTHERS))), strict=False))
     flip = rng.random(2) < 0.5
     swaps = {word: other for swap, turned in zip(SWAPS, flip, strict=True) if turned for word, other in swap.items()}
+    swaps |= colours
 
     def anew(text: str) -> str:
         words = [swaps.get(word, word) for word in text.split()]
@@ -172,7 +214,7 @@ def told(moment: Moment, rng: np.random.Generator) -> Moment:
     for label, (x, y) in moment.seen.items():
         at = (2 * MIDDLE_X - x if flip[0] else x), (-y if flip[1] else y)
         seen[labels[label]] = tuple(np.add(at, rng.normal(0, SHAKE_M, 2)))
-    given = {labels[label]: colours[colour] for label, colour in moment.colours.items()}
+    given = {labels[label]: anew(name) for label, name in moment.names.items()}
     return Moment(moment.kind, anew(moment.text), seen, given, anew(moment.before), anew(moment.said))
 
 
@@ -194,17 +236,17 @@ def grammar(words: Words, labels: Sequence[int]) -> Callable[[Sequence[int]], li
     return allowed
 
 
-def learned(model: Reasoner, colours: Callable[[], Mapping[int, str]], job: Job) -> Planner:
-    """The planner that goes by the job's words and what is seen alone. colours: label -> colour of what was seen so far. Before it
+def learned(model: Reasoner, names: Callable[[], Mapping[int, str]], job: Job) -> Planner:
+    """The planner that goes by the job's words and what is seen alone. names: label -> name of what was seen so far. Before it
     leaves off it asks itself whether the last push has come about, and goes on with it if not."""
     import torch
 
     words = model.words
-    verdicts = [words[YES], words[NO]]
+    verdicts, shapes = [words[YES], words[NO]], TAUGHT_SHAPES in model.config.facts
 
     def planner(now: Places, before: Push | None) -> Push | None:
         asked = question(job.text, written(before) if before else NOTHING)
-        answers = Answers(model, torch.from_numpy(vectors(now, colours())), list(now))
+        answers = Answers(model, torch.from_numpy(vectors(now, names(), shapes)), list(now))
         said = read(answers.say(asked, grammar(words, list(now))))
         if said is None and before is not None and known(before, now):
             done = answers.say(whether(before), lambda out: [words[EOS]] if out else verdicts)

@@ -17,13 +17,27 @@ from embodied import geometry
 from embodied.control.loop import run
 from embodied.types import ActionChunk, Observation, Plan, Step
 from policies import pusher
-from sim.board.jobs import SHAPES, SURELY, Board, Job, Places, Planner, Push, aim, ask, known, places_of, there, written
+from sim.board.jobs import (
+    SHAPES,
+    SURELY,
+    Board,
+    Job,
+    Places,
+    Planner,
+    Push,
+    aim,
+    drawn,
+    known,
+    places_of,
+    there,
+    written,
+)
 from sim.body import SimBody
 from sim.tamp.scene import LABELS
 from sim.task import Episode
 
 PLANS_HZ = 1.0
-LONGEST_S = {"pair": 30.0, "sort": 120.0, "group": 60.0}
+LONGEST_S = {"pair": 30.0, "sort": 120.0, "group": 60.0, "corner": 30.0}
 TICKS = 4  # of the body's 20 Hz in a decision of the hand
 FOOT_M = 0.022  # height over the table of the points that the finder marks
 STRAY_M = 0.10  # a detection farther from where the piece was is another thing
@@ -48,8 +62,8 @@ class Sight:
         self.board, self.labels, self.at = board, {}, {}
 
     @property
-    def colours(self) -> dict[int, str]:
-        return {label: name.split()[0] for name, label in self.labels.items()}
+    def names(self) -> dict[int, str]:
+        return {label: name for name, label in self.labels.items()}
 
     def _meet(self, names: list[str]) -> None:
         called = {piece.name: piece.label for piece in self.board}
@@ -154,12 +168,12 @@ class BoardPolicy:
 
 @dataclass
 class Played:
-    """success: by exact facts at the end. colours: of what was seen, by label. told: what the planner saw and said each second."""
+    """success: by exact facts at the end. names: of what was seen, by label. told: what the planner saw and said each second."""
 
     job: Job
     success: bool
     seconds: float
-    colours: dict[int, str]
+    names: dict[int, str]
     told: list[Any] = field(default_factory=list)
 
 
@@ -172,7 +186,7 @@ def play(
 ) -> Played:
     """One board, decided by its seed. planner: makes the one who plans, who may keep to the job's text or, as an expert, use its
     `next`."""
-    board, job = ask(kind, np.random.default_rng([seed, 17]))
+    board, job = drawn(kind, seed)
     obs = body.load(Episode("push-to-zone", tuple(piece.item for piece in board), (), job.text, {}, ""), seed)
     sight = Sight(body, finder)
     sight.begin(board)
@@ -181,7 +195,7 @@ def play(
     exact = Sight(body)
     exact.begin(board)
     end = exact.look(body.observe())
-    return Played(job, result.reason == "finished" and job.done(end), body.now_s, sight.colours, policy.told)
+    return Played(job, result.reason == "finished" and job.done(end), body.now_s, sight.names, policy.told)
 
 
 def expert(sight: Sight, job: Job) -> Planner:

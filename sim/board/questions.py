@@ -16,7 +16,8 @@ from sim.board.lessons import ASKED, OTHERS, SHAKE_M, vectors
 from sim.tamp.scene import FIELDS, LABELS
 from sim.task import FIRST_EVALUATION_SEED
 
-EACH = {"closest": 2, "nearest": 1, "fellow": 1, "together": 2, "corner": 1, "side": 1}  # questions about a board
+# Questions about a board.
+EACH = {"closest": 2, "nearest": 1, "fellow": 1, "together": 2, "corner": 1, "side": 1, "named": 1}
 CLOSE = (0.045, 0.11)  # m, of pieces that were pushed to others
 DOUBT_M = 0.008  # what lies so near to the limit of an answer is not asked about
 
@@ -40,15 +41,15 @@ class Boards:
         shown = {p.colour: OTHERS[i] for p, i in zip(board, rng.permutation(len(OTHERS)), strict=False)}
         labels = dict(zip((p.label for p in board), (rng.permutation(LABELS)[: len(board)] + 1).tolist(), strict=True))
         at = moved({labels[p.label]: np.array(p.at) for p in board}, rng)
-        colours = {labels[p.label]: shown[p.colour] for p in board}
+        names = {labels[p.label]: f"{shown[p.colour]} {p.shape}" for p in board}
         segments = []
         for kind, count in EACH.items():
-            for text, answer in filter(None, (ask(kind, at, colours, rng) for _ in range(count))):
+            for text, answer in filter(None, (ask(kind, at, names, rng) for _ in range(count))):
                 segments.append((self.words.encode(text), [*self.words.encode(answer), self.words[EOS]]))
         order = list(at)
         noisy = {k: where + rng.normal(0, SHAKE_M, 2) for k, where in at.items()}
         states = {"given": np.zeros((LABELS, FIELDS), np.float32), "labels": np.zeros(LABELS, np.int64)}
-        states["given"][: len(order)], states["labels"][: len(order)] = vectors(noisy, colours), order
+        states["given"][: len(order)], states["labels"][: len(order)] = vectors(noisy, names), order
         return Lesson({}, states, segments, (objects(self.words, order), []))
 
 
@@ -70,15 +71,18 @@ def moved(at: Places, rng: np.random.Generator) -> Places:
     return {k: out[k] for k in (list(out)[i] for i in rng.permutation(len(out)))}
 
 
-def ask(kind: str, at: Places, colours: dict[int, str], rng: np.random.Generator) -> tuple[str, str] | None:
+def ask(kind: str, at: Places, names: dict[int, str], rng: np.random.Generator) -> tuple[str, str] | None:
     """A question and its answer; None where that is a matter of taste."""
     a, b = (list(at)[i] for i in rng.permutation(len(at))[:2])
     corner, side = tuple(CORNERS)[rng.integers(len(CORNERS))], tuple(SIDES)[rng.integers(2)]
     if kind == "together" and rng.random() < 0.6:  # near ones, or the answer is no
         b = min((k for k in at if k != a), key=lambda k: far(at[k], at[a]))
-    text = ASKED[kind].format(a=f"<obj_{a}>", b=f"<obj_{b}>", corner=corner, side=side)
+    text = ASKED[kind].format(a=f"<obj_{a}>", b=f"<obj_{b}>", corner=corner, side=side, name=names[a])
+    if kind == "named":
+        return text, f"<obj_{a}>"
     if kind == "fellow":
-        return text, f"<obj_{next(k for k, colour in colours.items() if colour == colours[a] and k != a)}>"
+        alike = (k for k, name in names.items() if name.split()[0] == names[a].split()[0] and k != a)
+        return text, f"<obj_{next(alike)}>"
     if kind in ("closest", "nearest"):
         to = corner if kind == "closest" else at[a]
         order = sorted((k for k in at if kind == "closest" or k != a), key=lambda k: far(at[k], to))
