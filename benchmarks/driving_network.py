@@ -132,13 +132,13 @@ def speed(chosen: dict[str, Any]) -> None:
     (drive,) = drives.read(sample())
     print("\n## speed: `sample` (160 px, 20 Hz, decoding included), one thread, best of 3\n")
     print("| network | x real time | by the wall clock | a step, ms (median) |\n|" + " --- |" * 4)
-    made = {
+    networks = {
         name: Network(chosen["weights"], unseeing=chosen["ego"], graph=g)
         for name, g in (("one graph", True), ("as written", False))
     }
-    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in made}
+    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in networks}
     for _ in range(3):  # in turn: what else the machine does meets both
-        for name, network in made.items():
+        for name, network in networks.items():
             timed = Timed(network, time.process_time)
             wall, start, body = time.perf_counter(), time.process_time(), Replay(drive)
             replay(body, Driving(timed, body.spec))

@@ -16,7 +16,7 @@ from embodied.data.drives import DECISIONS, REASONS, TTC_MAX_S
 from embodied.drive.forecast import Forecast
 from embodied.drive.paths import MIDDLES, unroll
 from embodied.drive.senses import Sensed, sense
-from embodied.drive.view import view
+from embodied.drive.view import HEIGHT, WIDTH, view
 from embodied.registry import register
 from embodied.spec import BodySpec
 from embodied.types import Image, Observation
@@ -60,6 +60,21 @@ class Network:
         self._looks, self._follows = looks and self._model.config.sees, follows
         self._names: tuple[str, ...] = ()
         self.shown, self.strange = 0, 0  # pictures, and those of them that were unlike training's and not used
+        self.say("")
+        for _ in range(2 if graph else 0):  # traced, then optimised: seconds that a car under way has not
+            self._warm()
+
+    def _warm(self) -> None:
+        """Ask every graph for nothing."""
+        sensed, shots = sense(np.zeros((1, 1)), np.zeros(1), ("speed",)), self._driving.SHOTS
+        self._ask(self._blind, sensed)
+        if self._looks:
+            self._ask(
+                self._model,
+                sensed,
+                np.zeros((1, HEIGHT, WIDTH, 3 * shots), np.uint8),
+                np.zeros((1, shots - 1), np.float32),
+            )
 
     def begin(self, spec: BodySpec) -> None:
         states = measured(spec)

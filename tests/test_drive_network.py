@@ -30,6 +30,7 @@ from embodied.model.driving_weights import from_pretrained, save_pretrained
 from embodied.model.familiar import Familiar, summary
 from embodied.model.pace import Pace
 from embodied.model.road_losses import losses, total
+from embodied.model.traced import Traced
 from embodied.optimizers import optimizers
 from embodied.types import Command, Observation
 from policies.drive_network import Network
@@ -76,6 +77,21 @@ def test_one_graph_says_what_the_network_says() -> None:
         body.apply(Command(obs.t_s, forecast.pack(forecast.Forecast(np.zeros((60, 2))))))
         obs = body.observe()
     assert graph.strange == network.strange == 9
+
+
+def test_a_graph_of_one_moment_is_not_asked_about_two(model) -> None:
+    graph, rows = Traced(model), sense(driven(8.0, 0.5, 0.1), CLOCK, CHANNELS)
+    for count in (1, 2, 1):
+        inputs = {
+            name: torch.from_numpy(np.stack([getattr(rows, name)] * count))
+            for name in ("series", "now", "speed", "yaw_rate", "path")
+        }
+        inputs["command"] = torch.stack([model.command("drive on")] * count)
+        with torch.inference_mode():
+            ours, theirs = graph(**inputs), model(**inputs)
+        for name, one in vars(theirs).items():
+            mine = getattr(ours, name)
+            assert mine is None if one is None else torch.allclose(mine.float(), one.float(), atol=1e-5), name
 
 
 # --- paths

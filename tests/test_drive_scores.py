@@ -207,6 +207,18 @@ def test_the_recorded_path_has_no_error(speed: float, rate: float, accel: float)
         assert ahead[f"fde@{h}"] == pytest.approx(3.0) and ahead[f"ade@{h}"] == pytest.approx(3.0)
 
 
+@pytest.mark.parametrize("ahead", [1.0, -1.0])
+@pytest.mark.parametrize("speed", [0.0, -0.0, 0.01, -0.01])
+def test_which_way_a_car_starts_along_its_track_is_no_matter_of_the_speed_at_which_it_stands(
+    ahead: float, speed: float
+) -> None:
+    way = ahead * paths.TIMES**2 / 2
+    truth, bend = np.column_stack([way, 0 * way, 0 * way]), ahead * np.abs(way) / 30
+    said = Forecast(ahead * 30 * np.column_stack([np.sin(np.abs(bend)), 1 - np.cos(bend)]))
+    made = dict(zip(METRICS, errors(said, truth, speed, along_track=True), strict=True))
+    assert made["fde@5"] == made["along@5"] == pytest.approx(0.0, abs=0.01)
+
+
 def test_ade_is_the_mean_up_to_and_fde_the_error_at() -> None:
     truth = arc(10, 0)
     off = np.column_stack([truth[:, 0], 0.1 * np.arange(1, 61)])

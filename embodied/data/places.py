@@ -15,6 +15,7 @@ from embodied.data.drives import EGO
 from embodied.errors import UserError
 
 SPAN_S = 0.3  # of a derived speed: places that are 5 cm off move it by 0.2 m/s, and it lags by half the span
+DERIVED = f"derived from the places, {SPAN_S:g} s back or more"  # what a report says of such a speed
 
 
 def headed(rows: Iterator[Row], at: int, yaw: float) -> Iterator[Row]:

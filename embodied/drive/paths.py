@@ -50,10 +50,12 @@ def split_error(path: Floats, truth: Floats) -> tuple[Floats, Floats]:
     return gap[:, 0] * c + gap[:, 1] * s, gap[:, 1] * c - gap[:, 0] * s
 
 
-def straightened(path: Floats, now_mps: float) -> Floats:
-    """(n, 2) the same ways from point to point, all along x, backwards where the car does."""
-    steps = np.hypot(*np.diff(np.vstack([[0.0, 0.0], path[:, :2]]), axis=0).T)
-    return np.column_stack([np.copysign(np.cumsum(steps), now_mps), np.zeros(len(steps))])
+def straightened(path: Floats) -> Floats:
+    """(n, 2) the same ways from point to point, all along x, backwards where the first half metre goes backwards: the speed of a
+    car that stands has any sign."""
+    way = np.cumsum(np.hypot(*np.diff(np.vstack([[0.0, 0.0], path[:, :2]]), axis=0).T))
+    begun = path[min(int(np.searchsorted(way, 0.5)), len(path) - 1), 0]
+    return np.column_stack([np.copysign(way, begun), np.zeros(len(way))])
 
 
 def speeds(path: Floats, now_mps: float) -> Floats:

@@ -43,7 +43,7 @@ def errors(said: Forecast, truth: Floats, now_mps: float, along_track: bool = Fa
     along, across: absolute error at h along the true heading and across it. speed, curvature: over the next 3 s and at the
     arc of the next second. Comfort is of the predicted path: mean squares of lateral acceleration and of jerk over 3 s."""
     n = min(len(truth), len(said.path))
-    path = paths.straightened(said.path, now_mps) if along_track else said.path
+    path = paths.straightened(said.path) if along_track else said.path
     along, across = paths.split_error(path[:n], truth[:n])
     gap = np.hypot(along, across)
     made: list[float] = []

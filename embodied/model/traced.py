@@ -16,15 +16,16 @@ from torch import Tensor, nn
 
 
 class Traced:
-    """model's forward, for inputs of the shapes that it is first asked with (once for each set of inputs that are there). model: in
-    evaluation, with weights that stay; its answer is a dataclass of tensors, or None."""
+    """model's forward, traced when it is first asked with inputs of these names and shapes, which takes as long as many answers.
+    model: in evaluation, with weights that stay; its answer is a dataclass of tensors, or None. Its branches may depend on which
+    inputs there are and on their shapes, on nothing that is in them."""
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
-        self._graphs: dict[tuple[str, ...], tuple[Any, Callable[..., Any], list[str]]] = {}
+        self._graphs: dict[tuple[tuple[str, torch.Size], ...], tuple[Any, Callable[..., Any], list[str]]] = {}
 
     def __call__(self, **inputs: Tensor) -> Any:
-        key = tuple(inputs)
+        key = tuple((name, one.shape) for name, one in inputs.items())
         if key not in self._graphs:
             self._graphs[key] = self._trace(inputs)
         kind, graph, names = self._graphs[key]

@@ -119,11 +119,6 @@ def sentences(kind: str) -> list[str]:
     return [p.format(corner=any_corner, side=any_side, other=any_side, name=any_name) for p in PHRASES[kind]]
 
 
-def unknown(words: Words, kind: str) -> list[str]:
-    """Words of the job that are not in this vocabulary, which would spell them."""
-    return sorted({word for text in sentences(kind) for word in text.split() if not words.knows(word)})
-
-
 def vocabulary(known: Words) -> Words:
     """The words of `known` with their ids, and those of the board behind them."""
     corpus = [text for kind in PHRASES for text in sentences(kind)]

@@ -66,7 +66,7 @@ def film_table(path: Path, reading: Reading) -> tuple[Drive, ...]:
         cameras["front"], facts["camera"] = dashcam.told(width, height, reading.camera)
     derived = bool(place) and "speed" not in given
     if derived:
-        facts["speed"] = f"derived from the places, {places.SPAN_S:g} s back"
+        facts["speed"] = places.DERIVED
     ego = ("speed", *given) if derived else given
     reckoned = not place and {"speed", "yaw_rate"} <= set(ego)
     has_pose = bool(place) or reckoned

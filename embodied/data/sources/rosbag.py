@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied.data import align, columns, dashcam, places, video
-from embodied.data.drives import EGO, Drive, Reading, body_spec, observation, reader
+from embodied.data.drives import EGO, POSE, Drive, Reading, body_spec, observation, reader
 from embodied.errors import UserError
 from embodied.types import Image, Observation
 
@@ -36,8 +36,12 @@ TYPES = {
     "fix": ("sensor_msgs/msg/NavSatFix",),
 }
 NUMBERS = ("std_msgs/msg/Float32", "std_msgs/msg/Float64")
-POSE = ("x", "y", "yaw")
-GIVES = {"odom": ("speed", "yaw_rate", *POSE), "imu": ("yaw_rate",), "twist": ("speed", "yaw_rate"), "fix": POSE}
+GIVES = {
+    "odom": ("speed", "yaw_rate", *POSE.names),
+    "imu": ("yaw_rate",),
+    "twist": ("speed", "yaw_rate"),
+    "fix": POSE.names,
+}
 _ORDER = {"rgb8": (0, 1, 2), "bgr8": (2, 1, 0), "rgba8": (0, 1, 2), "bgra8": (2, 1, 0), "mono8": (0, 0, 0)}
 
 
@@ -186,10 +190,8 @@ def _merged(
     times, *others = tee(clock, 1 + len(sources))
     known = list[Iterator[NDArray[np.float64] | None]]()
     for source, one in zip(sources, others, strict=True):
-        whole = (
-            not pictures and "speed" in source.names
-        )  # the clock's own rows; elsewhere gaps matter where the clock ticks
-        rows = _rows(path, source, max_gap_s if whole else 0.0)
+        ticks = not pictures and "speed" in source.names  # elsewhere gaps matter where the clock ticks
+        rows = _rows(path, source, max_gap_s if ticks else 0.0)
         known.append(align.at(rows, one, f"topic {source.topic}", max_gap_s))
     for t_s, *parts in zip(times, *known, strict=False):
         if all(part is not None for part in parts):
@@ -256,14 +258,14 @@ def rosbag(path: Path, reading: Reading) -> tuple[Drive, ...]:
         if source.read is None:
             pose = "recorded" + _lost(path, source.topic)
             if "speed" in source.names:
-                facts["speed"] = f"derived from the places, {places.SPAN_S:g} s back"
+                facts["speed"] = places.DERIVED
     reckoned = not pose and {"speed", "yaw_rate"} <= set(told)
     there = _there(path)
     if bare := [source.topic for source in sources if there[source.topic] in (*NUMBERS, "geometry_msgs/msg/Twist")]:
         facts["time"] = f"assumed that {', '.join(bare)} tell what was so when they were recorded: they have no stamps"
     spec = body_spec("rosbag", reading.rate_hz, names, cameras, "dead reckoned" if reckoned else pose, False, **facts)
     order = [told.index(name) for name in names]
-    place = [told.index(name) for name in POSE] if pose else [-3, -2, -1]
+    place = [told.index(name) for name in POSE.names] if pose else [-3, -2, -1]
 
     def stream() -> Iterator[Observation]:
         seen: list[Any] = [None]  # the picture of the moment that is being put together
