@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from embodied.train import Settings
 
 CHOSEN = (
-    "backbone", "backbone_from", "tune", "lora_rank", "vision", "vision_from", "tune_vision", "vision_tokens",
+    "backbone", "backbone_from", "tune", "lora_rank", "vision", "vision_from", "tune_vision", "vision_tokens", "history",
 )  # settings of a new model; weights that are gone on from keep theirs where nothing else is asked for  # fmt: skip
 
 

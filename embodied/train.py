@@ -46,6 +46,9 @@ class Settings:
     text_share: float = _setting(0.2, "share that is in words alone, from texts (two for one: they are cheaper)")
     sight_share: float = _setting(0.0, "share that is pictures without a question (four for one)")
     finding_share: float = _setting(0.0, "share that teaches the finder alone (four for one)")
+    shot_share: float = _setting(0.2, "share that begins with solved examples, when there are shots")
+    shots: int = _setting(0, "how many such examples, other moments with their pictures")
+    history: int = _setting(1, "pictures of each camera that the model is shown, the newest last")
     lr: float = _setting(1.5e-3, "peak learning rate (Muon and AdamW, linear warm-up, cosine to a tenth)")
     warmup: int = _setting(200, "warm-up steps")
     decay: float = _setting(0.02, "weight decay")
@@ -92,10 +95,16 @@ def main(settings: Settings) -> int:
     """Train; returns the exit code. The finished weights are in out/weights."""
     if not settings.snapshots:
         raise UserError("train needs snapshots=FOLDER; make one with `embodied record kind=snapshots out=FOLDER`")
-    kinds = ("motion_share", "text_share", "sight_share", "finding_share")
+    kinds = ("motion_share", "text_share", "sight_share", "finding_share", "shot_share")
     shares = {name: getattr(settings, name) for name in kinds}
     if not settings.motions:
         shares["motion_share"] = 0.0
+    if not settings.shots:
+        shares["shot_share"] = 0.0
+    if settings.history < 1 or settings.shots < 0:
+        raise UserError(
+            f"history={settings.history}, shots={settings.shots}: give 1 or more pictures, 0 or more examples"
+        )
     if min(shares.values()) < 0 or sum(shares.values()) > 1 + 1e-9:
         raise UserError(f"{shares} are shares of a batch; give numbers from 0 that add up to 1 at most")
     import torch
@@ -162,10 +171,11 @@ class Training:
         self.accelerator.print(f"resuming at step {start}")
         return start
 
-    def _scenes(self, root: str, kind: str, validation: bool = False) -> SceneLessons:
+    def _scenes(self, root: str, kind: str, validation: bool = False, shots: int = 0) -> SceneLessons:
         from embodied.model.lessons import Teacher
 
-        made = SceneLessons(root, Teacher(self.model.words), self.normalisation, validation, kind)
+        teacher, history = Teacher(self.model.words), self.model.config.history
+        made = SceneLessons(root, teacher, self.normalisation, validation, kind, history, shots)
         if self.settings.cache and kind == "scenes":
             made.augment = False  # a picture that is never shown twice cannot be kept
         return made
@@ -196,6 +206,9 @@ class Training:
             if share:
                 sources.append(self._scenes(settings.snapshots, kind))
                 shares.append(share)
+        if settings.shots and settings.shot_share:
+            sources.append(self._scenes(settings.snapshots, "scenes", shots=settings.shots))
+            shares.append(settings.shot_share)
         if (rest := 1 - sum(shares)) > 1e-9:
             sources.append(self._scenes(settings.snapshots, "scenes"))
             shares.append(rest)

@@ -31,6 +31,16 @@ class Observation:
 
 
 @dataclass(frozen=True)
+class Shot:
+    """A solved example for a prompt: what was seen, a question about it and its answer. source: which moment it is, for people."""
+
+    obs: Observation
+    question: str
+    answer: str
+    source: str = ""
+
+
+@dataclass(frozen=True)
 class Point:
     """A place in a picture: u right, v down, both in [0, 1] of the camera's width and height."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from embodied.errors import UserError
 from embodied.protocols import Body
 from embodied.registry import register
 from embodied.spec import Channels
-from embodied.types import ActionChunk, Floats, Observation, Plan, Step
+from embodied.types import ActionChunk, Floats, Observation, Plan, Shot, Step
 from policies import perceive, skills
 from policies.aims import aims_of
 from policies.foresee import Listing, after, remembered
@@ -123,7 +124,7 @@ class Planner:
 
     def reset(self) -> None:
         self._seen: tuple[Observation, Look] | None = None
-        self._frames: list[dict[str, Tensor]] = []  # the newest last, for models that are shown older ones too
+        self._frames: list[dict[str, Tensor]] = []  # of models that are shown a past: one a moment, the newest last
         self._goal, self._wanted = "", list[str]()  # the goal, and the jobs that it comes to
         self._met: frozenset[str] = frozenset()  # things listed since the start: they keep their names
         self._sure: dict[str, float] = {}  # how surely each thing was found, when it was seen last
@@ -162,9 +163,12 @@ class Planner:
                     there = ", ".join(obs.images) or "none"
                     raise UserError(f"camera {camera!r} is missing from the observation; it has {there}")
                 images[camera] = torch.from_numpy(np.ascontiguousarray(obs.images[camera]))[None]
-            if config.history > 1:  # where nothing was seen before, it looked as it does now
-                self._frames = [*self._frames, images][-config.history :]
-                shown = [self._frames[0]] * (config.history - len(self._frames)) + self._frames
+            if config.history > 1:
+                from embodied.data.snapshots import past
+
+                # A moment that is looked at again is still one moment.
+                self._frames = [*self._frames[-config.history : -1], images]
+                shown = [self._frames[k] for k in past(len(self._frames) - 1, config.history)]
                 images = {camera: torch.stack([one[camera] for one in shown], 1) for camera in images}
             states = {s: torch.from_numpy(self.normalisation.normalise(s, obs.states[s]))[None] for s in config.states}
             depth = {
@@ -180,13 +184,22 @@ class Planner:
         look = self.look(obs)
         return self.model.words.decode(look.noted).replace("> <", "><")
 
-    def answer(self, obs: Observation, question: str) -> str:
-        """A short answer to a question about the table, in the model's own words."""
+    def answer(self, obs: Observation, question: str, shots: Sequence[Shot] = ()) -> str:
+        """A short answer to a question about the table, in the model's own words. shots: solved examples that the prompt begins
+        with; each is a moment without a past."""
         from embodied.model.lessons import ask
+        from embodied.model.sentence import Example
 
-        words = self.model.words
-        ids, _ = self.look(obs).say(ask(question), lambda _: self.grammar.anything, most=24)
-        return words.decode(ids)
+        look = self.look(obs)
+        if shots:
+            stranger = copy(self)
+            solved = []
+            for one in shots:
+                stranger.reset()
+                solved.append((stranger.look(one.obs), Example(ask(one.question), one.answer)))
+            look = look.after(solved)
+        ids, _ = look.say(ask(question), lambda _: self.grammar.anything, most=24)
+        return self.model.words.decode(ids)
 
     def plan(self, obs: Observation, goal: str, done: tuple[Step, ...] = ()) -> Plan:
         from policies import goals
@@ -261,6 +274,7 @@ class Planner:
 
         if self._seen is None or self._seen[0] is not obs:  # what is not seen any more is where the step has put it
             self._table = after(self._table, [step], self.body.spec.cameras[perceive.CAMERA])
+            self._frames += self._frames[-1:]  # the moment before the step is past; this look takes the copy's place
         p = float(self.look(obs).choose(ask_check(step.text), self.grammar.verdict)[0])
         listing, camera = grammar.read_listing(self.scene(obs)), self.body.spec.cameras[perceive.CAMERA]
         known = step.args[0] in self._met  # that a thing is gone tells nothing where it was never seen

@@ -284,7 +284,9 @@ def write(shard: int, task: str, out: Path, seed: int, source: Callable[[str], A
     records: list[Record] = []
     rows: list[dict[str, np.ndarray]] = []
     for k in itertools.count():
-        for record, arrays in moments.episode(seed_of("train", seed, (shard * SHARD + k) % EPISODES)):
+        episode = moments.episode(seed_of("train", seed, (shard * SHARD + k) % EPISODES))
+        for number, (record, arrays) in enumerate(episode):
+            record.moment = number
             records.append(record)
             rows.append(arrays)
         if len(records) >= SHARD:

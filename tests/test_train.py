@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from safetensors.torch import load_file
 
 from embodied import checkpoint, train
@@ -41,7 +42,8 @@ def moment(k: int) -> Record:
     line = f"pick red block <x{k:03d}><y051>"
     things = {"red block": [0.3, 0.4], "blue bowl": [0.7, 0.6]}
     checks, plans = [("pick red block", k % 2 == 0)], [("pick red block", [line])]
-    return Record("pick", GOALS, ["pick red block"], [[], []], "", checks, list(things), things, plans=plans)
+    jobs, parts = ["pick red block"], [[], []]
+    return Record("pick", GOALS, jobs, parts, "", checks, list(things), things, plans=plans, moment=k % 4)
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +104,25 @@ def test_a_stopped_and_resumed_run_ends_with_the_same_bits(
     assert finished[0] == finished[1]
     steps = {int(line.split(",")[0]) for line in (tmp_path / "parted/log.csv").read_text().splitlines()}
     assert steps == {1, 2, 3, 4, 5, 6}
+
+
+def test_a_past_and_solved_examples_are_learnt_together(folder: Path, tmp_path: Path) -> None:
+    shares = {"shot_share": 0.4, "text_share": 0.2, "sight_share": 0.1}
+    asked = settings(folder, tmp_path, steps=3, history=2, shots=1, **shares)
+    seen: list[tuple[int, ...]] = []
+    run = train.Training(asked, Accelerator(cpu=True))
+    losses = run.losses.forward
+    run.losses.forward = lambda batches: (
+        seen.extend(b.images["front"].shape for b in batches if b.images) or losses(batches)
+    )
+    run.run()
+    assert {shape[1] for shape in seen if len(shape) == 5} == {2, 4} and any(len(shape) == 4 for shape in seen)
+    assert {batch.images["front"].shape[1] for batch in run.exam} == {2}
+    learnt, before = from_pretrained(str(tmp_path / "weights")), from_pretrained(asked.init)
+    assert learnt.config.history == 2 and "held-out verdicts" in (tmp_path / "log.csv").read_text()
+    assert not torch.equal(learnt.state_dict()["smear.one.weight"], before.state_dict()["smear.one.weight"])
+    with pytest.raises(UserError, match="shares of a batch"):
+        train.main(settings(folder, tmp_path, text_share=0.9, shots=1))
 
 
 def test_frozen_parameters_stay(folder: Path, tmp_path: Path) -> None:

@@ -103,6 +103,8 @@ class Ask:
     seed: int = key(7, "which scene of that task")
     split: str = key("seen", "seen, pairs, phrasings, compositions, distractors")
     weights: str = key("tabletop", "name of shipped weights or a folder")
+    shots: int = key(0, "solved examples before the question, of its form, from training seeds of that task")
+    examples: str = key("", "your own, about tables of these seeds: '8 is it tidy? yes; 9 is it tidy? no'")
     out: str = key("", "picture to write, with marks where the model says that things are; ends in .png")
 
 
@@ -131,7 +133,9 @@ class RosReplay:
 
     drive: str = key("sample", "file or folder of the recording, a rosbag2 too; sample: the one that ships")
     source: str = key("", "which reader; empty: the first that knows the layout")
-    topics: str = key("", "of a bag: 'image=/camera odom=/odom imu=/imu'; empty: the first of the right type")
+    topics: str = key(
+        "", "of a bag: 'image=/camera odom=/odom imu=/imu twist=/vel fix=/gps'; empty: the one of the right type"
+    )
     only: str = key("", "of several drives, the first whose name holds this")
     driver: str = key("relaxing", "who drives along: a name of the group driver; empty: nobody")
     rate: float = key(1.0, "recorded seconds a second")

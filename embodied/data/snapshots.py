@@ -34,7 +34,8 @@ class Record:
     can be seen.
     lies: name -> where, for what is not on the bare table: "in hand", "on <thing>", "in <thing>".
     points: step text -> its points. asks: (question, answer).
-    missing: names of things that are not there.
+    missing: names of things that are not there. moment: its number in its episode, whose moments stand in order in a shard; 0 for
+    all in shards of before there were numbers.
     """
 
     task: str
@@ -51,6 +52,13 @@ class Record:
     plans: list[tuple[str, list[str]]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     lies: dict[str, str] = field(default_factory=dict)
+    moment: int = 0
+
+
+def past(moment: int, history: int) -> list[int]:
+    """Numbers of a moment of an episode and of those before it, `history` in all, the newest last; the first again where there is
+    none."""
+    return [max(0, moment - k) for k in reversed(range(history))]
 
 
 def write_shard(folder: Path, records: list[Record], arrays: dict[str, np.ndarray]) -> None:
@@ -89,3 +97,9 @@ class Snapshots:
     def __getitem__(self, i: int) -> tuple[Record, dict[str, np.ndarray]]:
         shard, row = self.index[i]
         return self.record(i), {name: array[row] for name, array in self.arrays[shard].items()}
+
+    def pictures(self, i: int, history: int) -> dict[str, np.ndarray]:
+        """Camera -> uint8 (history, H, W, 3): what it saw at the moments of `past`."""
+        (shard, row), moment = self.index[i], self.record(i).moment
+        rows = [row - moment + number for number in past(moment, history)]
+        return {name: array[rows] for name, array in self.arrays[shard].items() if array.shape[3:] == (3,)}

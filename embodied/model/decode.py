@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from embodied.listing import Found
-from embodied.model.network import EmbodiedModel
+from embodied.model.network import EmbodiedModel, newest
 from embodied.model.reader import CachedReader, Reader
-from embodied.model.sentence import Prompt, Text, embed
+from embodied.model.sentence import Example, Prompt, Text, embed, few_shot
 from embodied.model.tokens import BOS, EOS
 from embodied.plan import HELD
 
@@ -134,9 +134,8 @@ class Look:
     def find(self, met: Collection[str] = ()) -> list[Found]:
         """What the first camera's finder finds on the table and, from the others, what surest hangs in the hand (its point is
         not one of the first picture). met as in Finder.find."""
-        newest = {camera: image if image.ndim == 4 else image[:, -1] for camera, image in self.images.items()}
         table, *others = (
-            self.model.finder.find(camera, newest[camera], self.depth.get(camera), met)
+            self.model.finder.find(camera, newest(self.images[camera]), self.depth.get(camera), met)
             for camera in self.model.config.cameras
         )
         hanging = [one for found in others for one in found if one.carried == HELD]
@@ -150,6 +149,20 @@ class Look:
         from."""
         self.told, self.noted = text, self.model.words.encode(answer)
         self.known = self.reader.length = min(self.known, len(self.ids))
+
+    def after(self, solved: Sequence[tuple[Look, Example]]) -> Look:
+        """The same moment behind solved examples about others, with their pictures and states and what was noted of each."""
+        looks, words = [*(look for look, _ in solved), self], self.model.words
+        told = [f"{look.told} {words.decode(look.noted)} {EOS} " if look.told else "" for look, _ in solved]
+        shots = [Example(before + one.question, one.answer) for before, (_, one) in zip(told, solved, strict=True)]
+        images = {
+            c: torch.cat([one.images[c].reshape(1, -1, *image.shape[-3:]) for one in looks], 1)
+            for c, image in self.images.items()
+        }
+        states = {s: torch.stack([one.states[s] for one in looks], 1) for s in self.states}
+        out = Look(self.model, images, states, self.depth, few_shot(self.prompt, shots))
+        out.told, out.noted = self.told, self.noted
+        return out
 
     @torch.inference_mode()
     def say(self, text: str, allowed: Allowed, most: int = 160) -> tuple[list[int], float]:

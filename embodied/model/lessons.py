@@ -6,7 +6,7 @@ The texts of prompts are defined here once; the planner asks with the same funct
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,8 @@ def ask_move(step: str) -> str:
 class Lesson:
     """One training sentence. images[c] uint8 H W 3; states[s] normalised (t, d); cells[c] int64 (2, m): colour and kind.
 
+    With a past, or solved examples, which the model is shown before: images[c] k H W 3, states[s] (moments, t, d), of the examples
+    first; all else is of the newest. shots: words of each example, what lies there and a question with its answer.
     scene: what all segments see: ALL and the listing.  depth[c] float32 H W, m.  marks[c] (k, 6): what shall be found there.
     chunk (h, a) normalised and valid (h,) when the last segment is a motion."""
 
@@ -90,6 +92,7 @@ class Lesson:
     states: dict[str, np.ndarray]
     segments: list[tuple[list[int], list[int]]]
     scene: tuple[list[int], list[int]] = ([], [])
+    shots: list[list[int]] = field(default_factory=list)
     depth: dict[str, np.ndarray] = field(default_factory=dict)
     cells: dict[str, np.ndarray] = field(default_factory=dict)
     marks: dict[str, np.ndarray] = field(default_factory=dict)
@@ -99,7 +102,23 @@ class Lesson:
     @property
     def tokens(self) -> int:
         """Length in words; the continuous inputs add the same to every lesson."""
-        return sum(len(prompt) + len(answer) for prompt, answer in [self.scene, *self.segments])
+        pairs = [self.scene, *self.segments]
+        return sum(len(prompt) + len(answer) for prompt, answer in pairs) + sum(map(len, self.shots))
+
+    def after(self, others: Sequence[Lesson], rng: np.random.Generator) -> Lesson:
+        """The same behind solved examples: one question about each of these other moments, drawn among its segments."""
+        moments = [*others, self]
+
+        def solved(one: Lesson) -> list[int]:
+            prompt, answer = one.segments[rng.integers(len(one.segments))]
+            return [*one.scene[0], *one.scene[1], *prompt, *answer]
+
+        images = {
+            c: np.concatenate([one.images[c].reshape(-1, *image.shape[-3:]) for one in moments])
+            for c, image in self.images.items()
+        }
+        states = {s: np.stack([one.states[s] for one in moments]) for s in self.states}
+        return replace(self, images=images, states=states, shots=list(map(solved, others)))
 
 
 def listing(points: Mapping[str, Point], lies: Mapping[str, str]) -> str:
@@ -133,7 +152,9 @@ def cells_of(segmentation: np.ndarray, items: Sequence[str]) -> np.ndarray:
 
 
 def shifted(image: np.ndarray, dx: int, dy: int, fill: int | None = None) -> np.ndarray:
-    """The picture moved right by dx and down by dy pixels; borders repeat, or are `fill`."""
+    """The picture moved right by dx and down by dy pixels; borders repeat, or are `fill`. Also several, (k, H, W, 3), alike."""
+    if image.ndim == 4:
+        return np.stack([shifted(one, dx, dy, fill) for one in image])
     pad = max(abs(dx), abs(dy))
     if pad == 0:
         return image
@@ -148,11 +169,13 @@ _NOISE = 3 * np.random.default_rng(0).standard_normal(
 
 
 def varied(image: np.ndarray, rng: np.random.Generator, light: float) -> np.ndarray:
-    """Another brightness (up to `light`, a share), another tint and some noise: what another lamp and camera would do."""
+    """Another brightness (up to `light`, a share), another tint and some noise: what another lamp and camera would do. Of several
+    pictures, (k, H, W, 3), the lamp is one."""
     gain = (rng.uniform(1 - light, 1 + light) * rng.uniform(0.95, 1.05, 3)).astype(np.float32)
-    start = int(rng.integers(len(_NOISE) - image.size))  # more than a million numbers: room for 700 x 480 pixels
     out = image * gain
-    out += _NOISE[start : start + image.size].reshape(image.shape)
+    for one in out.reshape(-1, *image.shape[-3:]):
+        start = int(rng.integers(len(_NOISE) - one.size))  # more than a million numbers: room for 700 x 480 pixels
+        one += _NOISE[start : start + one.size].reshape(one.shape)
     return np.clip(out, 0, 255, out=out).astype(np.uint8)
 
 
@@ -198,7 +221,7 @@ class Teacher:
             pairs = [self._pair(*one) for one in self._asked(record, rng, seen=False)]
             return Lesson({}, {}, pairs, self._pair(*self._scene(record)))
         out = Lesson({}, {} if kind == "finding" else states, [])
-        for camera in [name for name in arrays if arrays[name].ndim == 3 and arrays[name].shape[-1] == 3]:
+        for camera in [name for name in arrays if arrays[name].ndim > 2 and arrays[name].shape[-1] == 3]:
             image, seg = arrays[camera], arrays.get(f"{camera}_seg")
             dx, dy = rng.integers(-self.jitter, self.jitter + 1, 2) if augment else (0, 0)
             if augment:
@@ -206,7 +229,7 @@ class Teacher:
                 seg = None if seg is None else shifted(seg, dx, dy, NOTHING)
             out.images[camera] = image
             if camera == self.main:
-                self._move = (dx / image.shape[1], dy / image.shape[0])
+                self._move = (dx / image.shape[-2], dy / image.shape[-3])
             if kind == "finding" and seg is not None:
                 out.marks[camera] = self._marks(record) if camera == self.main else self._in_hand(record, seg)
                 if (depth := arrays.get(f"{camera}_depth")) is not None:

@@ -76,6 +76,11 @@ class ModelConfig:
         return cls(**fixed)
 
 
+def newest(images: Tensor) -> Tensor:
+    """(b, H, W, 3), or the last of several (b, k, H, W, 3) -> (b, H, W, 3)."""
+    return images if images.ndim == 4 else images[:, -1]
+
+
 class EmbodiedModel(nn.Module):
     """See the module's docstring. words: the tokenizer, whose size fixes the embedding table."""
 
@@ -220,7 +225,8 @@ class EmbodiedModel(nn.Module):
         where a sentence has several pictures of a camera, or spans of a state, in its order. prompt: the sentence, where it is
         not the standard one.
 
-        Returns vectors by placeholder id (b * n, D), features by camera (for its encoder's `cells`) and tokens by camera (b, n, D).
+        Returns vectors by placeholder id (b * n, D) and, of each camera's newest picture, features by camera (for its encoder's
+        `cells`) and tokens by camera (b, n, D).
         """
         vectors: dict[int, Tensor] = {}
         features: dict[str, Any] = {}
@@ -231,12 +237,15 @@ class EmbodiedModel(nn.Module):
             (height, width, _), given = self.config.cameras[camera], tuple(images[camera].shape[-3:-1])
             if given != (height, width):
                 raise UserError(f"pictures of {camera!r} are {given[1]}x{given[0]}, the model needs {width}x{height}")
-            features[camera], seen = self.encoders[camera](images[camera].flatten(0, -4))
-            tokens[camera] = self._levelled(camera, seen)
-            vectors[self._placeholder(camera)] = tokens[camera].flatten(0, 1)
+            made, seen = self.encoders[camera](images[camera].flatten(0, -4))
+            seen = self._levelled(camera, seen)
+            vectors[self._placeholder(camera)] = seen.flatten(0, 1)
+            k = len(seen) // len(images[camera])  # pictures of a sentence; the newest is the last
+            features[camera] = tuple(one[k - 1 :: k] for one in made) if isinstance(made, tuple) else made[k - 1 :: k]
+            tokens[camera] = seen[k - 1 :: k]
         if ages := (prompt or self.prompt()).ages:
-            b = next(iter(images.values())).shape[0]
-            when = torch.tensor(ages, device=self.backbone.table.device).float().repeat(b)
+            moments = sum(one.flatten(0, -4).shape[0] for one in images.values()) // len(ages)
+            when = torch.tensor(ages, device=self.backbone.table.device).float().repeat(moments)
             vectors[self._placeholder("when")] = self._felt("when", when[:, None, None])
         return vectors | self.feel(states), features, tokens
 

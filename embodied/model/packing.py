@@ -84,7 +84,8 @@ def collate(
     rows: list[tuple[list[int], list[int], list[int]]] = []
     for lesson in lessons:
         prompt, answer = lesson.scene
-        ids = prefix + prompt + answer
+        before = [token for shot in lesson.shots for token in (*prefix, *shot)]
+        ids = before + prefix + prompt + answer
         segment, target = [0] * len(ids), [-100] * len(ids)
         for k, (prompt, answer) in enumerate(lesson.segments, 1):
             if not answer:  # a motion: the head answers

@@ -9,7 +9,7 @@ import torch
 
 from embodied.listing import CARRIED
 from embodied.model.finder import GROUPS
-from embodied.model.network import EmbodiedModel
+from embodied.model.network import EmbodiedModel, newest
 from embodied.model.packing import Batch
 from embodied.model.tokens import NO, XS, YES, YS
 from embodied.plan import BINS, COLOURS, thing
@@ -25,7 +25,8 @@ def scores(model: EmbodiedModel, batch: Batch) -> dict[str, tuple[float, float]]
         out |= _spoken(model, batch)
     for camera, labels in model.celled(batch.cells).items():
         things = labels[:, 0] > 0
-        cells = model.encoders[camera].cells(model.encoders[camera](batch.images[camera])[0]).flatten(2).transpose(1, 2)
+        encoder = model.encoders[camera]
+        cells = encoder.cells(encoder(newest(batch.images[camera]))[0]).flatten(2).transpose(1, 2)
         seen = (model.cell_colour(cells).argmax(-1) == labels[:, 0]) & (
             model.cell_kind(cells).argmax(-1) == labels[:, 1]
         )

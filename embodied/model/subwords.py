@@ -47,6 +47,9 @@ class Subwords(Words):
         made.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in ours])
         return cls(made)
 
+    def _extended(self, placeholders: Iterable[str]) -> Subwords:
+        return Subwords.extended(self.tokenizer, placeholders)
+
     def _token(self, piece: str) -> int:
         """The id of a piece of text: of its only token, or one above the vocabulary."""
         if piece not in self._ids:

@@ -10,7 +10,7 @@ import json
 import re
 import string
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
@@ -94,6 +94,14 @@ class Words:
 
     def knows(self, word: str) -> bool:
         return self.tokenizer.token_to_id(word) is not None
+
+    def including(self, placeholders: Sequence[str]) -> Words:
+        """The same, or, where it lacks the token of one of these inputs, with further ones behind its last."""
+        there = all(self.tokenizer.token_to_id(f"<{name}>") is not None for name in placeholders)
+        return self if there else self._extended(placeholders)
+
+    def _extended(self, placeholders: Sequence[str]) -> Words:
+        return Words(train_vocabulary([], placeholders, first=self.tokens()), self.synonyms)
 
     def familiar(self, text: str) -> str:
         """The text with words that it does not know replaced by synonyms that it knows."""

@@ -19,6 +19,7 @@ from embodied.model.tokens import Words, train_vocabulary
 from embodied.registry import build
 
 EMBEDDINGS = "backbone.embed_tokens.weight"
+TABLES = (EMBEDDINGS, "backbone.table", "backbone.table_out")  # rows of words, the latter two of ours alone
 SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 
 
@@ -131,19 +132,23 @@ def grown(model: EmbodiedModel, corpus: Iterable[str], least: int = 8) -> Embodi
 
 
 def rebuilt(model: EmbodiedModel, changed: Mapping[str, Any], corpus: Iterable[str]) -> EmbodiedModel:
-    """The same with another language model or eye: what fits by name and shape is kept (the finder, the picture encoder, ...), the
-    rest is new. changed: settings of ModelConfig."""
+    """The same with another language model or eye, or shown another number of pictures: what fits by name and shape is kept (the
+    finder, the picture encoder, ...), the rest is new. changed: settings of ModelConfig."""
     other = "backbone" in changed or "backbone_from" in changed
     usual: dict[str, Any] = {"tune": "", "vit_dim": model.config.vit_dim or model.config.dim} if other else {}
     config = replace(model.config, **{**usual, **changed})
     backbone = build("backbone", config.backbone, source=config.backbone_from)
     config = backbone.fitted(config)
-    out = EmbodiedModel(config, backbone.words(corpus, config.placeholders) if other else model.words)
+    words = backbone.words(corpus, config.placeholders) if other else model.words.including(config.placeholders)
+    out = EmbodiedModel(config, words)
     have, want = model.state_dict(), out.state_dict()
     hangs = ("head.", "pointer.") if other else ()  # on what the language model makes of a sentence
     kept = {name: one for name, one in have.items() if not name.startswith(hangs) and not out.theirs(name)}
     fits = {name: one for name, one in kept.items() if name in want and want[name].shape == one.shape}
     out.load_state_dict(fits, strict=False)
+    if words is not model.words and not other:  # those of new inputs stand behind all that were there
+        for name in kept.keys() & TABLES:
+            want[name][: len(kept[name])] = kept[name]
     if other:  # motions are to be learnt anew
         scales = {name: one for name, one in config.statistics.items() if name != "action"}
         out.config = replace(config, statistics=scales)

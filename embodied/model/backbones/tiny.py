@@ -54,8 +54,11 @@ class Tiny:
 
             def hidden(self, embeds: Tensor, segment: Tensor, at: Tensor | None = None) -> Tensor:
                 from embodied.model.attention import blocks, positions
+                from embodied.model.reader import within
 
-                at = positions(segment) if at is None else at
+                if at is None:
+                    at = positions(segment)
+                    within(int(at.max()) + 1, self.config)
                 return self.dressed()(
                     inputs_embeds=embeds, blocks=blocks(segment), position_ids=at, use_cache=False
                 ).last_hidden_state
