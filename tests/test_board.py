@@ -16,7 +16,21 @@ from embodied.errors import UserError
 from embodied.model.tokens import EOS, NO, YES
 from policies import pusher
 from sim.board import demonstrate, lessons, play, questions
-from sim.board.jobs import CORNERS, KINDS, TOGETHER, Board, Job, ask, drawn, lay, places_of, read, there, written
+from sim.board.jobs import (
+    CORNERS,
+    KINDS,
+    SHAPES,
+    TOGETHER,
+    Board,
+    Job,
+    ask,
+    drawn,
+    lay,
+    places_of,
+    read,
+    there,
+    written,
+)
 from sim.body import SimBody
 from sim.tamp.lessons import vocabulary
 
@@ -104,6 +118,14 @@ def test_a_pair_told_otherwise_still_means_the_block_closest_to_the_corner(seed:
     colours = {label: name.split()[0] for label, name in told.names.items()}
     assert push is not None and push[0] == closest and colours[push[0]] == colours[push[1]]  # type: ignore[index]
     assert len(set(colours.values())) == 3
+
+
+def test_a_piece_is_told_in_any_colour_and_either_shape_and_its_name_with_it() -> None:
+    moment, rng = begin_of(*drawn("corner", 3)), np.random.default_rng(0)
+    told = [lessons.told(moment, rng) for _ in range(200)]
+    named = [next(name for name in one.names.values() if name in one.text) for one in told]
+    assert len(set(named)) == len(lessons.OTHERS) * len(SHAPES)
+    assert all(sorted(name.split()[1] for name in one.names.values()) == sorted(SHAPES * 3) for one in told)
 
 
 @given(st.integers(0, 10_000))

@@ -8,6 +8,7 @@ anew: other labels, other colours, near and far or left and right exchanged in p
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,7 @@ MIDDLE_X = sum(x for x, _ in CORNERS.values()) / len(CORNERS)  # near and far ar
 EDGE, SHAKE_M = 0.044, 0.003
 SWAPS = ({"top": "bottom", "bottom": "top"}, {"left": "right", "right": "left"})
 OTHERS = tuple(RGB)
+OTHER = dict(zip(SHAPES, reversed(SHAPES), strict=True))
 ASKED = {
     "closest": "which block is closest to the {corner} corner ?",
     "nearest": "which block is closest to {a} ?",
@@ -169,9 +171,7 @@ class Demonstrations:
     def __init__(self, words: Words, moments: Sequence[Moment], augment: bool = True) -> None:
         self.words, self.augment = words, augment
         alike: dict[tuple[str, bool, bool], list[Moment]] = {}
-        for (
-            one
-        ) in moments:  # a job's begin, the change from one push to the next, going on: each as often, though most go on
+        for one in moments:  # a job's begin, a change of pushes, going on: each as often, though most go on
             alike.setdefault((one.kind, one.before == NOTHING, one.before == one.said), []).append(one)
         self.alike = list(alike.values())
 
@@ -193,15 +193,18 @@ class Demonstrations:
 
 
 def told(moment: Moment, rng: np.random.Generator) -> Moment:
-    """The same moment in other words and colours, seen from another side."""
+    """The same moment in other words, colours and shapes, seen from another side."""
     labels = dict(zip(moment.names, (rng.permutation(LABELS)[: len(moment.names)] + 1).tolist(), strict=True))
     mine = sorted({name.split()[0] for name in moment.names.values()})
     colours = dict(zip(mine, (OTHERS[i] for i in rng.permutation(len(OTHERS))), strict=False))
+    # Which of a colour is the block: a few demonstrations would else teach what the shapes on them have to do with the job.
+    turned = dict(zip(mine, rng.random(len(mine)) < 0.5, strict=True))
+    names = {f"{c} {s}": f"{colours[c]} {OTHER[s] if turned[c] else s}" for c in mine for s in SHAPES}
     flip = rng.random(2) < 0.5
-    swaps = {word: other for swap, turned in zip(SWAPS, flip, strict=True) if turned for word, other in swap.items()}
-    swaps |= colours
+    swaps = {word: other for swap, over in zip(SWAPS, flip, strict=True) if over for word, other in swap.items()}
 
     def anew(text: str) -> str:
+        text = re.sub("|".join(names), lambda found: names[found[0]], text)
         words = [swaps.get(word, word) for word in text.split()]
         return " ".join(f"<obj_{labels[int(w[5:-1])]}>" if w.startswith("<obj_") else w for w in words)
 
