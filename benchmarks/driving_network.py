@@ -151,15 +151,15 @@ def speed(chosen: dict[str, Any]) -> None:
 
 def main(arguments: list[str]) -> int:
     chosen = options(arguments, drives=40, folder="", weights="road", ego="road-ego", only="", lamps=1)
-    only, drivers = chosen["only"], made(chosen)
+    only = chosen["only"]
     if only not in ("", "simulator", "real", "speed"):
         raise UserError(f"only={only} is none of simulator, real, speed")
     if only == "real" and not chosen["folder"]:
         raise UserError("only=real needs folder=FOLDER, where the public sets lie")
     if only in ("", "simulator"):
-        simulator(chosen["drives"], drivers, bool(chosen["lamps"]))
+        simulator(chosen["drives"], made(chosen), bool(chosen["lamps"]))
     if only in ("", "real") and chosen["folder"]:
-        real(Path(chosen["folder"]), drivers)
+        real(Path(chosen["folder"]), made(chosen))
     if only in ("", "speed"):
         speed(chosen)
     return 0

@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +25,10 @@ from sim.board.jobs import (
     CORNERS,
     PHRASES,
     SHAPES,
-    SIDES,
     Job,
     Places,
     Planner,
     Push,
-    drawn,
     known,
     read,
     written,
@@ -88,8 +85,9 @@ def load(path: Path, kind: str, count: int) -> list[Moment]:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         found = [line for line in lines if line["kind"] == kind][:count]
         out = [
-            Moment(kind, line["text"], {int(k): tuple(at) for k, at in one["seen"].items()}, names, one["before"], one["said"])
-            for line, names in ((line, _names(line)) for line in found) for one in line["moments"]
+            Moment(kind, line["text"], {int(k): tuple(at) for k, at in one["seen"].items()},
+                   {int(k): name for k, name in line["names"].items()}, one["before"], one["said"])
+            for line in found for one in line["moments"]
         ]  # fmt: skip
     except OSError as fault:
         raise UserError(
@@ -106,25 +104,10 @@ def load(path: Path, kind: str, count: int) -> list[Moment]:
     return out
 
 
-def _names(line: Mapping[str, Any]) -> dict[int, str]:
-    """label -> name of a demonstration's pieces. In those from before there were names the shapes are the seed's board's; of what
-    was taken for a piece and is none, anything."""
-    if "names" in line:
-        return {int(k): name for k, name in line["names"].items()}
-    shapes = {piece.label: piece.shape for piece in drawn(line["kind"], line["seed"])[0]}
-    return {int(k): f"{colour} {shapes.get(int(k), SHAPES[0])}" for k, colour in line["colours"].items()}
-
-
-def sentences(kind: str) -> list[str]:
-    """With all words that may stand in the job's phrases."""
-    any_corner, any_side, any_name = " ".join(CORNERS), " ".join(SIDES), " ".join([*COLOURS, *SHAPES])
-    return [p.format(corner=any_corner, side=any_side, other=any_side, name=any_name) for p in PHRASES[kind]]
-
-
 def vocabulary(known: Words) -> Words:
     """The words of `known` with their ids, and those of the board behind them."""
-    corpus = [text for kind in PHRASES for text in sentences(kind)]
-    corpus += ["push to done before nothing are is and together in as ."]
+    corpus = [phrase for phrases in PHRASES.values() for phrase in phrases]
+    corpus += [*CORNERS, *COLOURS, *SHAPES, "push to done left right before nothing are is and together in as ."]
     entities = [f"obj_{label}" for label in range(1, LABELS + 1)]
     return Words(train_vocabulary(corpus, entities, least=1, first=known.tokens()))
 
