@@ -114,8 +114,7 @@ tamp-weights: $(VENV)/.run
 	$(BIN)/embodied train tamp scenes=$(SCENES) out=$(WORK)/tamp-$(SCENES)
 	cp $(WORK)/tamp-$(SCENES)/weights/* embodied/weights/tamp/
 
-# The recipe of embodied/weights/board, from those of tamp: 40 demonstrations of each job on the board. Two hours of one core. (Those
-# that ship know three of the four jobs: embodied/weights/board/README.md.)
+# The recipe of embodied/weights/board, from those of tamp: 40 demonstrations of each job on the board. Two hours of one core.
 BOARDS ?= 40
 board-weights: $(VENV)/.run
 	$(BIN)/embodied record kind=board episodes=$(BOARDS) seed=2000000 out=$(WORK)/boards

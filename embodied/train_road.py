@@ -7,6 +7,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,7 @@ class Settings:
     average: float = _setting(0.998, "decay of the running average of the weights, which is what is saved")
     seed: int = _setting(0, "of initial weights, order and noise")
     threads: int = _setting(1, "torch threads")
+    workers: int = _setting(0, "processes that make lessons beside the training: with a GPU as many as there are cores")
     precision: str = _setting("auto", HELP)
     validate_every: int = _setting(500, "steps between held-out figures")
     save_every_s: float = _setting(120.0, "seconds between checkpoints")
@@ -88,7 +90,8 @@ class Training:
         from embodied.optimizers import optimizers
 
         self.settings, self.out = settings, Path(settings.out)
-        self.narrow = mixed(settings.precision, "cpu") == "bf16"
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.narrow = mixed(settings.precision, self.device.type) == "bf16"
         self.rank, self.world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
         self.lessons = RoadLessons(settings.moments, settings.sees, settings.most)
         self.held = RoadLessons(settings.held, settings.sees) if settings.held else None
@@ -99,7 +102,7 @@ class Training:
             if settings.init
             else new(settings.sees, {d.task for d in self.lessons.drives})
         )
-        self.model.train()
+        self.model.to(self.device).train()
         self.commands = _Commands(self.model)
         # the head for films without telemetry is taught last
         self.named = {name: p for name, p in self.model.named_parameters() if not name.startswith("pace.")}
@@ -131,13 +134,16 @@ class Training:
         given = ("command", "series", "now", "speed", "yaw_rate", "path", "pictures", "ages", "seen", "driven")
         # the fused attention's way back is three times as slow on a CPU for so few tokens
         with (
-            torch.autocast("cpu", torch.bfloat16, enabled=self.narrow),
+            self.device,
+            torch.autocast(self.device.type, torch.bfloat16, enabled=self.narrow),
             sdpa_kernel(SDPBackend.MATH),
         ):
-            return self.model(**{name: batch[name] for name in given if name in batch})
+            return self.model(**{name: batch[name].to(self.device) for name in given if name in batch})
 
     def _answer(self, lessons: list[Lesson]) -> Said:
-        return self._say(self._batch(lessons))
+        said = self._say(self._batch(lessons))
+        there = {one.name: getattr(said, one.name) for one in dataclasses.fields(said)}
+        return dataclasses.replace(said, **{name: one.cpu() for name, one in there.items() if one is not None})
 
     def run(self) -> None:
         from embodied import checkpoint
@@ -146,8 +152,8 @@ class Training:
         saved = began = time.monotonic()
         with progress_bar(not self.rank) as bar:
             task = bar.add_task("training", total=settings.steps, completed=self.start)
-            for step in range(self.start + 1, settings.steps + 1):
-                figures = self._learn(step)
+            for step, batch in enumerate(self._batches(), self.start + 1):
+                figures = self._learn(step, batch)
                 if self.log is None:
                     continue
                 speed = (step - self.start) * settings.batch * self.world / (time.monotonic() - began)
@@ -178,6 +184,7 @@ class Training:
         if self.start >= self.settings.steps:
             self.validate()
         self.model = model = from_pretrained(str(self.out / "weights"))
+        self.device, self.narrow = torch.device("cpu"), mixed(self.settings.precision, "cpu") == "bf16"
         acquaint(model, self.lessons, self.settings.seed)
         off = teach_pace(model, self.lessons, self.settings.seed)
         if self.held:
@@ -193,18 +200,41 @@ class Training:
         model.config = dataclasses.replace(model.config, facts=told | {"last stretch, s": round(took_s), **off})
         save_pretrained(model, self.out / "weights")
 
-    def _learn(self, step: int) -> dict[str, float]:
+    def _drawn(self, step: int) -> dict[str, torch.Tensor]:
+        """The batch of a step, the same whoever makes it."""
+        rng = np.random.default_rng([self.settings.seed, step, self.rank])
+        real = round(self.settings.real_share * self.settings.batch) if self.real.moments else 0
+        return self._batch([*self.lessons.draw(rng, self.settings.batch - real), *self.real.draw(rng, real)])
+
+    def _batches(self) -> Iterable[dict[str, torch.Tensor]]:
+        """Of the steps that are left."""
+        steps = range(self.start + 1, self.settings.steps + 1)
+        if not self.settings.workers:
+            return map(self._drawn, steps)
+        from torch.utils.data import DataLoader
+
+        # a worker's fault ends the training; each makes whole batches, which come in the steps' order
+        return DataLoader(
+            steps,  # type: ignore[arg-type]
+            batch_size=1,
+            collate_fn=lambda one: self._drawn(one[0]),
+            num_workers=self.settings.workers,
+            prefetch_factor=4,
+        )
+
+    def _learn(self, step: int, batch: dict[str, torch.Tensor]) -> dict[str, float]:
         """One optimiser step, the step-th (from 1)."""
         import torch
 
         from embodied.model.road_losses import losses, total
 
-        settings, rng = self.settings, np.random.default_rng([self.settings.seed, step, self.rank])
-        real = round(settings.real_share * settings.batch) if self.real.moments else 0
-        batch = self._batch([*self.lessons.draw(rng, settings.batch - real), *self.real.draw(rng, real)])
+        settings = self.settings
+        batch = {name: one.to(self.device) for name, one in batch.items()}
         for group in [group for one in self.optimizers for group in one.param_groups]:
             group["lr"] = settings.lr * rate(step - 1, settings)
-        parts = losses(self._say(batch), batch)
+        said = self._say(batch)
+        with self.device:
+            parts = losses(said, batch)
         total(parts).backward()
         self._agree()
         torch.nn.utils.clip_grad_norm_(self.named.values(), 1.0)
@@ -224,10 +254,10 @@ class Training:
         if self.world == 1:
             return
         found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.named.values()]
-        flat = torch.cat([one.flatten() for one in found])
+        flat = torch.cat([one.flatten() for one in found]).cpu()  # gloo's
         torch.distributed.all_reduce(flat)
         for p, part in zip(self.named.values(), flat.split([one.numel() for one in found]), strict=True):
-            p.grad = (part / self.world).view_as(p)
+            p.grad = (part / self.world).view_as(p).to(p.device)
 
     def validate(self) -> dict[str, float]:
         """Figures of the averaged weights on held-out moments, which are saved."""

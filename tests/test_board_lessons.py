@@ -232,10 +232,16 @@ def test_a_folder_from_before_corner_jobs_keeps_what_it_holds_and_gets_what_it_l
     assert [m.text for m in lessons.load(path, "corner", 2)] == [drawn("corner", seed)[1].text for seed in (4, 6)]
 
 
-def test_shapes_are_told_to_weights_that_were_taught_them_and_others_see_what_they_saw() -> None:
-    at, names = {1: (0.5, 0.1), 2: (0.5, -0.1)}, {1: "green block", 2: "green cylinder"}
-    told, before = lessons.vectors(at, names), lessons.vectors(at, names, shapes=False)
-    assert np.argwhere(told != before).tolist() == [[1, 4]] and (before[:, 3:5] == [0, 1]).all()
+def test_a_cylinder_differs_from_a_block_in_how_it_lies_and_in_nothing_else() -> None:
+    at = {1: (0.5, 0.1)}
+    block, cylinder = (lessons.vectors(at, {1: f"green {shape}"}) for shape in ("block", "cylinder"))
+    assert np.argwhere(block != cylinder).tolist() == [[0, 4]] and (block[0, 4], cylinder[0, 4]) == (1, 0)
+
+
+def test_the_planner_that_ships_was_taught_every_job() -> None:
+    from embodied.model import reasoner
+
+    assert sorted(reasoner.load("board").config.facts["jobs"].split(",")) == sorted(KINDS)
 
 
 def test_a_planner_is_trained_on_all_four_jobs_and_a_job_that_one_was_not_taught_is_a_sentence(
@@ -255,5 +261,4 @@ def test_a_planner_is_trained_on_all_four_jobs_and_a_job_that_one_was_not_taught
     assert main(["train", "board", *few]) == 0
     model = reasoner.load(str(tmp_path / "run/weights"))
     assert sorted(model.config.facts["jobs"].split(",")) == sorted(KINDS)
-    assert lessons.TAUGHT_SHAPES in model.config.facts
     assert model.words.tokens() == reasoner.load("board").words.tokens()

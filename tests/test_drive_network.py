@@ -251,15 +251,16 @@ def test_eight_moments_are_learnt(recorded) -> None:
 
 
 def test_the_recipe_runs_from_moments_to_weights_that_drive(tmp_path) -> None:
-    """Finished and started again it says the same; what is taught last is in the weights; the same seed, the same network."""
+    """Finished and started again it says the same; what is taught last is in the weights; the same seed, the same network, also
+    where other processes make the lessons."""
     from embodied.train_road import Settings, main
 
     for seed in (3, 4):
         drive(seed).save(tmp_path / f"{seed:07d}.npz")
     made = []
-    for out in ("a", "b", "b"):
+    for out, workers in (("a", 0), ("b", 0), ("b", 0), ("c", 2)):
         where = {"moments": str(tmp_path), "held": str(tmp_path), "out": str(tmp_path / out)}
-        assert main(Settings(**where, steps=3, batch=4)) == 0
+        assert main(Settings(**where, steps=3, batch=4, workers=workers)) == 0
         made.append(from_pretrained(str(tmp_path / out / "weights")))
     for other in made[1:]:
         assert all(

@@ -52,6 +52,6 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
     if settings.boards:
         asked = parts.outside("sim.board.questions").Boards(words, settings.boards)
         sources = [(sources[0][0], 1 - settings.share), (asked, settings.share)]
-    facts = {key: getattr(settings, key) for key in ("demos", "jobs", "init", "boards")} | {board.TAUGHT_SHAPES: True}
+    facts = {key: getattr(settings, key) for key in ("demos", "jobs", "init", "boards")}
     Training(settings, sources, words, facts, board.grown(begun, words) if begun else None).run()
     return 0

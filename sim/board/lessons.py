@@ -53,7 +53,6 @@ ASKED = {
 NOTHING = "nothing"  # before the first push
 # cos yaw of an object vector, whose sin yaw is 0: which way a piece lies is not known, but a cylinder lies no way at all.
 LIES = {"block": 1.0, "cylinder": 0.0}
-TAUGHT_SHAPES = "shapes"  # the fact of weights that were taught with LIES; all pieces are blocks to those from before
 
 
 @dataclass(frozen=True)
@@ -135,14 +134,12 @@ def whether(push: Push) -> str:
     return ASKED["together"].format(a=f"<obj_{thing}>", b=f"<obj_{to}>")
 
 
-def vectors(
-    seen: Mapping[int, Sequence[float] | NDArray[np.float64]], names: Mapping[int, str], shapes: bool = True
-) -> NDArray[np.float32]:
-    """(n, FIELDS) of pieces at these places: of what a camera does not tell, the middling. shapes: whether they are told."""
+def vectors(seen: Mapping[int, Sequence[float] | NDArray[np.float64]], names: Mapping[int, str]) -> NDArray[np.float32]:
+    """(n, FIELDS) of pieces at these places: of what a camera does not tell, the middling."""
     rows = []
     for k, at in seen.items():
         colour, shape = names[k].split()
-        rows.append([*at, EDGE / 2, 0.0, LIES[shape if shapes else SHAPES[0]], EDGE, EDGE, EDGE, *RGB[colour]])
+        rows.append([*at, EDGE / 2, 0.0, LIES[shape], EDGE, EDGE, EDGE, *RGB[colour]])
     return np.array(rows, np.float32).reshape(-1, FIELDS)
 
 
@@ -223,11 +220,11 @@ def learned(model: Reasoner, names: Callable[[], Mapping[int, str]], job: Job) -
     import torch
 
     words = model.words
-    verdicts, shapes = [words[YES], words[NO]], TAUGHT_SHAPES in model.config.facts
+    verdicts = [words[YES], words[NO]]
 
     def planner(now: Places, before: Push | None) -> Push | None:
         asked = question(job.text, written(before) if before else NOTHING)
-        answers = Answers(model, torch.from_numpy(vectors(now, names(), shapes)), list(now))
+        answers = Answers(model, torch.from_numpy(vectors(now, names())), list(now))
         said = read(answers.say(asked, grammar(words, list(now))))
         if said is None and before is not None and known(before, now):
             done = answers.say(whether(before), lambda out: [words[EOS]] if out else verdicts)
