@@ -177,8 +177,11 @@ class Graph:
         return lines + [f"| `{key}` | {kind} | {value} | {says} |" for key, kind, value, says in self.parameters(name)]
 
 
-def settled(bench: Bench, nodes: Mapping[str, str], still_s: float = 1.5) -> Graph:
-    """The graph once it has been the same for so long: what a node offers becomes known piece by piece, after the node itself."""
+def settled(bench: Bench, nodes: Mapping[str, str], still_s: float = 10.0) -> Graph:
+    """The graph once it has been the same for so long: what a node offers becomes known piece by piece, after the node itself.
+
+    A datagram of the discovery that is lost comes again with its writer's next heartbeat: every 3 s in Fast DDS, by default.
+    """
     latest, since = Graph(bench, nodes), time.monotonic()
 
     def still() -> bool:
