@@ -59,12 +59,12 @@ def scored(found: Iterable[Drive], drivers: dict[str, Any]) -> tuple[Tally, Sign
     return tally, signals, count
 
 
-def held_out(count: int, lamps: bool) -> Iterable[Drive]:
+def held_out(count: int, lamps: bool, lidar: bool) -> Iterable[Drive]:
     """Drives of the first evaluation seeds that arrive."""
     seed = FIRST_EVALUATION_SEED
     while count:
         try:
-            yield unrecorded(seed, lamps=lamps)
+            yield unrecorded(seed, lamps=lamps, lidar=lidar)
             count -= 1
         except EpisodeFailed:
             pass
@@ -94,7 +94,7 @@ def table(tally: Tally) -> None:
 
 def simulator(count: int, drivers: dict[str, Any], lamps: bool) -> None:
     start = time.perf_counter()
-    tally, signals, count = scored(held_out(count, lamps), drivers)
+    tally, signals, count = scored(held_out(count, lamps, drivers["network"].scans), drivers)
     print(f"\n## simulator: {count} drives from seed {FIRST_EVALUATION_SEED}, {time.perf_counter() - start:.0f} s\n")
     table(tally)
     print("\n| driver | decision macro F1 | decision errors | hazards | hazard AP | false alarms / h | mean time to accident, s "

@@ -91,7 +91,8 @@ class Readout(nn.Module):
         super().__init__()
         self.norm, self.weigh = nn.GroupNorm(1, channels), nn.Conv2d(channels, 1, 1)
         self.place = nn.Linear(2, 2)
-        # The camera looks at the arm: x comes down in the picture, y goes to the right. From lines drawn by chance one seed in three got no further than the mean place.
+        # The camera looks at the arm: x comes down in the picture, y goes to the right. From lines drawn by chance one seed in
+        # three got no further than the mean place.
         self.place.weight.data = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
         self.place.bias.data.zero_()
         self.register_buffer("mean", places.mean(0))

@@ -39,6 +39,9 @@ class Settings:
     real: str = _setting("", "recorded drives with speed and pose, with commas between; their last quarter is held out")
     real_share: float = _setting(0.12, "share of a batch that is real telemetry")
     sees: bool = _setting(True, "false: the ego-only ablation, no pictures at all")
+    lidar: bool = _setting(
+        False, "also read a lidar's picture from above; the moments must have been recorded with lidar=true"
+    )
     init: str = _setting("", "weights to start from: a folder or a shipped name")
     steps: int = _setting(4000, "optimiser steps")
     batch: int = _setting(64, "moments a step")
@@ -93,15 +96,18 @@ class Training:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.narrow = mixed(settings.precision, self.device.type) == "bf16"
         self.rank, self.world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-        self.lessons = RoadLessons(settings.moments, settings.sees, settings.most)
-        self.held = RoadLessons(settings.held, settings.sees) if settings.held else None
+        self.lessons = RoadLessons(settings.moments, settings.sees, settings.most, settings.lidar)
+        self.held = RoadLessons(settings.held, settings.sees, lidar=settings.lidar) if settings.held else None
         real = [one.strip() for one in settings.real.split(",") if one.strip()]
         self.real, self.real_held = RealLessons(real, (0.0, 0.75)), RealLessons(real, (0.75, 1.0))
         self.model = (
             from_pretrained(settings.init)
             if settings.init
-            else new(settings.sees, {d.task for d in self.lessons.drives})
+            else new(settings.sees, {d.task for d in self.lessons.drives}, settings.lidar)
         )
+        if self.model.config.lidar != settings.lidar:
+            reads = str(self.model.config.lidar).lower()
+            raise UserError(f"init={settings.init} and lidar={settings.lidar} do not go together; give lidar={reads}")
         self.model.to(self.device).train()
         self.commands = _Commands(self.model)
         # the head for films without telemetry is taught last
@@ -132,6 +138,7 @@ class Training:
         from torch.nn.attention import SDPBackend, sdpa_kernel
 
         given = ("command", "series", "now", "speed", "yaw_rate", "path", "pictures", "ages", "seen", "driven")
+        given += ("scans", "scanned") if self.settings.lidar else ()
         # the fused attention's way back is three times as slow on a CPU for so few tokens
         with (
             self.device,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embodied.data.drives import DECISIONS, REASONS, TTC_MAX_S
+from embodied.drive import above
 from embodied.drive.forecast import Forecast
 from embodied.drive.paths import MIDDLES, unroll
 from embodied.drive.senses import Sensed, sense
@@ -33,15 +34,17 @@ PACES = 15  # speeds read off pictures whose median counts
 
 @dataclass(frozen=True)
 class _Shot:
+    """views: "pictures" and "scans", what there is of them."""
+
     t_s: float
-    view: Image
+    views: dict[str, Image]
 
 
 class Network:
     """embodied.drive.forecast.Driver. looks: False takes the picture away.  follows: False tells it the speed of now and nothing
     of how the car has moved: who drives by its own past goes on as before (de Haan et al. 2019, arXiv 1905.11979).
     unseeing: weights of a network that was taught without pictures and answers where there is none, or a strange one.
-    graph: whether it is asked as one graph (embodied.model.traced)."""
+    graph: whether it is asked as one graph (embodied.model.traced).  scans: whether it reads a lidar."""
 
     def __init__(
         self, weights: str, looks: bool = True, follows: bool = True, unseeing: str = "", graph: bool = True
@@ -58,6 +61,7 @@ class Network:
         self._model = shared(weights)
         self._blind = shared(unseeing) if unseeing else self._model
         self._looks, self._follows = looks and self._model.config.sees, follows
+        self.scans = looks and self._model.config.lidar
         self._names: tuple[str, ...] = ()
         self.shown, self.strange = 0, 0  # pictures, and those of them that were unlike training's and not used
         self.say("")
@@ -68,13 +72,15 @@ class Network:
         """Ask every graph for nothing."""
         sensed, shots = sense(np.zeros((1, 1)), np.zeros(1), ("speed",)), self._driving.SHOTS
         self._ask(self._blind, sensed)
-        if self._looks:
-            self._ask(
-                self._model,
-                sensed,
-                np.zeros((1, HEIGHT, WIDTH, 3 * shots), np.uint8),
-                np.zeros((1, shots - 1), np.float32),
-            )
+        sizes = {"pictures": (HEIGHT, WIDTH), "scans": (above.ROWS, above.COLUMNS)}
+        for names in (
+            ("pictures",) * self._looks,
+            ("scans",) * self.scans,
+            tuple(sizes) * (self._looks and self.scans),
+        ):
+            shown = {name: np.zeros((1, *sizes[name], 3 * shots), np.uint8) for name in names}
+            if shown:
+                self._ask(self._model, sensed, ages=np.zeros((1, shots - 1), np.float32), **shown)
 
     def begin(self, spec: BodySpec) -> None:
         states = measured(spec)
@@ -91,36 +97,44 @@ class Network:
         self._commands = {id(m): m.command(command or "drive on")[None] for m in (self._model, self._blind)}
 
     def __call__(self, obs: Observation) -> Forecast:
-        pictures, ages = self._look(obs)
+        seen = self._look(obs)
         clock, names = np.asarray(obs.states["clock"])[:, 0], self._names
         if "speed" in names:
             rows = obs.states["ego"]
-        elif (pace := self._pace(pictures)) is not None:
+        elif (pace := self._pace(seen.get("pictures"))) is not None:
             rows, names = np.full((len(clock), 1), pace), ("speed",)
         else:
             return Forecast(unroll(np.full_like(MIDDLES, NOMINAL_MPS), np.zeros_like(MIDDLES)))
         if not self._follows:
             rows, names = np.full((len(rows), 1), rows[-1, names.index("speed")]), ("speed",)
         sensed = sense(rows, clock, names)
-        if pictures is None:
+        if not seen:
             return _forecast(self._ask(self._blind, sensed))
-        said = self._ask(self._model, sensed, pictures, ages)
+        said = self._ask(self._model, sensed, **seen)
         used = bool(said.used[0])
         self.shown, self.strange = self.shown + 1, self.strange + (not used)
         return _forecast(said if used or self._blind is self._model else self._ask(self._blind, sensed))
 
-    def _look(self, obs: Observation) -> tuple[Any, Any]:
-        """Pictures (1, H, W, 3 SHOTS), newest first, and how old the older ones are (1, SHOTS - 1); None without one."""
-        if not self._camera or self._camera not in obs.images:
-            return None, None
-        self._shots.append(_Shot(obs.t_s, view(obs.images[self._camera], self._spec)))
+    def _look(self, obs: Observation) -> dict[str, Any]:
+        """How old the older ones are (1, SHOTS - 1), and pictures (1, H, W, 3 SHOTS), newest first, and scans of a lidar, what
+        there is of them; empty without either."""
+        views: dict[str, Image] = {}
+        if self._camera and self._camera in obs.images:
+            views["pictures"] = view(obs.images[self._camera], self._spec)
+        if self.scans and above.NAME in obs.images:
+            views["scans"] = obs.images[above.NAME]
+        if not views:
+            return {}
+        self._shots.append(_Shot(obs.t_s, views))
         while self._shots[0].t_s < obs.t_s - KEPT_S:
             self._shots.popleft()
-        count = self._driving.SHOTS
-        wanted = [obs.t_s - k * self._driving.AGE_S for k in range(count)]
+        wanted = [obs.t_s - k * self._driving.AGE_S for k in range(self._driving.SHOTS)]
         chosen = [min(self._shots, key=lambda shot: abs(shot.t_s - t_s)) for t_s in wanted]
-        ages = np.array([[obs.t_s - shot.t_s for shot in chosen[1:]]], np.float32)
-        return np.concatenate([shot.view for shot in chosen], -1)[None], ages
+        made = {
+            name: np.concatenate([shot.views.get(name, newest) for shot in chosen], -1)[None]
+            for name, newest in views.items()
+        }
+        return {"ages": np.array([[obs.t_s - shot.t_s for shot in chosen[1:]]], np.float32), **made}
 
     def _pace(self, pictures: Any) -> float | None:
         """The speed that the last pictures show, m/s; None where they are none, or strange."""
@@ -134,12 +148,12 @@ class Network:
             self._paces.append(float(self._model.pace(tokens)[0]))
         return float(np.median(self._paces))
 
-    def _ask(self, model: DrivingModel, sensed: Sensed, pictures: Any = None, ages: Any = None) -> Said:
+    def _ask(self, model: DrivingModel, sensed: Sensed, **seen: Any) -> Said:
         tensor = self._torch.from_numpy
-        rows = {name: tensor(getattr(sensed, name)[None]) for name in ("series", "now", "speed", "yaw_rate", "path")}
-        seen = {} if pictures is None else {"pictures": tensor(pictures), "ages": tensor(ages)}
+        rows = {name: getattr(sensed, name)[None] for name in ("series", "now", "speed", "yaw_rate", "path")}
         with self._torch.inference_mode():
-            return self._asked(model)(command=self._commands[id(model)], **rows, **seen)
+            given = {name: tensor(one) for name, one in (rows | seen).items()}
+            return self._asked(model)(command=self._commands[id(model)], **given)
 
 
 def _forecast(said: Said) -> Forecast:

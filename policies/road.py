@@ -61,12 +61,13 @@ def pedals(said: Forecast, speed: float) -> float:
 
 
 class RoadPolicy:
-    """embodied.protocols.Policy on a car (a body whose action is accel, steer). said: the newest forecast, for watches."""
+    """embodied.protocols.Policy on a car (a body whose action is accel, steer). said: the newest forecast, for watches.
+    scans: whether it reads a lidar."""
 
     drives = True
 
     def __init__(self, driver: Network, body: Body) -> None:
-        self.driver, self._body = driver, body
+        self.driver, self._body, self.scans = driver, body, driver.scans
         self.said: Forecast | None = None
 
     def reset(self) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from embodied.data import drives
 from embodied.data.sources.lerobot_drive import OWN, own_camera
+from embodied.drive import above
 from embodied.drive.replay import CLOCK
 from embodied.drive.state import HISTORY_S
 from embodied.errors import UserError
@@ -23,7 +24,9 @@ from embodied.types import Command, Observation
 from sim import car as cars
 from sim import road as roads
 from sim import traffic as others
-from sim.shapes import Mesh, box_mesh, cylinder_mesh
+from sim.bodywork import field, hull, lamps, saloon, walker
+from sim.lidar import scan
+from sim.shapes import Mesh, box_mesh
 from sim.world import FAR_AWAY, Frame, Light, World
 
 RATE_HZ = 20.0
@@ -74,26 +77,27 @@ class DriveBody:
     """embodied.protocols.Body. kind: one of KINDS, or "" for the seed to choose; sky likewise. size: of the dashcam, px.
 
     labels: observations also carry `pose` and `truth` (embodied.data.drives), for recordings; a driver gets neither.
-    look: whether observations have pictures.  lamps: whether the car ahead shows that it brakes.
+    look: whether observations have pictures.  lamps: whether the car ahead shows that it brakes.  lidar: whether observations
+    have what a lidar on the roof measures, from above (embodied.drive.above).
     road, traffic, car, s: privileged, for the expert and for tests."""
 
     def __init__(
         self, kind: str = "", sky: str = "", size: tuple[int, int] = SIZE, labels: bool = False, look: bool = True,
-        gui: bool = False, lamps: bool = True,
+        gui: bool = False, lamps: bool = True, lidar: bool = False,
     ) -> None:  # fmt: skip
         if kind and kind not in KINDS:
             raise UserError(f"unknown kind {kind!r}; choose from {', '.join(KINDS)}")
         if sky and sky not in [one.name for one in SKIES]:
             raise UserError(f"unknown sky {sky!r}; choose from {', '.join(one.name for one in SKIES)}")
         self.kind, self.sky_name, self.labels, self.look, self.lamps = kind, sky, labels, look, lamps
+        self.lidar = lidar
         self.world = World(gui, near_m=0.3, far_m=180.0)
         self.camera = own_camera(*size)
         self._bodies: list[int] = []
-        self._hull = self.world.add(box_mesh((0.01, 0.01, 0.01)), [_hull()], (0, 0, 0, 1))
-        self._ground = self.world.add(_field(), [], (0.36, 0.47, 0.27, 1.0))
+        self._hull = self.world.add(box_mesh((0.01, 0.01, 0.01)), [hull()], (0, 0, 0, 1))
+        self._ground = self.world.add(field(), [], (0.36, 0.47, 0.27, 1.0))
         self._seeds = np.random.default_rng(0)
-        self.tick = 0
-        self.goal = ""
+        self.seed, self.tick, self.goal = 0, 0, ""
 
     # --- Body
 
@@ -102,7 +106,8 @@ class DriveBody:
         names = ("speed", "accel", "yaw_rate", "steer")
         states = dict(drives.body_spec("sim", RATE_HZ, names, pose=self.labels, truth=self.labels).states)
         cameras = {"front": self.camera} if self.look else {}
-        return BodySpec(OWN, cameras, {**states, **({} if self.labels else {"clock": CLOCK})}, ACTION)
+        facts = {above.NAME: above.SAID} if self.lidar else {}
+        return BodySpec(OWN, cameras, {**states, **({} if self.labels else {"clock": CLOCK})}, ACTION, facts)
 
     def reset(self, seed: int | None = None) -> Observation:
         """A new road. The seed decides all of it; without one, the next of the last seed's series."""
@@ -110,7 +115,7 @@ class DriveBody:
             seed = int(self._seeds.integers(10_000_000))
         else:
             self._seeds = np.random.default_rng([seed, 3])
-        rng = np.random.default_rng([seed, 7])
+        self.seed, rng = seed, np.random.default_rng([seed, 7])
         kind = self.kind or str(rng.choice(KINDS))
         self.told = kind
         self.sky = next((s for s in SKIES if s.name == self.sky_name), None) or SKIES[int(rng.integers(len(SKIES)))]
@@ -149,7 +154,8 @@ class DriveBody:
             states["truth"] = np.array([[0.0, float(others.is_hazard(ttc)), ttc, reason]], np.float32)
         else:
             states["clock"] = (np.arange(1 - ROWS, 1, dtype=np.float32) / np.float32(RATE_HZ))[:, None]
-        return Observation(self.now_s, {"front": self.picture()} if self.look else {}, states)
+        images = {"front": self.picture()} if self.look else {}
+        return Observation(self.now_s, images | ({above.NAME: self.scan()} if self.lidar else {}), states)
 
     def apply(self, command: Command) -> Command:
         """One tick (0.05 s). The command is clipped; actuators follow with lag."""
@@ -220,14 +226,14 @@ class DriveBody:
         named |= {"standing": self.traffic.standing[1]} if self.traffic.standing else {}
         named |= {f"parked {k}": spot[2] for k, spot in enumerate(self.traffic.parked)}
         for name, colour in named.items():
-            self._cars[name] = self._put(_saloon(), [_hull()], (*cars.COLOURS[colour], 1.0))
+            self._cars[name] = self._put(saloon(), [hull()], (*cars.COLOURS[colour], 1.0))
             self._bodies.append(self._cars[name])
         self._people = [
-            self._put(_walker(), [("cylinder", (others.PERSON_M, 1.7), (0.0, 0.0, 0.85), 0.0)], (*person.colour, 1.0))
+            self._put(walker(), [("cylinder", (others.PERSON_M, 1.7), (0.0, 0.0, 0.85), 0.0)], (*person.colour, 1.0))
             for person in self.traffic.people
         ]
         self._bodies += self._people
-        self._lit = self._put(_lamps(), [], LAMP_RGBA) if self.traffic.lead and self.lamps else None
+        self._lit = self._put(lamps(), [], LAMP_RGBA) if self.traffic.lead and self.lamps else None
         self._bodies += [] if self._lit is None else [self._lit]
 
     def _put(self, mesh: Mesh, hulls: list[Any], rgba: tuple[float, ...]) -> int:
@@ -282,6 +288,15 @@ class DriveBody:
         """What the dashcam sees, uint8 H W 3."""
         return self.look_out(size).image
 
+    def scan(self) -> NDArray[np.uint8]:
+        """The lidar's picture from above, embodied.drive.above."""
+        self.world.place(self._hull, FAR_AWAY)  # nobody sees himself
+        points = scan(
+            self.world, (self.car.x, self.car.y, self.car.yaw), np.random.default_rng([self.seed, self.tick, 13])
+        )
+        self._arrange()
+        return above.raster(points)
+
     def film_camera(self, size: tuple[int, int]) -> CameraSpec:
         """Of `picture(size)`."""
         return own_camera(*size)
@@ -307,39 +322,3 @@ def _turned(yaw: float) -> tuple[float, float, float, float]:
 def _stand(world: World, body: int, pose: NDArray[np.float64]) -> None:
     """A car's body with its rear axle at this pose (x, y, yaw)."""
     world.place(body, (float(pose[0]), float(pose[1]), 0.0), _turned(float(pose[2])))
-
-
-def _hull() -> tuple[str, tuple[float, ...], tuple[float, ...], float]:
-    half = (cars.LENGTH_M / 2, cars.WIDTH_M / 2, cars.HEIGHT_M / 2)
-    return ("box", half, (cars.LENGTH_M / 2 - cars.REAR_M, 0.0, cars.HEIGHT_M / 2 + 0.1), 0.0)
-
-
-def _moved(mesh: Mesh, by: tuple[float, float, float]) -> Mesh:
-    return Mesh(mesh.vertices + np.array(by), mesh.normals, mesh.uvs, mesh.faces)
-
-
-def _saloon() -> Mesh:
-    """A body and a cabin."""
-    ahead = cars.LENGTH_M / 2 - cars.REAR_M
-    low = _moved(box_mesh((cars.LENGTH_M, cars.WIDTH_M, 0.75)), (ahead, 0.0, 0.60))
-    high = _moved(box_mesh((2.3, 1.5, 0.55)), (ahead - 0.25, 0.0, 1.25))
-    return roads.joined([low, high])
-
-
-def _lamps() -> Mesh:
-    """The brake lights: a pair at the bumper and one below the rear window."""
-    wide = cars.WIDTH_M / 2 - 0.25
-    spots = ((0.44, 0.20, wide, 0.80), (0.44, 0.20, -wide, 0.80), (0.60, 0.10, 0.0, 0.95))  # width, height, left, up
-    return roads.joined([_moved(box_mesh((0.04, w, h)), (-0.01 - cars.REAR_M, y, z)) for w, h, y, z in spots])
-
-
-def _walker() -> Mesh:
-    legs = _moved(box_mesh((0.30, 0.36, 0.85)), (0.0, 0.0, 0.43))
-    trunk = _moved(box_mesh((0.34, 0.50, 0.62)), (0.0, 0.0, 1.16))
-    return roads.joined([legs, trunk, _moved(cylinder_mesh(0.24, 0.26), (0.0, 0.0, 1.60))])
-
-
-def _field() -> Mesh:
-    """The ground in front of the car, two faces that follow it: TinyRenderer pays for what lies behind the camera too."""
-    corners = np.array([[-6.0, -8.0], [175.0, -190.0], [175.0, 190.0], [-6.0, 8.0]])
-    return roads.flat(corners, np.array([[0, 1, 2], [0, 2, 3]]), 0.0)

@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from embodied.drive import above
 from embodied.errors import UserError
 from embodied.types import Command, Observation
 from sim.drive import ACTION, RATE_HZ, SIZE, DriveBody
@@ -18,9 +19,10 @@ class DriveEnv(gymnasium.Env[Any, Any]):
     """Drive where the sentence says, 20 Hz. Action: acceleration (m/s^2) and angle of the road wheels (rad), SI units.
 
     Observation: "observation.state" float32 (4,), speed accel yaw_rate steer; "observation.images.front" uint8 H W 3, unless
-    cameras=(). Reward 1 and terminated on arrival; terminated without reward on a collision or off the road; truncated after
-    sim.drive.MAX_TICKS. info: "task", "success", "ended", "nearest_m" (smallest distance to anything so far, 20 at most),
-    "way_m", "progress" in [0, 1].  kind, sky: see sim.drive.DriveBody."""
+    cameras=(), and "observation.images.lidar" where cameras holds "lidar" (embodied.drive.above). Reward 1 and terminated on
+    arrival; terminated without reward on a collision or off the road; truncated after sim.drive.MAX_TICKS. info: "task", "success",
+    "ended", "nearest_m" (smallest distance to anything so far, 20 at most), "way_m", "progress" in [0, 1].  kind, sky: see
+    sim.drive.DriveBody."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": round(RATE_HZ)}
 
@@ -34,13 +36,14 @@ class DriveEnv(gymnasium.Env[Any, Any]):
     ) -> None:
         if render_mode not in (None, "rgb_array"):
             raise UserError(f"render_mode {render_mode!r} is not there; choose 'rgb_array' or None")
-        if any(camera != "front" for camera in cameras):
-            raise UserError(f"cameras={cameras} must be ('front',) or ()")
+        if not set(cameras) <= {"front", above.NAME}:
+            raise UserError(f"cameras={cameras} must be of 'front' and '{above.NAME}'")
         self.render_mode = render_mode
-        self.body = DriveBody(kind, sky, size, look=bool(cameras))
+        self.body = DriveBody(kind, sky, size, look="front" in cameras, lidar=above.NAME in cameras)
         box: dict[str, spaces.Space[Any]] = {"observation.state": spaces.Box(-100.0, 100.0, (4,), np.float32)}
-        if cameras:
-            box["observation.images.front"] = spaces.Box(0, 255, (size[1], size[0], 3), np.uint8)
+        for camera, (width, height) in {"front": size, above.NAME: (above.COLUMNS, above.ROWS)}.items():
+            if camera in cameras:
+                box[f"observation.images.{camera}"] = spaces.Box(0, 255, (height, width, 3), np.uint8)
         self.observation_space = spaces.Dict(box)
         low, high = (np.array(edge, np.float32) for edge in (ACTION.low, ACTION.high))
         self.action_space = spaces.Box(low, high, dtype=np.float32)

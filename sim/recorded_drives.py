@@ -25,16 +25,22 @@ LATE_S = 1.7  # s before a collision at which a late driver begins to react
 
 
 @lru_cache(maxsize=2)
-def _body(size: tuple[int, int], look: bool, lamps: bool = True) -> DriveBody:
-    return DriveBody(size=size, labels=True, look=look, lamps=lamps)
+def _body(size: tuple[int, int], look: bool, lamps: bool = True, lidar: bool = False) -> DriveBody:
+    return DriveBody(size=size, labels=True, look=look, lamps=lamps, lidar=lidar)
 
 
 def drive(
-    seed: int, late: float = 0.25, size: tuple[int, int] = SIZE, look: bool = True, every: int = 1, lamps: bool = True
+    seed: int,
+    late: float = 0.25,
+    size: tuple[int, int] = SIZE,
+    look: bool = True,
+    every: int = 1,
+    lamps: bool = True,
+    lidar: bool = False,
 ) -> Iterator[Frame]:
     """Frames of one episode, one every n-th tick of 20 a second. EpisodeFailed when it does not arrive. late: share of episodes
-    with a late driver. lamps: whether cars have brake lights."""
-    body = _body(size, look, lamps)
+    with a late driver. lamps: whether cars have brake lights.  lidar: with its picture from above."""
+    body = _body(size, look, lamps, lidar)
     rng = np.random.default_rng([seed, 8])
     obs = body.reset(seed)
     expert = DriveExpert(body, LATE_S if rng.random() < late else np.inf)
@@ -68,10 +74,11 @@ def decided(ahead: np.ndarray, speed: float) -> str:
     return decisions.decision(paths.future(times, longer, 0.0, ahead[0]), speed)
 
 
-def unrecorded(seed: int, late: float = 0.25, every: int = 2, lamps: bool = True) -> Drive:
+def unrecorded(seed: int, late: float = 0.25, every: int = 2, lamps: bool = True, lidar: bool = False) -> Drive:
     """The episode as a drive that was never written down: its pictures are the simulator's, not a film's."""
-    frames = list(drive(seed, late, every=every, lamps=lamps))
-    spec = replace(_body(SIZE, True, lamps).spec, facts={"source": "sim", "steer": "road", "task": frames[0].task})
+    frames = list(drive(seed, late, every=every, lamps=lamps, lidar=lidar))
+    spec = _body(SIZE, True, lamps, lidar).spec
+    spec = replace(spec, facts={**spec.facts, "source": "sim", "steer": "road", "task": frames[0].task})
     spec = replace(spec, action=replace(spec.action, rate_hz=RATE_HZ / every))
 
     def stream() -> Iterator[Observation]:

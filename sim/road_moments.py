@@ -35,8 +35,8 @@ NOTHING_M = 60.0
 
 
 @lru_cache(maxsize=1)
-def _body() -> DriveBody:
-    return DriveBody(labels=True, look=False)
+def _body(lidar: bool = False) -> DriveBody:
+    return DriveBody(labels=True, look=False, lidar=lidar)
 
 
 class Pushes:
@@ -100,16 +100,17 @@ def _facts(body: DriveBody) -> list[float]:
     return [body.left, heading, least(junction), body.cruise, least(gap), theirs, least(person), left]
 
 
-def drive(seed: int, shake: float = 1.0) -> Moments:
-    """One drive. shake: see Pushes; from 1 on, more of the drives too. EpisodeFailed when it does not arrive."""
+def drive(seed: int, shake: float = 1.0, lidar: bool = False) -> Moments:
+    """One drive. shake: see Pushes; from 1 on, more of the drives too. lidar: with its pictures.
+    EpisodeFailed when it does not arrive."""
     if not 0 <= seed < FIRST_EVALUATION_SEED:
         raise UserError(f"seed {seed} is no training seed; they lie from 0 to {FIRST_EVALUATION_SEED - 1}")
-    body, rng = _body(), np.random.default_rng([seed, 21])
+    body, rng = _body(lidar), np.random.default_rng([seed, 21])
     body.reset(seed)
     left, top, right, bottom = window(body.camera)
     expert = DriveExpert(body, LATE_S if rng.random() < LATE else np.inf)
     pushes, phase = Pushes(rng, shake * (rng.random() < PUSHED * shake)), int(rng.integers(EVERY))
-    ego, pose, at, truth, clear, pictures, cells, facts = ([] for _ in range(8))
+    ego, pose, at, truth, clear, pictures, cells, facts, scans = ([] for _ in range(9))
     while not body.ended:
         ego.append(body.car.sensed)
         pose.append((body.car.x, body.car.y, body.car.yaw))
@@ -122,6 +123,7 @@ def drive(seed: int, shake: float = 1.0) -> Moments:
             pictures.append(deflate(view(frame.image, body.camera)))
             cells.append(_cells(body, frame.bodies[top:bottom, left:right], frame.depth[top:bottom, left:right]))
             facts.append(_facts(body))
+            scans += [deflate(body.scan())] if lidar else []
         command = expert.command() + pushes.at(body.now_s, body.car.speed)
         body.apply(Command(body.now_s, command.astype(np.float32)))
     if not body.success():
@@ -132,20 +134,21 @@ def drive(seed: int, shake: float = 1.0) -> Moments:
         truth[at.index(k)] = (row_decided, *row[1:])
     return Moments(
         seed, body.goal, np.array(ego), poses, np.array(at, np.int32), np.array(truth, np.float32),
-        np.array(clear, np.float32), pictures, np.array(cells), np.array(facts, np.float32),
+        np.array(clear, np.float32), pictures, np.array(cells), np.array(facts, np.float32), scans,
     )  # fmt: skip
 
 
-def _write(seed: int, out: Path, shake: float) -> None:
+def _write(seed: int, out: Path, shake: float, lidar: bool) -> None:
     """The drive of this seed, or an empty file that says that it failed."""
     try:
-        drive(seed, shake).save(out / f"{seed:07d}.npz")
+        drive(seed, shake, lidar).save(out / f"{seed:07d}.npz")
     except EpisodeFailed:
         (out / f"{seed:07d}.failed").touch()
 
 
-def moments(out: Path, count: int, processes: int = 1, seed: int = 0, shake: float = 1.0) -> None:
-    """Drives of the seeds from `seed` on, `count` of them; those that an earlier start finished are kept. shake: see `drive`."""
+def moments(out: Path, count: int, processes: int = 1, seed: int = 0, shake: float = 1.0, lidar: bool = False) -> None:
+    """Drives of the seeds from `seed` on, `count` of them; those that an earlier start finished are kept. shake, lidar:
+    see `drive`."""
     if not 0 <= seed <= FIRST_EVALUATION_SEED - count:
         raise UserError(f"seed={seed} and {count} drives leave the training seeds, 0 to {FIRST_EVALUATION_SEED - 1}")
     out.mkdir(parents=True, exist_ok=True)
@@ -153,6 +156,6 @@ def moments(out: Path, count: int, processes: int = 1, seed: int = 0, shake: flo
     todo = [one for one in range(seed, seed + count) if one not in done]
     with progress_bar(True) as bar, ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         row = bar.add_task("drives", total=count, completed=count - len(todo))
-        for future in as_completed([pool.submit(_write, one, out, shake) for one in todo]):
+        for future in as_completed([pool.submit(_write, one, out, shake, lidar) for one in todo]):
             future.result()
             bar.advance(row)

@@ -277,6 +277,11 @@ class World:
 
     # --- pictures
 
+    def rays(self, start: NDArray[np.float64], ends: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n,) free share of the way from start (3,) to each of ends (n, 3), at most 16,384; 1 where no hull is hit."""
+        hits = self._b.rayTestBatch([start.tolist()] * len(ends), ends.tolist(), **self._c)
+        return np.array([hit[2] for hit in hits])
+
     def look(self, camera: CameraSpec, base_from_cam: Matrix, light: Light) -> Frame:
         """What the camera sees now."""
         b = self._b

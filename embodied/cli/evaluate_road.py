@@ -46,6 +46,8 @@ def made(body_name: str, task: str, policy: str, weights: str) -> tuple[Any, Any
         raise UserError(
             f"policy {policy!r} does not drive; give policy=network, network-blind, road-expert or lane-keeper"
         )
+    if getattr(built, "scans", False):
+        body.lidar = True  # a scan is as long as a look of the network: none for who does not read it
     return body, built
 
 

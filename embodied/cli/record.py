@@ -40,6 +40,7 @@ class Settings:
         "size of random pushes that are recovered from: of the hand, m (demonstrations; 0.02 teaches recovery), or of wheel and "
         "pedals (road; 1 pushes three of five drives gently, 1.6 all of them hard)",
     )
+    lidar: bool = key(False, "also what a lidar on the car's roof measures, as a picture from above (road)")
     cameras: str = key(
         "front,wrist", "whose pictures are kept (demonstrations); none: states and actions only, much faster"
     )
@@ -111,7 +112,7 @@ def _drives(settings: Settings) -> int:
     processes = settings.processes or len(os.sched_getaffinity(0))
     if settings.kind == "road":
         parts.outside("sim.road_moments").moments(
-            Path(settings.out), settings.episodes, processes, settings.seed, settings.shake
+            Path(settings.out), settings.episodes, processes, settings.seed, settings.shake, settings.lidar
         )
         print(
             f"{settings.out} holds the moments of the seeds {settings.seed} to {settings.seed + settings.episodes - 1}"

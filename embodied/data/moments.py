@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embodied.drive import above
 from embodied.drive.view import HEIGHT, WIDTH
 from embodied.errors import UserError
 from embodied.types import Image
@@ -31,7 +34,7 @@ class Moments:
 
     truth (m, 4) as embodied.data.drives.TRUTH; clear (m,): s until the driver is next disturbed, after which the future says
     nothing of what should be done now; pictures: m deflated views; cells (m, rows, columns, len(CELLS)); facts (m, len(FACTS)),
-    exact."""
+    exact; scans: m deflated pictures of a lidar (embodied.drive.above), or none."""
 
     seed: int
     task: str
@@ -43,30 +46,43 @@ class Moments:
     pictures: list[bytes]
     cells: NDArray[np.float16]
     facts: NDArray[np.float32]
+    scans: list[bytes] = field(default_factory=list[bytes])
 
     def picture(self, k: int) -> Image:
         """uint8 (HEIGHT, WIDTH, 3) of moment k."""
         return np.frombuffer(zlib.decompress(self.pictures[k]), np.uint8).reshape(HEIGHT, WIDTH, 3)
 
+    def scan(self, k: int) -> Image:
+        """uint8 (above.ROWS, above.COLUMNS, 3) of moment k."""
+        return np.frombuffer(zlib.decompress(self.scans[k]), np.uint8).reshape(above.ROWS, above.COLUMNS, 3)
+
     def save(self, path: Path) -> None:
         """Whole or not at all."""
-        sizes = np.array([len(one) for one in self.pictures], np.int64)
+        blobs = {"pictures": self.pictures, "scans": self.scans}
+        packed = {name: np.frombuffer(b"".join(ones), np.uint8) for name, ones in blobs.items()}
+        packed: dict[str, Any] = packed | {
+            f"{name}_ends": np.cumsum([len(one) for one in ones], dtype=np.int64) for name, ones in blobs.items()
+        }
         part = path.with_suffix(".part.npz")
         np.savez_compressed(
             part, seed=self.seed, task=np.array(self.task), ego=self.ego, pose=self.pose, at=self.at, truth=self.truth,
-            clear=self.clear, sizes=sizes, pictures=np.frombuffer(b"".join(self.pictures), np.uint8), cells=self.cells,
-            facts=self.facts,
+            clear=self.clear, cells=self.cells, facts=self.facts, **packed,
         )  # fmt: skip
         part.rename(path)
 
     @classmethod
     def load(cls, path: Path) -> Moments:
         with np.load(path) as f:
-            ends = np.cumsum(f["sizes"])
-            blob = f["pictures"].tobytes()
-            pictures = [blob[a:b] for a, b in zip(np.append(0, ends[:-1]), ends, strict=True)]
             arrays = {name: f[name] for name in ("ego", "pose", "at", "truth", "clear", "cells", "facts")}
-            return cls(int(f["seed"]), str(f["task"]), pictures=pictures, **arrays)
+            return cls(
+                int(f["seed"]), str(f["task"]), pictures=_blobs(f, "pictures"), scans=_blobs(f, "scans"), **arrays
+            )
+
+
+def _blobs(f: Any, name: str) -> list[bytes]:
+    ends = f[f"{name}_ends"] if f"{name}_ends" in f else np.cumsum(f["sizes"]) if name == "pictures" else []
+    blob = f[name].tobytes() if len(ends) else b""
+    return [blob[a:b] for a, b in pairwise([0, *map(int, ends)])]
 
 
 def deflate(picture: Image) -> bytes:

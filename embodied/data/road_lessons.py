@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from embodied.data import drives
 from embodied.data.drives import DECISIONS
 from embodied.data.moments import RATE_HZ, Moments, files
-from embodied.drive import decisions, paths
+from embodied.drive import above, decisions, paths
 from embodied.drive.paths import STEPS
 from embodied.drive.senses import CHANNELS, Sensed, sense
 from embodied.drive.state import HISTORY_S
 from embodied.drive.view import HEIGHT, WIDTH
+from embodied.errors import UserError
 from embodied.types import Image
 
 SHOTS, STEP = 3, 2  # pictures in a look, moments between them
@@ -36,8 +37,8 @@ Batch = dict[str, NDArray[np.generic]]
 @dataclass
 class Lesson:
     """sensed: see there.  future (STEPS, 2) and valid (STEPS,): where it goes.  decided: index in DECISIONS, -1 unknown.
-    truth: (hazard, ttc, reason), NaN unknown.  picture (HEIGHT, WIDTH, 3 SHOTS), newest first; zeros where seen is False.
-    speed: of now, exactly, m/s."""
+    truth: (hazard, ttc, reason), NaN unknown.  picture (HEIGHT, WIDTH, 3 SHOTS), newest first.  scan: the lidar's, likewise
+    (above.ROWS, above.COLUMNS, 3 SHOTS).  speed: of now, exactly, m/s."""
 
     sensed: Sensed
     future: NDArray[np.float32]
@@ -47,6 +48,7 @@ class Lesson:
     stratum: str
     task: str = ""
     picture: NDArray[np.uint8] | None = None
+    scan: NDArray[np.uint8] | None = None
     ages: NDArray[np.float32] | None = None
     cells: NDArray[np.float16] | None = None
     facts: NDArray[np.float32] | None = None
@@ -80,11 +82,16 @@ def _shaded(pictures: Sequence[Image], rng: np.random.Generator) -> list[Image]:
 
 
 class RoadLessons:
-    """Moments of simulated drives. sees: whether with pictures."""
+    """Moments of simulated drives. sees, lidar: whether with pictures, and with what a lidar measured. UserError where a drive has
+    none."""
 
-    def __init__(self, folder: str | Path, sees: bool = True, most: int = 0) -> None:
+    def __init__(self, folder: str | Path, sees: bool = True, most: int = 0, lidar: bool = False) -> None:
         self.drives = [Moments.load(one) for one in files(folder)[: most or None]]
-        self.sees = sees
+        self.sees, self.lidar = sees, lidar
+        if lidar and (bare := next((one.seed for one in self.drives if not one.scans), None)) is not None:
+            raise UserError(
+                f"the drive {bare} in {folder} has no lidar; record with `embodied record kind=road lidar=true`"
+            )
         self.index = [(d, k) for d, one in enumerate(self.drives) for k in range(len(one.at))]
         # moments that say something come up more often: dangers, turns, braking
         truth = np.concatenate([one.truth for one in self.drives])
@@ -122,12 +129,16 @@ class RoadLessons:
             sense(rows, clock, names), future[:, :2].astype(np.float32), valid, decided, one.truth[k, 1:], stratum, one.task,
             facts=one.facts[k], speed=float(one.ego[row, 0]),
         )  # fmt: skip
-        if self.sees and (rng is None or rng.random() > BLIND):
+        looks, scans = (wants and (rng is None or rng.random() > BLIND) for wants in (self.sees, self.lidar))
+        if looks or scans:
             steps = [STEP, 2 * STEP] if rng is None or rng.random() < 0.7 else np.sort(rng.integers(1, 6, SHOTS - 1))
             shots = [k, *(max(0, k - int(step)) for step in steps)]
+            made.ages = ((one.at[k] - one.at[shots[1:]]) / RATE_HZ).astype(np.float32)
+        if scans:
+            made.scan = np.concatenate([one.scan(shot) for shot in shots], -1)
+        if looks:
             pictures = [one.picture(shot) for shot in shots]
             made.picture = np.concatenate(_shaded(pictures, rng) if rng is not None else pictures, -1)
-            made.ages = ((one.at[k] - one.at[shots[1:]]) / RATE_HZ).astype(np.float32)
             made.cells = one.cells[k]
         return made
 
@@ -199,11 +210,15 @@ def gather(lessons: Sequence[Lesson], commands: Mapping[str, NDArray[np.int64]])
     made["known"] = np.array([one.facts is not None for one in lessons])
     made["facts"] = np.stack([one.facts if one.facts is not None else np.zeros(8, np.float32) for one in lessons])
     made["seen"] = np.array([one.picture is not None for one in lessons])
+    made["scanned"] = np.array([one.scan is not None for one in lessons])
+    if made["seen"].any() or made["scanned"].any():
+        made["ages"] = np.stack([np.zeros(SHOTS - 1, np.float32) if one.ages is None else one.ages for one in lessons])
+    if made["scanned"].any():
+        nothing = np.zeros((above.ROWS, above.COLUMNS, 3 * SHOTS), np.uint8)
+        made["scans"] = np.stack([nothing if one.scan is None else one.scan for one in lessons])
     if made["seen"].any():
         nothing = np.zeros((HEIGHT, WIDTH, 3 * SHOTS), np.uint8)
         made["pictures"] = np.stack([one.picture if one.picture is not None else nothing for one in lessons])
-        ages = [one.ages if one.ages is not None else np.zeros(SHOTS - 1, np.float32) for one in lessons]
-        made["ages"] = np.stack(ages)
         cells = next(one.cells for one in lessons if one.cells is not None)
         made["cells"] = np.stack([one.cells if one.cells is not None else 0 * cells for one in lessons]).astype(
             np.float32

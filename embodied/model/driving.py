@@ -3,6 +3,7 @@ will go, what is decided, and what is dangerous.
 
     <bos> turn left at the junction <pad>.. <ego x2> <front x10> <found x6> <age x2> <path>   then   <decide> turn   <why> person ..
 
+Where it was taught with a lidar, nine tokens of its picture from above stand before <path>.
 The same parts as the arm's model (vit, series, Llama); an order of magnitude smaller, because it answers 20 times a second.
 """
 
@@ -19,6 +20,7 @@ from transformers import LlamaConfig, LlamaModel
 from embodied.data.drives import DECISIONS, REASONS
 from embodied.data.moments import CELL, FACTS, KINDS
 from embodied.data.road_lessons import SHOTS
+from embodied.drive import above
 from embodied.drive.senses import CHANNELS, NOW, ROW_S, ROWS
 from embodied.drive.view import HEIGHT, WIDTH
 from embodied.model.attention import positions
@@ -44,7 +46,7 @@ NO_REASON = "nothing"
 class DrivingConfig:
     """found: tokens that gather cars and people from the cells of a picture, which the ten of the whole picture blur: a person
     25 m away is two pixels wide.  sees: whether there is a picture encoder; without one it is the ego-only ablation.
-    facts: what it was taught on; shown, never used."""
+    lidar: whether there is an encoder of a lidar's picture from above.  facts: what it was taught on; shown, never used."""
 
     dim: int = 128
     layers: int = 3
@@ -54,6 +56,7 @@ class DrivingConfig:
     patch: int = 32
     found: int = 6
     sees: bool = True
+    lidar: bool = False
     hypotheses: int = 3
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
@@ -66,7 +69,7 @@ class Said:
     """paths (b, hypotheses, STEPS, 2) and log_p (b, hypotheses).  decisions (b, DECISIONS), reasons (b, REASONS):
     log-probabilities. ttc (b, TTC_S): logits of a collision within so many seconds.  For training: facts (b, FACTS), cells (b,
     rows, columns, SHOWN), and road (b, STEPS, 2), the path along the said road at the speeds that were driven.  used (b,):
-    whether a picture was."""
+    whether a picture, or a lidar's, was."""
 
     paths: Tensor
     log_p: Tensor
@@ -98,6 +101,14 @@ class DrivingModel(nn.Module):
             self.blind = nn.Parameter(torch.zeros(dim))
             self.familiar = Familiar(half)
             self.pace = Pace(dim * (self.front.tokens + config.found))
+        if config.lidar:
+            self.above = build(
+                "encoder", "vit", height=above.ROWS, width=above.COLUMNS, patch=config.patch, dim=dim, depth=1,
+                channels=config.channels, heads=config.heads, shots=SHOTS,
+            )  # fmt: skip
+            self.unscanned = nn.Parameter(torch.zeros(dim))
+            if not config.sees:
+                self.age = nn.Linear(16, dim)
         self.backbone = LlamaModel(
             LlamaConfig(
                 vocab_size=len(words), hidden_size=dim, intermediate_size=config.mlp, num_hidden_layers=config.layers,
@@ -119,7 +130,9 @@ class DrivingModel(nn.Module):
 
     def _layout(self) -> None:
         """The sentence behind the inputs, and what sees what in it; both are the same for every moment."""
-        inputs = self.ego.tokens + (self.front.tokens + self.config.found + SHOTS - 1 if self.config.sees else 0)
+        inputs = self.ego.tokens + (self.front.tokens + self.config.found if self.config.sees else 0)
+        inputs += self.above.tokens if self.config.lidar else 0
+        inputs += SHOTS - 1 if self.config.sees or self.config.lidar else 0
         ids, segment = [self.words["<path>"]], [0] * (1 + WORDS + inputs + 1)
         self._path, self._places = len(segment) - 1, list[tuple[int, int]]()
         for k, one in enumerate([*self.decide.segments, *self.why.segments], 1):
@@ -149,9 +162,11 @@ class DrivingModel(nn.Module):
     def forward(
         self, command: Tensor, series: Tensor, now: Tensor, speed: Tensor, yaw_rate: Tensor, path: Tensor,
         pictures: Tensor | None = None, ages: Tensor | None = None, seen: Tensor | None = None, driven: Tensor | None = None,
+        scans: Tensor | None = None, scanned: Tensor | None = None,
     ) -> Said:  # fmt: skip
         """command (b, 1 + WORDS); series .. path: embodied.drive.senses.Sensed, batched.  pictures: see `look`; ages (b, SHOTS - 1)
-        s.  seen (b,) bool: rows whose picture counts; None: all that have one.  driven: see Corrections."""
+        s.  seen (b,) bool: rows whose picture counts; None: all that have one.  driven: see Corrections.  scans, scanned: the same
+        of a lidar, (b, above.ROWS, above.COLUMNS, 3 SHOTS)."""
         b, table = len(command), self.backbone.embed_tokens
         parts, cells, used = [table(command), self.ego(series)], None, torch.zeros(b, dtype=torch.bool)
         if self.config.sees:
@@ -161,9 +176,17 @@ class DrivingModel(nn.Module):
                 used = self.familiar(features[0])  # all of them, while it is still being taught
                 used = used if seen is None else used & seen
                 tokens = torch.where(used[:, None, None], looked, tokens)
+            parts.append(tokens)
+        if self.config.lidar:
+            tokens = self.unscanned.expand(b, self.above.tokens, -1)
+            if scans is not None:
+                there = torch.ones(b, dtype=torch.bool) if scanned is None else scanned
+                tokens, used = torch.where(there[:, None, None], self.above(scans)[1], tokens), used | there
+            parts.append(tokens)
+        if self.config.sees or self.config.lidar:
             old = torch.zeros(b, SHOTS - 1) if ages is None else ages * used[:, None]
             waves = old[..., None] * torch.logspace(-0.3, 1.5, 8)
-            parts += [tokens, self.age(torch.cat([waves.sin(), waves.cos()], -1))]
+            parts.append(self.age(torch.cat([waves.sin(), waves.cos()], -1)))
         embeds = torch.cat([*parts, table(self.tail).expand(b, -1, -1)], 1)
         padded = nn.functional.pad(embeds, (0, 0, 0, 1))
         smeared = self.smear(embeds, *(padded.index_select(1, at) for at in self.before))
@@ -189,8 +212,8 @@ class DrivingModel(nn.Module):
         )  # fmt: skip
 
 
-def new(sees: bool, commands: Iterable[str]) -> DrivingModel:
+def new(sees: bool, commands: Iterable[str], lidar: bool = False) -> DrivingModel:
     """A network that has learnt nothing, with a vocabulary of these commands and of what it can say."""
     corpus = [*commands, *DECISIONS, *REASONS, NO_REASON]
     words = Words(train_vocabulary(sorted(set(corpus)), QUERIES, least=1))
-    return DrivingModel(DrivingConfig(sees=sees), words)
+    return DrivingModel(DrivingConfig(sees=sees, lidar=lidar), words)

@@ -6,14 +6,15 @@ The data is non-commercial (CC BY-NC-SA 3.0).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
-from embodied.data import align, columns, dashcam, video
+from embodied.data import align, clouds, columns, dashcam, video
 from embodied.data.drives import Drive, Reading, body_spec, observation, reader
+from embodied.drive import above
 from embodied.errors import UserError
 from embodied.spec import CameraSpec
 from embodied.types import Observation
@@ -24,6 +25,7 @@ KEPT = ("vf", "af", "wu", "lon", "lat", "yaw")  # speed, accel, yaw rate; east, 
 EGO, POSE = ("speed", "accel", "yaw_rate"), ("x", "y", "yaw")
 MEASURED = (*EGO, "lon", "lat", "yaw")  # what we call KEPT
 CAMERA = (1.08, -0.32, 1.65)  # m, from the inertial unit's place on the road: forward, left, up
+SCANNER = (0.81, -0.32, 1.73)  # likewise, the laser scanner
 CAMERAS = ("image_02", "image_00", "image_03", "image_01")
 FRAMES = {
     "speed": "speed_mps",
@@ -41,12 +43,16 @@ def _camera(size: tuple[int, int], focal: float, cx: float, cy: float, native: i
     return dashcam.dashcam(*size, focal * k, CAMERA[2], CAMERA[0], CAMERA[1], cx=cx * k, cy=cy * k)
 
 
-def _observations(rows: Iterator[align.Row], pictures: list[Path] | None) -> Iterator[Observation]:
-    """rows: speed accel yaw_rate x y yaw."""
+def _observations(
+    rows: Iterator[align.Row], pictures: list[Path] | None, scans: Sequence[Path | None] = ()
+) -> Iterator[Observation]:
+    """rows: speed accel yaw_rate x y yaw. scans: the laser scanner's turn of each, where there is one."""
     start = None
     for k, (t_s, values, _) in enumerate(align.unwrapped(rows, 5)):
         start = t_s if start is None else start
         images = {} if pictures is None else {"front": lambda path=pictures[k]: video.picture(path)}
+        if scans and scans[k] is not None:
+            images[above.NAME] = lambda path=scans[k]: above.raster(clouds.velodyne(path, SCANNER))
         yield observation(t_s - start, images, ego=values[:3], pose=values[3:])
 
 
@@ -124,12 +130,15 @@ def _raw(drive: Path, reading: Reading) -> Drive:
                 )
             cameras = {"front": _calibrated(drive, name, shots[0])}
             break
-    spec = body_spec("kitti-raw", 10.0, EGO, cameras, pose="GPS/IMU")
+    turns = {p.stem: p for p in (drive / "velodyne_points/data").glob("*.bin")}  # a few drives lack some
+    scans = [turns.get(p.stem) for p in telemetry] if turns else []
+    facts = {above.NAME: above.SAID} if turns else {}
+    spec = body_spec("kitti-raw", 10.0, EGO, cameras, "GPS/IMU", False, **facts)
     where = f"oxts of {drive.name}"
 
     def stream() -> Iterator[Observation]:
         rows = align.checked(_oxts(drive), where, MEASURED, reading.max_gap_s)
-        yield from _observations(align.about_first(rows, 3, 4, angles=True), shots)
+        yield from _observations(align.about_first(rows, 3, 4, angles=True), shots, scans)
 
     return Drive(drive.name, spec, stream)
 

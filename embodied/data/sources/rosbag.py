@@ -6,6 +6,7 @@ right type, `twist=` takes none. Each quantity comes from the first that tells i
 - sensor_msgs/Imu: yaw rate, because a gyroscope measures what a twist may leave at 0;
 - geometry_msgs/Twist, TwistStamped, TwistWithCovarianceStamped: speed and yaw rate, in the car's frame;
 - sensor_msgs/NavSatFix: pose, and a speed where nobody else has one.
+A lidar is read where `topics` names it, `cloud=/points`: the newest turn up to a moment, none that is older than max_gap_s.
 `columns` goes before all of them and reads plain numbers: `speed=/car/speed[km/h], steer=/car/wheel[deg]` of std_msgs/Float32 or
 Float64.
 Time is that of the message headers, and of the recording where there is no header.
@@ -16,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import tee
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied.data import align, columns, dashcam, places, video
+from embodied.data import align, clouds, columns, dashcam, places, video
 from embodied.data.drives import EGO, POSE, Drive, Reading, body_spec, observation, reader
+from embodied.drive import above
 from embodied.errors import UserError
 from embodied.types import Image, Observation
 
@@ -34,6 +37,7 @@ TYPES = {
     "imu": ("sensor_msgs/msg/Imu",),
     "twist": tuple(f"geometry_msgs/msg/Twist{kind}" for kind in ("Stamped", "WithCovarianceStamped", "")),
     "fix": ("sensor_msgs/msg/NavSatFix",),
+    "cloud": ("sensor_msgs/msg/PointCloud2",),
 }
 NUMBERS = ("std_msgs/msg/Float32", "std_msgs/msg/Float64")
 GIVES = {
@@ -107,8 +111,8 @@ def _only(role: str, there: Mapping[str, str]) -> str:
     return found[0] if found else ""
 
 
-def _sources(path: Path, reading: Reading) -> tuple[str, list[_Source]]:
-    """The pictures' topic ("" for none) and those of telemetry."""
+def _sources(path: Path, reading: Reading) -> tuple[str, str, list[_Source]]:
+    """The pictures' topic and the lidar's ("" for none), and those of telemetry."""
     there = _there(path)
     wanted = _told(reading.topics, there)
     numbers = columns.mapped(reading.columns, [name for name, kind in there.items() if kind in NUMBERS], path.name)
@@ -129,7 +133,7 @@ def _sources(path: Path, reading: Reading) -> tuple[str, list[_Source]]:
         raise UserError(
             f"{path} tells neither speed nor place and shows no pictures; its topics are {', '.join(there) or 'none'}"
         )
-    return image, made
+    return image, wanted.get("cloud", ""), made
 
 
 def _messages(path: Path, topic: str) -> Iterator[tuple[float, Any]]:
@@ -243,7 +247,7 @@ def picture_of(message: Any) -> Image:
 @reader("rosbag", "a rosbag2 folder, an .mcap or a .db3", lambda p: _bag(p) is not None)
 def rosbag(path: Path, reading: Reading) -> tuple[Drive, ...]:
     """Moments are those of the pictures, and of the topic that tells the speed where there are none."""
-    image, sources = _sources(path, reading)
+    image, lidar, sources = _sources(path, reading)
     cameras, facts = {}, {"steer": "wheel"}
     if image:
         first = next(_messages(path, image), None)
@@ -259,6 +263,8 @@ def rosbag(path: Path, reading: Reading) -> tuple[Drive, ...]:
             pose = "recorded" + _lost(path, source.topic)
             if "speed" in source.names:
                 facts["speed"] = places.DERIVED
+    if lidar:
+        facts[above.NAME] = above.SAID
     reckoned = not pose and {"speed", "yaw_rate"} <= set(told)
     there = _there(path)
     if bare := [source.topic for source in sources if there[source.topic] in (*NUMBERS, "geometry_msgs/msg/Twist")]:
@@ -282,9 +288,12 @@ def rosbag(path: Path, reading: Reading) -> tuple[Drive, ...]:
                 yield t_s
 
         rows, start = _merged(path, sources, clock(), reading.max_gap_s, bool(image)), None
+        turns = clouds.Newest(_messages(path, lidar), reading.max_gap_s) if lidar else None
         for t_s, values, _ in places.reckoned(rows, told.index("speed"), told.index("yaw_rate")) if reckoned else rows:
             start = t_s if start is None else start
-            show = {"front": lambda message=seen[0]: picture_of(message)} if image else {}
+            show: dict[str, Callable[[], Image]] = {"front": partial(picture_of, seen[0])} if image else {}
+            if turns is not None and (turn := turns.at(t_s)) is not None:
+                show[above.NAME] = partial(lambda one: above.raster(clouds.cloud(one)), turn)
             ego, where = values[order] if names else None, values[place] if pose or reckoned else None
             yield observation(t_s - start, show, ego=ego, pose=where)
 

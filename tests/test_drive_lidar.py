@@ -1,0 +1,235 @@
+"""A lidar's picture from above: what it shows, in the simulator and in recordings; the network reads it or does without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embodied.data import clouds, drives
+from embodied.data.moments import Moments
+from embodied.data.road_lessons import RoadLessons, gather
+from embodied.drive import above, forecast
+from embodied.drive.replay import Replay
+from embodied.errors import UserError
+from embodied.model.driving import new
+from embodied.model.driving_weights import save_pretrained
+from embodied.train_road import Settings
+from embodied.train_road import main as train
+from embodied.types import Command
+from policies.drive_network import Network
+from sim.drive import DriveBody
+from sim.recorded_drives import unrecorded
+from sim.road_moments import drive
+
+HEADS = st.tuples(st.floats(0.01, 47.9), st.floats(-23.9, 23.9), st.floats(-0.4, 2.9))
+PLACE = (0.81, -0.32, 1.73)
+
+
+@given(st.lists(HEADS, min_size=1, max_size=30))
+def test_a_picture_shows_each_cell_s_highest_and_lowest_point_in_any_order(
+    points: list[tuple[float, float, float]],
+) -> None:
+    rows = np.array([*points, (np.nan, 0, 0), (10.0, 0.0, 9.0), (-1.0, 0.0, 0.0)])
+    made = above.raster(rows)
+    np.testing.assert_array_equal(made, above.raster(rows[::-1]))
+    cells: dict[tuple[int, int], list[float]] = {}
+    for x, y, z in points:
+        cells.setdefault((above.ROWS - 1 - int(x / above.CELL_M), int((above.ASIDE_M - y) / above.CELL_M)), []).append(
+            z
+        )
+    assert set(zip(*np.nonzero(made[..., 2]), strict=True)) == set(cells)
+    for (row, column), heights in cells.items():
+        for channel, true in ((0, max(heights)), (1, min(heights))):
+            read = (int(made[row, column, channel]) - 1) / 254 * (above.HIGH_M - above.LOW_M) + above.LOW_M
+            assert read == pytest.approx(true, abs=0.01)
+
+
+def test_the_car_ahead_is_where_it_is_and_a_scan_follows_from_seed_and_tick() -> None:
+    body = DriveBody("stop", look=False, lidar=True)
+    seen = body.reset(11).images[above.NAME]
+    standing = body.traffic.standing
+    assert standing is not None
+    body.s = standing[0] - 20.0
+    body.car.x, body.car.y, body.car.yaw = body.road.route.at(body.s)
+    body._arrange()
+    tail = body.world.distance(body._hull, body._cars["standing"], 40.0)
+    pose = body.world.where(body._hull)
+    picture = body.scan()
+    np.testing.assert_array_equal(body.world.where(body._hull), pose)  # it was away only while the rays went out
+    high = np.argwhere(picture[..., 0] > 254 * (1.0 - above.LOW_M) / (above.HIGH_M - above.LOW_M))
+    ahead = high[abs(high[:, 1] - above.COLUMNS / 2) < 4]
+    nose = 3.65  # m, of our bumper from the rear axle
+    assert (above.ROWS - 1 - ahead[:, 0].max()) * above.CELL_M == pytest.approx(tail + nose, abs=2 * above.CELL_M)
+    again = DriveBody("stop", look=False, lidar=True).reset(11).images[above.NAME]
+    np.testing.assert_array_equal(seen, again)
+
+
+# --- recordings
+
+
+def turn(path: Path, seed: int, extra: bytes = b"") -> np.ndarray:
+    points = np.random.default_rng(seed).uniform((0, -20, -2, 0), (40, 20, 1, 1), (500, 4)).astype("<f4")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(points.tobytes() + extra)
+    return points[:, :3] + np.array(PLACE, np.float32)
+
+
+def test_kitti_s_turns_come_with_their_moments_and_one_may_be_missing(tmp_path: Path) -> None:
+    root = tmp_path / "drive"
+    (root / "oxts/data").mkdir(parents=True)
+    (root / "oxts/timestamps.txt").write_text("".join(f"2011-09-26 13:02:00.{k}00000000\n" for k in range(3)))
+    for k in range(3):
+        (root / f"oxts/data/{k:010d}.txt").write_text(" ".join(["49.0 8.4", *["0"] * 28]))
+    points = [turn(root / f"velodyne_points/data/{k:010d}.bin", k) for k in (0, 2)]
+    (one,) = drives.read(root)
+    moments = list(one.stream())
+    assert one.spec.facts[above.NAME] and [above.NAME in m.images for m in moments] == [True, False, True]
+    for moment, these in zip(moments[::2], points, strict=True):
+        np.testing.assert_array_equal(moment.images[above.NAME], above.raster(these))
+    turn(root / "velodyne_points/data/0000000001.bin", 1, b"cut")
+    with pytest.raises(UserError, match=r"0000000001.bin is cut off; copy the drive whole"):
+        _ = list(drives.read(root)[0].stream())[1].images[above.NAME]
+
+
+def message(points: np.ndarray, store: Any, drop: str = "", **more: Any) -> Any:
+    """A sensor_msgs/PointCloud2 of float32 x, y, strength, z, in two rows with four bytes of padding each."""
+    kinds = store.types
+    field, head = kinds["sensor_msgs/msg/PointField"], kinds["std_msgs/msg/Header"]
+    names = [name for name in ("x", "y", "strength", "z") if name != drop]
+    fields = [field(name, 4 * ("x", "y", "strength", "z").index(name), 7, 1) for name in names]
+    rows = np.column_stack([points[:, :2], np.zeros(len(points)), points[:, 2]]).astype("<f4").reshape(2, -1)
+    data = np.frombuffer(b"".join(row.tobytes() + b"pad " for row in rows), np.uint8)
+    header = head(kinds["builtin_interfaces/msg/Time"](100, 0), "lidar")
+    told = {
+        "header": header,
+        "height": 2,
+        "width": len(points) // 2,
+        "fields": fields,
+        "is_bigendian": False,
+        "point_step": 16,
+    }
+    told |= {"row_step": 16 * (len(points) // 2) + 4, "data": data, "is_dense": True}
+    return kinds["sensor_msgs/msg/PointCloud2"](**(told | more))
+
+
+def test_a_bag_s_cloud_stands_on_the_road_and_is_never_a_later_one(tmp_path: Path) -> None:
+    pytest.importorskip("rosbags", reason="the library rosbags is not installed")
+    from tests.test_drive_bags import STORE, bag, seen, shots, twists
+
+    road = np.array([(x, y, -1.9) for x in np.arange(4.0, 16.0) for y in np.arange(-6.0, 6.0)])
+    kind = "sensor_msgs/msg/PointCloud2"
+    clouds_ = [np.vstack([road, [(20.0, 3.0, z), (20.0, 3.0, z)]]) for z in (-1.0, -0.5)]
+    stamps = (100.0, 100.55)
+
+    def said() -> Iterator[Any]:
+        for t_s, points in zip(stamps, clouds_, strict=True):
+            one = message(points, STORE)
+            stamp = STORE.types["builtin_interfaces/msg/Time"](int(t_s), round(t_s % 1 * 1e9))
+            yield "/points", kind, t_s, replace(one, header=replace(one.header, stamp=stamp))
+
+    path = bag(tmp_path / "bag", shots(4, 10), twists(5, 20), said())
+    assert above.NAME not in seen(path)[1][0].images  # nobody asked for it
+    _, moments = seen(path, "cloud=/points", max_gap_s=1.0)
+    for moment in moments:
+        t_s = 100.0 + moment.t_s
+        newest = [k for k, stamp in enumerate(stamps) if stamp <= t_s + 1e-6 and t_s - stamp <= 1.0]
+        assert (above.NAME in moment.images) == bool(newest), moment.t_s
+        if newest:
+            np.testing.assert_array_equal(
+                moment.images[above.NAME], above.raster(clouds_[newest[-1]] + np.array([0.0, 0.0, 1.9]))
+            )
+    with pytest.raises(UserError, match="a cloud with the fields x, y, strength has no x, y, z"):
+        clouds.cloud(message(road, STORE, drop="z"))
+    with pytest.raises(UserError, match="a cloud of 2 rows of 1156 bytes holds 1156"):
+        clouds.cloud(message(road, STORE, data=np.zeros(1156, np.uint8)))
+
+
+# --- the network
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> str:
+    """A network that has learnt nothing, and reads a lidar."""
+    torch.manual_seed(0)
+    model = new(True, ["drive on"], lidar=True)
+    torch.nn.init.normal_(model.unscanned)
+    folder = tmp_path_factory.mktemp("weights")
+    save_pretrained(model.eval(), folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("road")
+    drive(3, lidar=True).save(folder / "0000003.npz")
+    return folder
+
+
+def test_moments_come_back_and_those_of_before_lidars_too(recorded: Path, tmp_path: Path) -> None:
+    made = Moments.load(recorded / "0000003.npz")
+    assert len(made.scans) == len(made.at) and made.scan(4).any()
+    with np.load(recorded / "0000003.npz") as f:
+        old = {name: f[name] for name in f.files if not name.startswith("scans") and name != "pictures_ends"}
+        np.savez(tmp_path / "0000003.npz", sizes=np.diff(f["pictures_ends"], prepend=0), **old)
+    before = Moments.load(tmp_path / "0000003.npz")
+    assert before.scans == [] and before.pictures == made.pictures
+    with pytest.raises(UserError, match=r"the drive 3 in .* has no lidar; record with"):
+        RoadLessons(tmp_path, lidar=True)
+
+
+def test_what_was_not_scanned_is_not_read_and_what_was_is(weights: str, recorded: Path) -> None:
+    from embodied.model.driving_weights import shared
+
+    model, lessons = shared(weights), RoadLessons(recorded, lidar=True)
+    batch = gather(
+        [lessons.lesson(0, 5), lessons.lesson(0, 9)], {lessons.drives[0].task: model.command("drive on").numpy()}
+    )
+    names = ("command", "series", "now", "speed", "yaw_rate", "path", "pictures", "ages", "seen", "scans", "scanned")
+    inputs = {name: torch.from_numpy(batch[name]) for name in names}
+    half = inputs | {"scanned": torch.tensor([True, False])}
+    other = half | {"scans": torch.stack([inputs["scans"][0], 255 - inputs["scans"][1]])}
+    with torch.inference_mode():
+        ours, same, without = model(**half).decisions, model(**other).decisions, {**inputs}
+        whole = model(**inputs).decisions
+        without.pop("scans"), without.pop("scanned")
+        none = model(**without).decisions
+    assert torch.equal(ours, same)
+    assert torch.allclose(ours[1], none[1], atol=1e-5) and torch.allclose(ours[0], whole[0], atol=1e-5)
+    assert not torch.allclose(ours[0], none[0], atol=1e-3)
+
+
+def test_the_driver_reads_pictures_a_lidar_or_both_and_as_one_graph(weights: str) -> None:
+    body = Replay(unrecorded(4, lidar=True))
+    graph, plain = (Network(weights, graph=g) for g in (True, False))
+    obs = body.reset()
+    for one in (graph, plain):
+        one.begin(body.spec)
+    assert graph.scans and set(obs.images) == {"front", above.NAME}
+    said = []
+    for k in range(16):
+        shown = {0: obs.images, 1: {"front": obs.images["front"]}, 2: {above.NAME: obs.images[above.NAME]}, 3: {}}[
+            k % 4
+        ]
+        now = replace(obs, images=shown)
+        ours, theirs = (forecast.pack(one(now)) for one in (graph, plain))
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+        said.append(theirs)
+        body.apply(Command(obs.t_s, forecast.pack(forecast.Forecast(np.zeros((60, 2))))))
+        obs = body.observe()
+    assert not np.allclose(said[12], said[13])
+
+
+def test_training_reads_the_lidar_and_refuses_weights_that_do_not(recorded: Path, tmp_path: Path) -> None:
+    settings = Settings(moments=str(recorded), out=str(tmp_path / "out"), steps=2, batch=4, lidar=True)
+    assert train(settings) == 0
+    assert Network(str(tmp_path / "out/weights"), graph=False).scans
+    with pytest.raises(UserError, match="init=road and lidar=True do not go together; give lidar=false"):
+        train(replace(settings, init="road", out=str(tmp_path / "other")))
