@@ -107,7 +107,9 @@ class Training:
         )
         if self.model.config.lidar != settings.lidar:
             reads = str(self.model.config.lidar).lower()
-            raise UserError(f"init={settings.init} and lidar={settings.lidar} do not go together; give lidar={reads}")
+            raise UserError(
+                f"init={settings.init} and lidar={str(settings.lidar).lower()} do not go together; give lidar={reads}"
+            )
         self.model.to(self.device).train()
         self.commands = _Commands(self.model)
         # the head for films without telemetry is taught last

@@ -9,7 +9,10 @@ from ros_nodes.launching import description, node
 ARGUMENTS = {
     "drive": ("sample", "file or folder of the recording, a rosbag2 too; sample: the one that ships"),
     "source": ("", "which reader; empty: the first that knows the layout"),
-    "topics": ("", "of a bag: image=/camera odom=/odom imu=/imu twist=/vel fix=/gps; empty: the one of the right type"),
+    "topics": (
+        "",
+        "of a bag: image=/camera odom=/odom imu=/imu twist=/vel fix=/gps cloud=/points; empty: the one of the right type",
+    ),
     "only": ("", "of several drives, the first whose name holds this"),
     "driver": ("relaxing", "who drives along; empty: nobody"),
     "rate": ("1.0", "recorded seconds a second"),

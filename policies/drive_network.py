@@ -87,6 +87,7 @@ class Network:
         self._names = states["ego"].names if "ego" in states else ()
         self._camera = next(iter(spec.cameras), "") if self._looks else ""
         self._spec = spec.cameras.get(self._camera)
+        self._scanned = self.scans and spec.facts.get(above.NAME) == above.SAID
         self.say(spec.facts.get("task", ""))
         self._shots: deque[_Shot] = deque()
         self._paces: deque[float] = deque(maxlen=PACES)
@@ -111,9 +112,9 @@ class Network:
         if not seen:
             return _forecast(self._ask(self._blind, sensed))
         said = self._ask(self._model, sensed, **seen)
-        used = bool(said.used[0])
-        self.shown, self.strange = self.shown + 1, self.strange + (not used)
-        return _forecast(said if used or self._blind is self._model else self._ask(self._blind, sensed))
+        if "pictures" in seen:
+            self.shown, self.strange = self.shown + 1, self.strange + (not said.known[0])
+        return _forecast(said if said.used[0] or self._blind is self._model else self._ask(self._blind, sensed))
 
     def _look(self, obs: Observation) -> dict[str, Any]:
         """How old the older ones are (1, SHOTS - 1), and pictures (1, H, W, 3 SHOTS), newest first, and scans of a lidar, what
@@ -121,19 +122,19 @@ class Network:
         views: dict[str, Image] = {}
         if self._camera and self._camera in obs.images:
             views["pictures"] = view(obs.images[self._camera], self._spec)
-        if self.scans and above.NAME in obs.images:
-            views["scans"] = obs.images[above.NAME]
+        if (
+            self._scanned and above.NAME in obs.images and (scan := obs.images[above.NAME]).any()
+        ):  # nothing came back: none
+            views["scans"] = scan
         if not views:
             return {}
         self._shots.append(_Shot(obs.t_s, views))
         while self._shots[0].t_s < obs.t_s - KEPT_S:
             self._shots.popleft()
         wanted = [obs.t_s - k * self._driving.AGE_S for k in range(self._driving.SHOTS)]
-        chosen = [min(self._shots, key=lambda shot: abs(shot.t_s - t_s)) for t_s in wanted]
-        made = {
-            name: np.concatenate([shot.views.get(name, newest) for shot in chosen], -1)[None]
-            for name, newest in views.items()
-        }
+        whole = [shot for shot in self._shots if views.keys() <= shot.views.keys()]
+        chosen = [min(whole, key=lambda shot: abs(shot.t_s - t_s)) for t_s in wanted]
+        made = {name: np.concatenate([shot.views[name] for shot in chosen], -1)[None] for name in views}
         return {"ages": np.array([[obs.t_s - shot.t_s for shot in chosen[1:]]], np.float32), **made}
 
     def _pace(self, pictures: Any) -> float | None:

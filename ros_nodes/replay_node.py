@@ -43,7 +43,10 @@ from ros_nodes.process import LATCHED, NEWEST, WHOLE, live, parameter, ros_s
 PARAMETERS: dict[str, tuple[Any, str]] = {
     "drive": ("sample", "file or folder of the recording; sample: the one that ships"),
     "source": ("", "which reader; empty: the first that knows the layout"),
-    "topics": ("", "of a bag: image=/camera odom=/odom imu=/imu twist=/vel fix=/gps; empty: the one of the right type"),
+    "topics": (
+        "",
+        "of a bag: image=/camera odom=/odom imu=/imu twist=/vel fix=/gps cloud=/points; empty: the one of the right type",
+    ),
     "only": ("", "of several drives, the first whose name holds this"),
     "driver": ("relaxing", "who drives along: a name of the group driver; empty: nobody"),
     "rate": (1.0, "recorded seconds a second"),
@@ -155,9 +158,9 @@ class ReplayNode(Node):
             twist = np.array([moves.speed, 0.0, moves.yaw_rate]) if moves.known else None
             self.odometry.publish(wire.odometry_message(pose, twist, now))
         made = wire.compressed_message if self.set["compressed"] else wire.image_message
-        for name in raw.images:
-            if self.pictures[name].get_subscription_count():  # what nobody looks at is not decoded
-                self.pictures[name].publish(made(raw.images[name], name, now))
+        for name, topic in self.pictures.items():
+            if topic.get_subscription_count() and name in raw.images:  # what nobody looks at is not decoded
+                topic.publish(made(raw.images[name], name, now))
         if self.driver is not None:
             self.forecasts.tell(self.driver(seen), now)
 

@@ -1,6 +1,7 @@
 """A lidar on the car's roof: rays against Bullet's hulls and the flat ground, with noise and rays that never come back.
 
-As coarse as a sensor of 24 rings that turns ten times a second; it stands where KITTI's does (Geiger et al. 2013, figure 3).
+As coarse as a sensor of 24 rings that turns ten times a second; it is as high as KITTI's (Geiger et al. 2013, figure 3),
+over the rear axle.
 """
 
 from __future__ import annotations

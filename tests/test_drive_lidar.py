@@ -13,11 +13,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embodied import registry
 from embodied.data import clouds, drives
 from embodied.data.moments import Moments
 from embodied.data.road_lessons import RoadLessons, gather
-from embodied.drive import above, forecast
+from embodied.drive import above, forecast, sample
 from embodied.drive.replay import Replay
+from embodied.drive.session import replay
 from embodied.errors import UserError
 from embodied.model.driving import new
 from embodied.model.driving_weights import save_pretrained
@@ -25,6 +27,7 @@ from embodied.train_road import Settings
 from embodied.train_road import main as train
 from embodied.types import Command
 from policies.drive_network import Network
+from policies.drivers import Driving
 from sim.drive import DriveBody
 from sim.recorded_drives import unrecorded
 from sim.road_moments import drive
@@ -33,13 +36,14 @@ HEADS = st.tuples(st.floats(0.01, 47.9), st.floats(-23.9, 23.9), st.floats(-0.4,
 PLACE = (0.81, -0.32, 1.73)
 
 
-@given(st.lists(HEADS, min_size=1, max_size=30))
+@given(st.lists(HEADS, max_size=30))
 def test_a_picture_shows_each_cell_s_highest_and_lowest_point_in_any_order(
     points: list[tuple[float, float, float]],
 ) -> None:
     rows = np.array([*points, (np.nan, 0, 0), (10.0, 0.0, 9.0), (-1.0, 0.0, 0.0)])
     made = above.raster(rows)
     np.testing.assert_array_equal(made, above.raster(rows[::-1]))
+    assert not above.raster(rows[:0]).any()
     cells: dict[tuple[int, int], list[float]] = {}
     for x, y, z in points:
         cells.setdefault((above.ROWS - 1 - int(x / above.CELL_M), int((above.ASIDE_M - y) / above.CELL_M)), []).append(
@@ -148,8 +152,35 @@ def test_a_bag_s_cloud_stands_on_the_road_and_is_never_a_later_one(tmp_path: Pat
             )
     with pytest.raises(UserError, match="a cloud with the fields x, y, strength has no x, y, z"):
         clouds.cloud(message(road, STORE, drop="z"))
+    for step in (0, 4, 12):
+        with pytest.raises(UserError, match=f"do not fit into its points of {step} bytes"):
+            clouds.cloud(message(road, STORE, point_step=step))
+    empty = message(road, STORE, width=0, height=0, row_step=0, data=np.zeros(0, np.uint8))
+    assert not above.raster(clouds.cloud(empty)).any()
+    other = STORE.types["std_msgs/msg/Header"](STORE.types["builtin_interfaces/msg/Time"](5, 0), "lidar")
+    far = message(road, STORE, header=other)
+    late = bag(tmp_path / "late", shots(4, 10), twists(5, 20), [("/points", kind, 101.0, far)])
+    with pytest.raises(UserError, match="no message of /points is of the drive's own time"):
+        seen(late, "cloud=/points")
     with pytest.raises(UserError, match="a cloud of 2 rows of 1156 bytes holds 1156"):
         clouds.cloud(message(road, STORE, data=np.zeros(1156, np.uint8)))
+
+
+def test_the_newest_is_by_its_stamp_and_not_by_its_turn() -> None:
+    newest = clouds.Newest(iter([(1.0, "a"), (1.2, "b"), (1.1, "c"), (3.0, "d")]), 0.5)
+    assert [newest.at(t_s) for t_s in (0.9, 1.1, 1.25, 1.8, 3.1)] == [None, "a", "b", None, "d"]
+    assert newest.found == 3
+
+
+def test_a_drive_without_a_camera_shows_no_lidar_as_its_film() -> None:
+    (whole,) = drives.read(sample())
+    scan = {above.NAME: np.zeros((above.ROWS, above.COLUMNS, 3), np.uint8)}
+    spec = replace(whole.spec, cameras={}, facts={**whole.spec.facts, above.NAME: above.SAID})
+    bare = replace(whole, spec=spec, stream=lambda: (replace(one, images=scan) for one in whole.stream()))
+    moments: list[Any] = []
+    body = Replay(bare, scored=moments.append, shrink=lambda picture: picture)
+    assert replay(body, Driving(registry.build("driver", "cv"), body.spec)).reason == "finished"
+    assert moments and all(one.picture is None for one in moments)
 
 
 # --- the network
@@ -225,11 +256,29 @@ def test_the_driver_reads_pictures_a_lidar_or_both_and_as_one_graph(weights: str
         body.apply(Command(obs.t_s, forecast.pack(forecast.Forecast(np.zeros((60, 2))))))
         obs = body.observe()
     assert not np.allclose(said[12], said[13])
+    assert graph.shown == plain.shown == 8  # a scan is no picture
+
+
+def test_what_is_shown_is_as_old_as_is_said(weights: str) -> None:
+    """Where scans begin late, fail, or come back empty, none stands for an older one."""
+    body, network = Replay(unrecorded(4, lidar=True)), Network(weights, graph=False)
+    obs = body.reset()
+    network.begin(body.spec)
+    for k in range(24):
+        scan = np.full((above.ROWS, above.COLUMNS, 3), k, np.uint8)
+        shown = {"front": obs.images["front"]} | ({} if k < 9 or k % 5 == 0 else {above.NAME: scan})
+        seen = network._look(replace(obs, t_s=0.1 * k, images=shown))
+        assert ("scans" in seen) == (above.NAME in shown)
+        if "scans" in seen:
+            told = np.append(0.0, seen["ages"][0])
+            np.testing.assert_allclose((k - seen["scans"][0, 0, 0, ::3].astype(float)) * 0.1, told, atol=1e-5)
+    empty = network._look(replace(obs, t_s=2.4, images={above.NAME: np.zeros_like(scan)}))
+    assert empty == {}
 
 
 def test_training_reads_the_lidar_and_refuses_weights_that_do_not(recorded: Path, tmp_path: Path) -> None:
     settings = Settings(moments=str(recorded), out=str(tmp_path / "out"), steps=2, batch=4, lidar=True)
     assert train(settings) == 0
     assert Network(str(tmp_path / "out/weights"), graph=False).scans
-    with pytest.raises(UserError, match="init=road and lidar=True do not go together; give lidar=false"):
+    with pytest.raises(UserError, match="init=road and lidar=true do not go together; give lidar=false"):
         train(replace(settings, init="road", out=str(tmp_path / "other")))

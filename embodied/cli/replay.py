@@ -52,8 +52,8 @@ class Settings:
                       "rosbag, lerobot; empty: the first that knows the layout")  # fmt: skip
     columns: str = key("", "of a CSV: 't_s=stamp[ms], speed=v[km/h], steer=wheel[deg]'; empty: found by name; of a bag's plain "
                        "numbers: 'speed=/car/speed[km/h]'")  # fmt: skip
-    topics: str = key("", "of a bag: 'image=/camera odom=/odom imu=/imu twist=/vel fix=/gps', 'fix=' for none; empty: the one of "
-                      "the right type")  # fmt: skip
+    topics: str = key("", "of a bag: 'image=/camera odom=/odom imu=/imu twist=/vel fix=/gps cloud=/points', 'fix=' for none; "
+                      "empty: the one of the right type, and no cloud")  # fmt: skip
     camera: str = key("", "where the recording does not say: 'f=910 height=1.2 pitch=2' (pixels, metres, degrees down)")
     max_gap_s: float = key(0.5, "longest stretch between two rows that is interpolated, s")
     rate_hz: float = key(20.0, "frames a second where the recording has no usable times (donkeycar, frames)")

@@ -134,7 +134,8 @@ class RosReplay:
     drive: str = key("sample", "file or folder of the recording, a rosbag2 too; sample: the one that ships")
     source: str = key("", "which reader; empty: the first that knows the layout")
     topics: str = key(
-        "", "of a bag: 'image=/camera odom=/odom imu=/imu twist=/vel fix=/gps'; empty: the one of the right type"
+        "",
+        "of a bag: 'image=/camera odom=/odom imu=/imu twist=/vel fix=/gps cloud=/points'; empty: the one of the right type",
     )
     only: str = key("", "of several drives, the first whose name holds this")
     driver: str = key("relaxing", "who drives along: a name of the group driver; empty: nobody")

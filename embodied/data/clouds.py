@@ -34,6 +34,9 @@ def cloud(message: Any) -> Points:
         raise UserError(
             f"a cloud with the fields {', '.join(fields) or 'none'} has no x, y, z of float32 or float64; leave it out"
         )
+    sizes = {axis: int(_KINDS[fields[axis].datatype][1]) for axis in "xyz"}
+    if any(fields[axis].offset + size > message.point_step for axis, size in sizes.items()):
+        raise UserError(f"a cloud's x, y and z do not fit into its points of {message.point_step} bytes; leave it out")
     order = ">" if message.is_bigendian else "<"
     made = np.dtype({
         "names": ["x", "y", "z"],
@@ -43,7 +46,7 @@ def cloud(message: Any) -> Points:
     })  # fmt: skip
     rows = np.asarray(message.data, np.uint8).tobytes()
     wide = message.width * message.point_step
-    if len(rows) < message.height * message.row_step or message.row_step < wide:
+    if len(rows) < message.height * message.row_step or (message.height and message.row_step < wide):
         raise UserError(
             f"a cloud of {message.height} rows of {message.row_step} bytes holds {len(rows)}; copy the bag whole"
         )
@@ -57,15 +60,21 @@ def cloud(message: Any) -> Points:
 
 
 class Newest:
-    """The newest of stamped messages at a time that only grows, none that is older than oldest_s."""
+    """The newest of stamped messages at a time that only grows, none that is older than oldest_s. found: how often there
+    was one."""
 
     def __init__(self, messages: Iterator[tuple[float, Any]], oldest_s: float) -> None:
-        self._messages, self._oldest_s = messages, oldest_s
+        self._messages, self._oldest_s, self.found = messages, oldest_s, 0
         self._last: tuple[float, Any] | None = None
         self._next = next(messages, None)
 
     def at(self, t_s: float) -> Any:
         """None without one."""
         while self._next is not None and self._next[0] <= t_s:
-            self._last, self._next = self._next, next(self._messages, None)
-        return self._last[1] if self._last is not None and self._last[0] >= t_s - self._oldest_s else None
+            if self._last is None or self._next[0] > self._last[0]:
+                self._last = self._next
+            self._next = next(self._messages, None)
+        if self._last is None or self._last[0] < t_s - self._oldest_s:
+            return None
+        self.found += 1
+        return self._last[1]

@@ -22,7 +22,7 @@ def raster(points: NDArray[np.floating]) -> Image:
     """Points (n, 3 or more) -> uint8 (ROWS, COLUMNS, 3): the highest and the lowest point of a cell between LOW_M and HIGH_M, 1 to
     255, and the logarithm of how many there are; 0 without any. The car stands below the last row's middle and looks up the
     picture. Points that are not finite are none."""
-    x, y, z = np.asarray(points, np.float64).reshape(len(points), -1)[:, :3].T
+    x, y, z = np.asarray(points, np.float64)[:, :3].T
     with np.errstate(invalid="ignore"):
         there = (x >= 0) & (x < AHEAD_M) & (np.abs(y) < ASIDE_M) & (z >= LOW_M) & (z <= HIGH_M)
     row = ROWS - 1 - (x[there] / CELL_M).astype(int)

@@ -194,8 +194,9 @@ class Replay:
         if "truth" in now.states:
             decided, danger, ttc, _ = map(float, now.states["truth"][-1])
             moment.decision, moment.hazard, moment.ttc_s = DECISIONS[round(decided)], danger, min(ttc, TTC_MAX_S)
-        if self._shrink is not None and now.images:
-            moment.picture = self._shrink(next(iter(now.images.values())))
+        camera = next(iter(self.spec.cameras), "")
+        if self._shrink is not None and camera in now.images:
+            moment.picture = self._shrink(now.images[camera])
         self._waiting.append(moment)
 
     def _settle(self, everything: bool = False) -> None:

@@ -69,7 +69,7 @@ class Said:
     """paths (b, hypotheses, STEPS, 2) and log_p (b, hypotheses).  decisions (b, DECISIONS), reasons (b, REASONS):
     log-probabilities. ttc (b, TTC_S): logits of a collision within so many seconds.  For training: facts (b, FACTS), cells (b,
     rows, columns, SHOWN), and road (b, STEPS, 2), the path along the said road at the speeds that were driven.  used (b,):
-    whether a picture, or a lidar's, was."""
+    whether a picture, or a lidar's, was; known (b,): whether a picture was."""
 
     paths: Tensor
     log_p: Tensor
@@ -80,6 +80,7 @@ class Said:
     cells: Tensor | None
     road: Tensor | None
     used: Tensor
+    known: Tensor
 
 
 class DrivingModel(nn.Module):
@@ -177,6 +178,7 @@ class DrivingModel(nn.Module):
                 used = used if seen is None else used & seen
                 tokens = torch.where(used[:, None, None], looked, tokens)
             parts.append(tokens)
+        known = used
         if self.config.lidar:
             tokens = self.unscanned.expand(b, self.above.tokens, -1)
             if scans is not None:
@@ -208,7 +210,7 @@ class DrivingModel(nn.Module):
         decisions = self.decide.log_probabilities(asked[:n], table)
         return Said(
             paths, log_p, (decisions + self.lean).log_softmax(-1), self.why.log_probabilities(asked[n:], table),
-            self.danger(asked[n][:, 0]).float(), self.facts(summary).float(), cells, road, used,
+            self.danger(asked[n][:, 0]).float(), self.facts(summary).float(), cells, road, used, known,
         )  # fmt: skip
 
 

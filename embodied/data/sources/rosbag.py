@@ -296,5 +296,7 @@ def rosbag(path: Path, reading: Reading) -> tuple[Drive, ...]:
                 show[above.NAME] = partial(lambda one: above.raster(clouds.cloud(one)), turn)
             ego, where = values[order] if names else None, values[place] if pose or reckoned else None
             yield observation(t_s - start, show, ego=ego, pose=where)
+        if turns is not None and not turns.found:
+            raise UserError(f"no message of {lidar} is of the drive's own time; leave it out with topics='cloud='")
 
     return (Drive(path.stem, spec, stream),)
