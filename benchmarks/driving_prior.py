@@ -14,13 +14,13 @@ evaluated, to see how far any of them could come. Nothing of that is kept.
 from __future__ import annotations
 
 import itertools
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
+from options import leave, options
 
 from embodied.data import drives
 from embodied.data.drives import Drive
@@ -29,6 +29,7 @@ from embodied.drive.forecast import Forecast
 from embodied.drive.replay import Moment, Replay
 from embodied.drive.session import replay
 from embodied.drive.state import WINDOW_S, Motion, motion
+from embodied.errors import UserError
 from embodied.types import Observation
 from policies.drivers import Driving, Kinematic
 from sim.recorded_drives import drives as record
@@ -182,11 +183,13 @@ def bound(folder: Path, names: list[str]) -> None:
             print(f"| {name} | {stratum} | {these.sum()} | {ade:+.0f} / {fde:+.0f} % |", flush=True)
 
 
-def main() -> None:
-    words = dict(word.partition("=")[::2] for word in sys.argv[1:])
-    if "bound" in words:
-        bound(Path(words["folder"]), words["bound"].split(","))
-        return
+def main(arguments: list[str]) -> int:
+    chosen = options(arguments, folder="", bound="")
+    if not chosen["folder"]:
+        raise UserError("give folder=FOLDER, where the public sets lie")
+    if chosen["bound"]:
+        bound(Path(chosen["folder"]), chosen["bound"].split(","))
+        return 0
     found: list[tuple[float, dict[str, float], float, dict[str, Kept]]] = []
     with tempfile.TemporaryDirectory() as folder:
         record(OURS, folder, processes=2, first_seed=FIRST_SEED, cameras=(), progress=False)
@@ -194,7 +197,7 @@ def main() -> None:
         for window_s in (0.0, *WINDOWS_S):  # 0: as the baselines are asked
             noisy = tuple(shaken(drive, k) for k, drive in enumerate(drives.read(folder)))
             ours = moments(noisy, window_s, 6)
-            real = moments(drives.read(Path(words["folder"]) / "udacity_hmb_telemetry"), window_s, 2)
+            real = moments(drives.read(Path(chosen["folder"]) / "udacity_hmb_telemetry"), window_s, 2)
             sets = {"Udacity": real, "simulator": ours}
             if not window_s:
                 base = sets
@@ -214,7 +217,8 @@ def main() -> None:
                 change = f"{100 * (b[0] / a[0] - 1):+.0f} %"
                 row = f"{a[0]:.3f}/{a[1]:.3f} | {b[0]:.3f}/{b[1]:.3f} | {change}"
                 print(f"| {name} | {these.sum()} | {stratum} | {row} |")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    leave(main)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,14 +73,11 @@ class Network:
         """Ask every graph for nothing."""
         sensed, shots = sense(np.zeros((1, 1)), np.zeros(1), ("speed",)), self._driving.SHOTS
         self._ask(self._blind, sensed)
-        sizes = {"pictures": (HEIGHT, WIDTH), "scans": (above.ROWS, above.COLUMNS)}
-        for names in (
-            ("pictures",) * self._looks,
-            ("scans",) * self.scans,
-            tuple(sizes) * (self._looks and self.scans),
-        ):
-            shown = {name: np.zeros((1, *sizes[name], 3 * shots), np.uint8) for name in names}
-            if shown:
+        sizes = {"pictures": (HEIGHT, WIDTH)} if self._looks else {}
+        sizes |= {"scans": (above.ROWS, above.COLUMNS)} if self.scans else {}
+        for count in range(1, len(sizes) + 1):
+            for names in combinations(sizes, count):
+                shown = {name: np.zeros((1, *sizes[name], 3 * shots), np.uint8) for name in names}
                 self._ask(self._model, sensed, ages=np.zeros((1, shots - 1), np.float32), **shown)
 
     def begin(self, spec: BodySpec) -> None:
@@ -117,15 +115,13 @@ class Network:
         return _forecast(said if said.used[0] or self._blind is self._model else self._ask(self._blind, sensed))
 
     def _look(self, obs: Observation) -> dict[str, Any]:
-        """How old the older ones are (1, SHOTS - 1), and pictures (1, H, W, 3 SHOTS), newest first, and scans of a lidar, what
-        there is of them; empty without either."""
+        """What there is of pictures (1, H, W, 3 SHOTS), newest first, and scans of a lidar, after the ages of the older ones
+        (1, SHOTS - 1); empty without either. A scan from which nothing came back is none."""
         views: dict[str, Image] = {}
         if self._camera and self._camera in obs.images:
             views["pictures"] = view(obs.images[self._camera], self._spec)
-        if (
-            self._scanned and above.NAME in obs.images and (scan := obs.images[above.NAME]).any()
-        ):  # nothing came back: none
-            views["scans"] = scan
+        if self._scanned and above.NAME in obs.images and obs.images[above.NAME].any():
+            views["scans"] = obs.images[above.NAME]
         if not views:
             return {}
         self._shots.append(_Shot(obs.t_s, views))

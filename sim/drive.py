@@ -294,7 +294,7 @@ class DriveBody:
         points = scan(
             self.world, (self.car.x, self.car.y, self.car.yaw), np.random.default_rng([self.seed, self.tick, 13])
         )
-        self._arrange()
+        _stand(self.world, self._hull, np.array([self.car.x, self.car.y, self.car.yaw]))
         return above.raster(points)
 
     def film_camera(self, size: tuple[int, int]) -> CameraSpec:

@@ -35,8 +35,8 @@ NOTHING_M = 60.0
 
 
 @lru_cache(maxsize=1)
-def _body(lidar: bool = False) -> DriveBody:
-    return DriveBody(labels=True, look=False, lidar=lidar)
+def _body() -> DriveBody:
+    return DriveBody(labels=True, look=False)
 
 
 class Pushes:
@@ -105,7 +105,7 @@ def drive(seed: int, shake: float = 1.0, lidar: bool = False) -> Moments:
     EpisodeFailed when it does not arrive."""
     if not 0 <= seed < FIRST_EVALUATION_SEED:
         raise UserError(f"seed {seed} is no training seed; they lie from 0 to {FIRST_EVALUATION_SEED - 1}")
-    body, rng = _body(lidar), np.random.default_rng([seed, 21])
+    body, rng = _body(), np.random.default_rng([seed, 21])
     body.reset(seed)
     left, top, right, bottom = window(body.camera)
     expert = DriveExpert(body, LATE_S if rng.random() < LATE else np.inf)

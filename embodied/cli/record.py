@@ -56,6 +56,8 @@ def main(settings: Settings, chosen: dict[str, str]) -> int:
         raise UserError(
             f"episodes={settings.episodes}, processes={settings.processes}: give 1 or more episodes, 0 or more processes"
         )
+    if settings.lidar and settings.kind != "road":
+        raise UserError(f"lidar=true is for kind=road, not kind={settings.kind}; leave it out")
     if settings.kind in ("drives", "road", "board", "cubes") and settings.task:
         raise UserError(
             f"task={settings.task!r} cannot be chosen for kind={settings.kind}, whose seeds choose; leave it out"

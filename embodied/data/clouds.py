@@ -19,10 +19,10 @@ NEAR_M, GROUND = (3.0, 20.0), 0.1  # where the road is looked for, and which sha
 def velodyne(path: Path, place: tuple[float, float, float]) -> Points:
     """One turn of KITTI's scanner: x y z and strength as float32 (its devkit's readme). place: of the scanner in the vehicle
     frame."""
-    cells = np.frombuffer(path.read_bytes()[: path.stat().st_size // 16 * 16], "<f4").reshape(-1, 4)
-    if len(cells) * 16 != path.stat().st_size:
+    content = path.read_bytes()
+    if len(content) % 16:
         raise UserError(f"{path} is cut off; copy the drive whole")
-    return cells[:, :3] + np.array(place, np.float32)
+    return np.frombuffer(content, "<f4").reshape(-1, 4)[:, :3] + np.array(place, np.float32)
 
 
 def cloud(message: Any) -> Points:

@@ -58,11 +58,10 @@ class Moments:
 
     def save(self, path: Path) -> None:
         """Whole or not at all."""
-        blobs = {"pictures": self.pictures, "scans": self.scans}
-        packed = {name: np.frombuffer(b"".join(ones), np.uint8) for name, ones in blobs.items()}
-        packed: dict[str, Any] = packed | {
-            f"{name}_ends": np.cumsum([len(one) for one in ones], dtype=np.int64) for name, ones in blobs.items()
-        }
+        packed: dict[str, Any] = {}
+        for name, sizes, blobs in (("pictures", "sizes", self.pictures), ("scans", "scan_sizes", self.scans)):
+            packed[name] = np.frombuffer(b"".join(blobs), np.uint8)
+            packed[sizes] = np.array([len(one) for one in blobs], np.int64)
         part = path.with_suffix(".part.npz")
         np.savez_compressed(
             part, seed=self.seed, task=np.array(self.task), ego=self.ego, pose=self.pose, at=self.at, truth=self.truth,
@@ -74,15 +73,15 @@ class Moments:
     def load(cls, path: Path) -> Moments:
         with np.load(path) as f:
             arrays = {name: f[name] for name in ("ego", "pose", "at", "truth", "clear", "cells", "facts")}
+            scans = _blobs(f["scans"], f["scan_sizes"]) if "scans" in f else []  # none before there were lidars
             return cls(
-                int(f["seed"]), str(f["task"]), pictures=_blobs(f, "pictures"), scans=_blobs(f, "scans"), **arrays
+                int(f["seed"]), str(f["task"]), pictures=_blobs(f["pictures"], f["sizes"]), scans=scans, **arrays
             )
 
 
-def _blobs(f: Any, name: str) -> list[bytes]:
-    ends = f[f"{name}_ends"] if f"{name}_ends" in f else np.cumsum(f["sizes"]) if name == "pictures" else []
-    blob = f[name].tobytes() if len(ends) else b""
-    return [blob[a:b] for a, b in pairwise([0, *map(int, ends)])]
+def _blobs(packed: NDArray[np.uint8], sizes: NDArray[np.int64]) -> list[bytes]:
+    blob = packed.tobytes()
+    return [blob[a:b] for a, b in pairwise([0, *map(int, np.cumsum(sizes))])]
 
 
 def deflate(picture: Image) -> bytes:
