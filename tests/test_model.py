@@ -198,7 +198,7 @@ def test_cached_motion_equals_the_pass_that_training_makes(model: EmbodiedModel)
     moved = [
         look.move(ask_move("pick red block"), generator=torch.Generator().manual_seed(0)) for _ in range(2)
     ]  # the second is not told by the first
-    torch.testing.assert_close(look.prefix, hidden[:, : len(prefix)], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(look.hidden[: len(prefix)], hidden[0, : len(prefix)], atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(moved[0], whole, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(moved[1], moved[0], rtol=0, atol=0)
     assert (hidden - spoken).abs().max() > 0.1  # what went in is added for motion alone

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
+import random
 from collections.abc import Sequence
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import DynamicCache, LlamaConfig, LlamaModel
 
-from embodied.model.decode import Look
+from embodied.model import decode
+from embodied.model.decode import AHEAD, Look, copied
 from embodied.model.grammar import Grammar
 from embodied.model.lessons import ask_plan
 from embodied.model.llama import Llama, Sizes
@@ -91,3 +95,69 @@ def test_the_chance_of_an_answer_is_the_product_of_its_words() -> None:
         product *= float(look.expect(text, said[:k], choices)[choices.index(token)])
     assert look.chance(text, said, grammar.steps) == pytest.approx(product, rel=1e-3)
     assert look.reader.length == look.known  # nothing stays
+
+
+def counted(look: Look) -> list[int]:
+    """Tokens of each read from now on."""
+    reads, read = list[int](), look.reader.read
+    look.reader.read = lambda embeds: reads.append(len(embeds)) or read(embeds)  # type: ignore[method-assign]
+    return reads
+
+
+def test_a_question_that_begins_as_the_one_before_is_read_from_where_they_part() -> None:
+    model = made()
+    look, words = Look(model, *seen(model)), model.words
+    first, second = (words.encode(ask_plan(goal)) for goal in ("pick the red block", "pick the red bowl"))
+    part = next(k for k, (a, b) in enumerate(zip(first, second, strict=True)) if a != b)
+    with torch.inference_mode():
+        for read in (first, second):
+            look._read(read)
+            look._forget()
+        reads = counted(look)
+        got = [look._read(second[:k]).clone() for k in (3, len(second)) if look._forget() is None]
+        look._forget()
+        back = look._read(first)
+        fresh = [Look(model, *seen(model))._read(ids) for ids in (second[:3], second, first)]
+    assert reads == [len(first) - part]  # what was asked last is all there
+    for mine, theirs in zip([*got, back], fresh, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_words_read_on_a_guess_change_nothing_and_save_reads(right: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer is the question's words, which is what is guessed, or it is not."""
+    model = made()
+    text, end = ask_plan("pick the red block"), model.words["<eos>"]
+    ids, hidden = model.words.encode(text), list[torch.Tensor]()
+    said, other = (ids[:4], model.words["blue"]) if right else (ids[3:0:-1], ids[0])
+
+    def allowed(so_far: Sequence[int]) -> list[int]:
+        return [end] if len(so_far) == len(said) else [said[len(so_far)], other]
+
+    def ask(look: Look, unread: list[int], choices: list[int], guess: Sequence[int] = ()) -> torch.Tensor:
+        hidden.append(look._read(unread, guess)[0, -1].clone())
+        return torch.tensor([1.0, 0.0])  # of two words that may stand, the one that is said
+
+    monkeypatch.setattr(Look, "_ask", ask)
+    reads = {}
+    for ahead in (0, AHEAD):
+        monkeypatch.setattr(decode, "AHEAD", ahead)
+        look = Look(model, *seen(model))
+        reads[ahead] = counted(look)
+        assert look.say(text, allowed)[0] == said
+    one_by_one, guessing = torch.stack(hidden).chunk(2)
+    torch.testing.assert_close(one_by_one, guessing, atol=1e-4, rtol=1e-4)
+    assert len(reads[0]) == len(said) and len(reads[AHEAD]) == (1 if right else len(said))
+
+
+@given(st.lists(st.integers(1, 6), max_size=8), st.lists(st.integers(1, 6), max_size=4), st.integers(0, 2**16))
+def test_a_guess_keeps_to_the_grammar_and_stops_before_the_end(question: list[int], said: list[int], seed: int) -> None:
+    def allowed(so_far: Sequence[int]) -> list[int]:
+        dice = random.Random(f"{seed} {list(so_far)}")
+        return sorted(dice.sample(range(6), dice.randint(1, 3)))  # 0 is the end
+
+    guess = copied(question, said, allowed, 0)
+    assert len(guess) <= AHEAD and 0 not in guess
+    for k, word in enumerate(guess):
+        choices = allowed([*said, *guess[:k]])
+        assert word in choices and (word in question or choices == [word])

@@ -48,7 +48,7 @@ def test_answers_from_the_cache_are_those_of_the_packed_sentence(kind: str, fold
     answers = Answers(model, batch.states["given"][0][there], labels[0][there].tolist())
     for k, (prompt, _) in enumerate(lesson.segments, 1):
         with torch.inference_mode():
-            mine = answers._feed(answers.embed(prompt))[0]
+            mine = answers._spelled(words.spell(prompt))[0]
         answers.reader.length = answers.known
         own = (batch.segment[0] == k).nonzero()[:, 0][: len(prompt)]
         torch.testing.assert_close(mine, hidden[own], atol=2e-4, rtol=1e-3)
@@ -68,7 +68,7 @@ def test_what_is_said_is_the_likeliest_within_the_grammar_word_by_word(folders: 
     for colour in form([]):
         spelled = model.words.spell([colour])
         with torch.inference_mode():
-            hidden = answers._feed(answers.embed([*model.words.read(text), *spelled[:-1]]))[0, -len(spelled) :]
+            hidden = answers._spelled(model.words.spell([*model.words.read(text), *spelled[:-1]]))[0, -len(spelled) :]
             scores[colour] = spelled, model.logits(hidden).log_softmax(-1)
         answers.reader.length = answers.known
     options = [spelled for spelled, _ in scores.values()]

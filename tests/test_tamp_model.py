@@ -63,7 +63,7 @@ def test_answers_about_a_picture_are_those_of_the_packed_sentence(words):
     answers = Answers(model, seen, [])
     with torch.inference_mode():
         hidden = model(torch.tensor([ids]), segment, seen[None], torch.zeros(1, 0))[0, -1]
-        torch.testing.assert_close(answers._feed(answers.embed(words.encode(text)))[0, -1], hidden)
+        torch.testing.assert_close(answers._spelled(words.spell(words.encode(text)))[0, -1], hidden)
         best = int(model.logits(hidden).argmax())
     answers.reader.length = answers.known
     assert answers.say(text, lambda out: list(range(len(words))), most=1) == words.decode([best])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,17 +17,49 @@ from embodied.model.tokens import BOS, EOS
 from embodied.plan import HELD
 
 Allowed = Callable[[Sequence[int]], list[int]]
+AHEAD = 4  # words read on a guess
 
 
-class Reading(Protocol):
-    """What is asked for its next word: a model with `words` and `backbone`, and what was read so far."""
+class Reading:
+    """What is asked, a word at a time: a model with `words`, `backbone` and `smear`, and what was read so far. What a question has
+    in common with the one before is not read again, for questions begin alike: a goal, then what was answered last."""
 
     model: Any
-    reader: Reader | CachedReader
 
-    def _feed(self, embeds: Tensor) -> Tensor:
-        """The next tokens' embeddings (n, D) -> their last hidden states (1, n, D)."""
-        ...
+    def __init__(self, reader: Reader | CachedReader, dim: int) -> None:
+        self.reader = reader
+        self.known = 0  # tokens read that every question continues from
+        self.embeds = torch.zeros(2, dim)  # of all that was read, behind two empty ones
+        self.held: list[int] = []  # what the reader holds, spelled; -1 where it is no word that comes again
+        self.hidden = torch.zeros(0, dim)  # and its last hidden states
+
+    def _embed(self, spelled: list[int]) -> Tensor:
+        """(n, D)."""
+        return self.model.backbone.embed(torch.tensor(spelled))
+
+    def _feed(self, embeds: Tensor, spelled: Sequence[int] = ()) -> Tensor:
+        """The next tokens' embeddings (n, D) -> their last hidden states (1, n, D). spelled: the tokens, where they are words."""
+        start, n = self.reader.length, len(embeds)
+        self.embeds = x = torch.cat([self.embeds[: start + 2], embeds])
+        hidden = self._hidden(self.model.smear(embeds, x[start + 1 : start + 1 + n], x[start : start + n]))
+        self.held = [*self.held[:start], *(spelled or [-1] * n)]
+        self.hidden = torch.cat([self.hidden[:start], hidden])
+        return hidden[None]
+
+    def _hidden(self, smeared: Tensor) -> Tensor:
+        return self.reader.read(smeared)
+
+    def _spelled(self, spelled: list[int], guess: Sequence[int] = ()) -> Tensor:
+        """Last hidden states (1, n, D) of the next tokens, of which the reader may hold the first ones still. guess: what may
+        follow, read in the same go where there is one; if it does follow it is held already."""
+        start = self.reader.length
+        held = self.held[start : start + len(spelled)]
+        same = next((k for k, (old, new) in enumerate(zip(held, spelled, strict=False)) if old != new), len(held))
+        if rest := spelled[same:]:
+            self.reader.length += same
+            self._feed(self._embed([*rest, *guess]), [*rest, *guess])
+        self.reader.length = start + len(spelled)
+        return self.hidden[None, start : self.reader.length]
 
 
 def among(reading: Reading, hidden: Tensor, choices: list[int]) -> Tensor:
@@ -56,7 +88,7 @@ def _walk(reading: Reading, hidden: Tensor, spelled: list[list[int]]) -> Tensor:
         out[group] = score
         if len(group) > 1:
             start = reader.length
-            after = reading._feed(backbone.embed(torch.tensor([head])))[0, -1]
+            after = reading._spelled([head])[0, -1]
             out[group] += _walk(reading, after, [spelled[i][1:] for i in group])
             reader.length = start
     ended = [i for i, one in enumerate(spelled) if not one]
@@ -64,7 +96,28 @@ def _walk(reading: Reading, hidden: Tensor, spelled: list[list[int]]) -> Tensor:
     return out
 
 
-class Look:
+def copied(question: Sequence[int], said: Sequence[int], allowed: Allowed, end: int) -> list[int]:
+    """What an answer goes on with, AHEAD words at most, if it goes on to say what the question says, without the words that it may
+    not say. To read a few tokens costs hardly more than one, for what costs is to fetch the weights (a draft that is copied
+    from the prompt: Yang et al. 2023, arXiv 2304.04487)."""
+    at, out = 0, list[int]()
+    find = lambda among: next((k for k in range(at, len(question)) if question[k] in among), None)  # noqa: E731
+    for token in said:
+        if (k := find([token])) is not None:
+            at = k + 1
+    while len(out) < AHEAD:
+        choices = allowed([*said, *out])
+        if (k := find(choices)) is not None:
+            out.append(question[k])
+            at = k + 1
+        elif len(choices) == 1 and choices != [end]:
+            out += choices
+        else:
+            break
+    return out
+
+
+class Look(Reading):
     """The model's state after it has seen one observation (batch of one).
 
     images[camera] uint8 (1, H, W, 3); states[name] (1, t, d), normalised. Without images: what is asked hangs on notes alone,
@@ -87,8 +140,7 @@ class Look:
         usual = model.motion_prompt() if self.moving else model.prompt() if images else Prompt((Text(BOS),), {})
         self.prompt = prompt or usual
         self.ids = self.prompt.ids(model.words)
-        self.reader = model.backbone.reader()
-        self.known = 0  # tokens read that every question continues from
+        super().__init__(model.backbone.reader(), model.config.dim)
         self.noted: list[int] = []  # the answer that was noted
         self.told = ""  # and its question
 
@@ -100,32 +152,25 @@ class Look:
             vectors = model.look(self.images, self.states, self.prompt)[0] if self.images else {}
             vectors = model.feel(self.states) if self.moving else vectors
             out += [embed(model.backbone.embed, torch.tensor([self.ids]), vectors)[0]]
-            self.embeds = out[0].new_zeros(2, out[0].shape[1])  # of all that was read, behind two empty ones
         if self.told and self.known <= len(self.ids):
             words = model.words
-            out += [self._embedded([*words.encode(self.told), *self.noted, words[EOS]])]
+            out += [self._embed(words.spell([*words.encode(self.told), *self.noted, words[EOS]]))]
         return out
 
-    def _embedded(self, ids: list[int]) -> Tensor:
-        return self.model.backbone.embed(torch.tensor(self.model.words.spell(ids)))
-
-    def _read(self, ids: list[int]) -> Tensor:
-        """Last hidden states (1, n, D) of the next tokens; those before them that were not read yet are read along."""
-        embeds = self._embedded(ids)
+    def _read(self, ids: list[int], guess: Sequence[int] = ()) -> Tensor:
+        """Last hidden states (1, n, D) of the next words; what is before them and was not read yet is read along, and so is a
+        guess at what follows."""
+        spelled, ahead = self.model.words.spell(ids), self.model.words.spell(guess)
         if before := self._unread():
-            n = len(embeds)
-            hidden = self._feed(torch.cat([*before, embeds]))
-            self.known = self.reader.length - n
-            self.prefix, hidden = hidden[:, :-n], hidden[:, -n:]
-            return hidden
-        return self._feed(embeds)
+            rows = torch.cat([*before, self._embed([*spelled, *ahead])])
+            self.known = self.reader.length + len(rows) - len(spelled) - len(ahead)
+            self._feed(rows, [*[-1] * (len(rows) - len(spelled) - len(ahead)), *spelled, *ahead])
+            self.reader.length = self.known
+        return self._spelled(spelled, ahead)
 
-    def _feed(self, embeds: Tensor) -> Tensor:
-        start, n = self.reader.length, len(embeds)
-        self.embeds = x = torch.cat([self.embeds[: start + 2], embeds])
-        smeared = self.model.smear(embeds, x[start + 1 : start + 1 + n], x[start : start + n])
-        hidden = self.reader.read(smeared)
-        return (hidden + smeared if self.moving else hidden)[None]
+    def _hidden(self, smeared: Tensor) -> Tensor:
+        hidden = super()._hidden(smeared)
+        return hidden + smeared if self.moving else hidden
 
     def _forget(self) -> None:
         self.reader.length = self.known
@@ -170,28 +215,28 @@ class Look:
         the allowed tokens. Tokens that nothing else could be are not computed but read along with the next."""
         end, score, chosen = self.model.words[EOS], 0.0, 0
         out: list[int] = []
-        unread = self.model.words.encode(text)
+        question = unread = self.model.words.encode(text)
         try:
             for _ in range(most):
                 choices = allowed(out)
                 if len(choices) == 1:
                     token = choices[0]
                 else:
-                    logits = self._ask(unread, choices).log_softmax(-1)
+                    logits = self._ask(unread, choices, copied(question, out, allowed, end)).log_softmax(-1)
                     unread = []
                     best = int(logits.argmax())
                     token, score, chosen = choices[best], score + float(logits[best]), chosen + 1
                 if token == end:
                     break
                 out.append(token)
-                unread.append(token)
+                unread = [*unread, token]
         finally:
             self._forget()
         return out, score / max(1, chosen)
 
-    def _ask(self, unread: list[int], choices: list[int]) -> Tensor:
-        """Logits (len(choices),) of the word after `unread`."""
-        return among(self, self._read(unread)[0, -1], choices)
+    def _ask(self, unread: list[int], choices: list[int], guess: Sequence[int] = ()) -> Tensor:
+        """Logits (len(choices),) of the word after `unread`. guess: see `_read`."""
+        return among(self, self._read(unread, guess)[0, -1], choices)
 
     @torch.inference_mode()
     def chance(self, text: str, said: list[int], allowed: Allowed) -> float:
@@ -248,8 +293,8 @@ class Look:
     ) -> Tensor:
         """A normalised action chunk (h, a) for the step that `text` names."""
         try:
-            read = self._read(self.model.words.encode(text))
-            hidden = torch.cat([self.prefix, read], 1)
+            self._read(self.model.words.encode(text))
+            hidden = self.hidden[None, : self.reader.length]
         finally:
             self._forget()
         mask = torch.ones(hidden.shape[:2], dtype=torch.bool)

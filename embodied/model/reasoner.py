@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from embodied.errors import UserError
-from embodied.model.decode import among
+from embodied.model.decode import Reading, among
 from embodied.model.llama import Llama
 from embodied.model.network import Smear, before
-from embodied.model.reader import CachedReader, Reader
+from embodied.model.reader import Reader
 from embodied.model.tokens import ASK, BOS, EOS, PAD, Words
 from embodied.model.weights import fill, find, write
 from embodied.registry import build
@@ -179,7 +179,7 @@ class _SetReader(Reader):
         self.cosine, self.sine = self.cosine[at], self.sine[at]
 
 
-class Answers:
+class Answers(Reading):
     """One scene, many questions: the objects, or the picture, are read once. vectors (n, fields) in SI units, or (tokens, width) of
     a picture; labels: j of <obj_j>, in order, of a picture none."""
 
@@ -187,31 +187,24 @@ class Answers:
     def __init__(self, model: Reasoner, vectors: Tensor, labels: Sequence[int]) -> None:
         self.model = model
         ids = model.sentence(labels)
-        self.reader: Reader | CachedReader = (
-            _SetReader(model.backbone, len(ids)) if model.tiny else model.backbone.reader()
+        super().__init__(
+            _SetReader(model.backbone, len(ids)) if model.tiny else model.backbone.reader(), model.config.dim
         )
-        self.embeds = torch.zeros(2, model.config.dim)
         # What stands for <obj_1>, ... in the sentence; of a picture nothing.
         self.named = torch.zeros(0, model.config.dim)
         if model.config.picture[0]:
             self._feed(model.embeds(torch.tensor([ids]), vectors[None], torch.zeros(1, 0, dtype=torch.long))[0])
         else:
             self.named = model.embeds(model.names[None, 1:], vectors[None], torch.tensor([list(labels)]))[0]
-            self._feed(self.embed(ids))
+            self._spelled(model.words.spell(ids))
         self.known = self.reader.length
 
-    def embed(self, ids: Sequence[int]) -> Tensor:
-        """Ids of words -> what is read, (n, D)."""
-        spelled = torch.tensor(self.model.words.spell(ids))
-        rows, label = self.model.backbone.embed(spelled), self.model.label_of[spelled]
+    def _embed(self, spelled: list[int]) -> Tensor:
+        """(n, D)."""
+        rows, label = super()._embed(spelled), self.model.label_of[torch.tensor(spelled)]
         if len(self.named):
             rows = torch.where((label > 0)[:, None], self.named[(label - 1).clamp(min=0)], rows)
         return rows
-
-    def _feed(self, embeds: Tensor) -> Tensor:
-        start, n = self.reader.length, len(embeds)
-        self.embeds = x = torch.cat([self.embeds[: start + 2], embeds])
-        return self.reader.read(self.model.smear(embeds, x[start + 1 : start + 1 + n], x[start : start + n]))[None]
 
     @torch.inference_mode()
     def say(self, text: str, allowed: Allowed, most: int = 64) -> str:
@@ -223,7 +216,7 @@ class Answers:
                 choices = allowed(out)
                 token = choices[0]
                 if len(choices) > 1:
-                    hidden = self._feed(self.embed(unread))[0, -1]
+                    hidden = self._spelled(words.spell(unread))[0, -1]
                     token, unread = choices[int(among(self, hidden, choices).argmax())], []
                 if token == words[EOS]:
                     break
