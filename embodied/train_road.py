@@ -101,7 +101,7 @@ class Training:
         real = [one.strip() for one in settings.real.split(",") if one.strip()]
         self.real, self.real_held = RealLessons(real, (0.0, 0.75)), RealLessons(real, (0.75, 1.0))
         self.model = (
-            from_pretrained(settings.init)
+            from_pretrained(settings.init).reopen()
             if settings.init
             else new(settings.sees, {d.task for d in self.lessons.drives}, settings.lidar)
         )

@@ -253,7 +253,7 @@ def test_eight_moments_are_learnt(recorded) -> None:
 def test_the_recipe_runs_from_moments_to_weights_that_drive(tmp_path) -> None:
     """Finished and started again it says the same; what is taught last is in the weights; the same seed, the same network, also
     where other processes make the lessons."""
-    from embodied.train_road import Settings, main
+    from embodied.train_road import Settings, Training, main
 
     for seed in (3, 4):
         drive(seed).save(tmp_path / f"{seed:07d}.npz")
@@ -267,6 +267,8 @@ def test_the_recipe_runs_from_moments_to_weights_that_drive(tmp_path) -> None:
             torch.equal(a, b) for a, b in zip(made[0].state_dict().values(), other.state_dict().values(), strict=True)
         )
     assert made[0].lean.abs().max() > 0 and made[0].pace.usual > 1 and made[0].familiar.most < np.inf
+    again = Training(Settings(**where | {"out": str(tmp_path)}, init=str(tmp_path / "a" / "weights"))).model
+    assert not again.lean.any() and again.familiar.most == np.inf  # and from those weights it begins with open eyes
     assert made[0].config.facts["drives"] == 2 and made[0].config.facts["own speed off by, m/s"] > 0
 
 

@@ -147,6 +147,13 @@ class DrivingModel(nn.Module):
         self.register_buffer("positions", positions(of[None]), persistent=False)
         self.register_buffer("before", torch.cat(before(of[None])), persistent=False)
 
+    def reopen(self) -> DrivingModel:
+        """For more lessons: all pictures are familiar and no decision leans, until that is measured anew behind them."""
+        self.lean.zero_()
+        if self.config.sees:
+            self.familiar.most.fill_(torch.inf)
+        return self
+
     def command(self, text: str) -> Tensor:
         """Ids (1 + WORDS,) of a command; what is longer is cut."""
         ids = self.words.encode(self.words.familiar(text))[:WORDS]
