@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from embodied import plan
 from embodied.errors import UserError
-from embodied.model.decode import Look, _walk
+from embodied.model.decode import Look
 from embodied.model.grammar import Grammar
 from embodied.model.lessons import ask_check, ask_plan
 from embodied.model.narrow import FEW, narrow
 from embodied.model.network import EmbodiedModel, Level
+from embodied.model.reading import _walk
 from embodied.model.subwords import Subwords
 from embodied.model.tokens import CONTROLS, XS, YS
 from embodied.model.weights import from_pretrained, save_pretrained

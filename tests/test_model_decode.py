@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import DynamicCache, LlamaConfig, LlamaModel
 
-from embodied.model import decode
-from embodied.model.decode import AHEAD, Look, copied
+from embodied.model import reading
+from embodied.model.decode import Look
 from embodied.model.grammar import Grammar
 from embodied.model.lessons import ask_plan
 from embodied.model.llama import Llama, Sizes
 from embodied.model.reader import ROOM, Reader
+from embodied.model.reading import AHEAD, copied
 from tests.test_model import made, seen
 
 
@@ -141,7 +142,7 @@ def test_words_read_on_a_guess_change_nothing_and_save_reads(right: bool, monkey
     monkeypatch.setattr(Look, "_ask", ask)
     reads = {}
     for ahead in (0, AHEAD):
-        monkeypatch.setattr(decode, "AHEAD", ahead)
+        monkeypatch.setattr(reading, "AHEAD", ahead)
         look = Look(model, *seen(model))
         reads[ahead] = counted(look)
         assert look.say(text, allowed)[0] == said

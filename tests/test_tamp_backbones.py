@@ -63,7 +63,7 @@ def test_what_is_said_is_the_likeliest_within_the_grammar_word_by_word(folders: 
     answers = Answers(model, given[there], labels[there].tolist())
     text = "what colour is <obj_1>"
     form = grammar(model.words, "q1", labels[there].tolist())
-    said = answers.say(text, form)
+    said = answers.answer(text, form)
     scores = {}
     for colour in form([]):
         spelled = model.words.spell([colour])

@@ -10,7 +10,7 @@ places that it knows.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,16 @@ import torch
 from torch import Tensor, nn
 
 from embodied.errors import UserError
-from embodied.model.decode import Reading, among
 from embodied.model.llama import Llama
 from embodied.model.network import Smear, before
 from embodied.model.reader import Reader
-from embodied.model.tokens import ASK, BOS, EOS, PAD, Words
+from embodied.model.reading import Allowed, Reading
+from embodied.model.tokens import ASK, BOS, PAD, Words
 from embodied.model.weights import fill, find, write
 from embodied.registry import build
 
 RMS = 0.05  # of the words of a language model from nothing, when it begins
 JUMPS, JUMP = 0.15, 6  # how often places are left out while training, and how many at most
-Allowed = Callable[[Sequence[int]], list[int]]
 
 
 @dataclass(frozen=True)
@@ -206,25 +205,9 @@ class Answers(Reading):
             rows = torch.where((label > 0)[:, None], self.named[(label - 1).clamp(min=0)], rows)
         return rows
 
-    @torch.inference_mode()
-    def say(self, text: str, allowed: Allowed, most: int = 64) -> str:
-        """The likeliest next words, one after another, within `allowed` (tokens so far -> ids that may follow)."""
-        words = self.model.words
-        unread, out = words.encode(text), list[int]()
-        try:
-            for _ in range(most):
-                choices = allowed(out)
-                token = choices[0]
-                if len(choices) > 1:
-                    hidden = self._spelled(words.spell(unread))[0, -1]
-                    token, unread = choices[int(among(self, hidden, choices).argmax())], []
-                if token == words[EOS]:
-                    break
-                out.append(token)
-                unread.append(token)
-        finally:
-            self.reader.length = self.known
-        return words.decode(out)
+    def answer(self, text: str, allowed: Allowed) -> str:
+        """What is said to `text`, in words."""
+        return self.model.words.decode(self.say(text, allowed)[0])
 
 
 def save(model: Reasoner, folder: Path, dtype: torch.dtype = torch.float16) -> None:

@@ -225,9 +225,9 @@ def learned(model: Reasoner, names: Callable[[], Mapping[int, str]], job: Job) -
     def planner(now: Places, before: Push | None) -> Push | None:
         asked = question(job.text, written(before) if before else NOTHING)
         answers = Answers(model, torch.from_numpy(vectors(now, names())), list(now))
-        said = read(answers.say(asked, grammar(words, list(now))))
+        said = read(answers.answer(asked, grammar(words, list(now))))
         if said is None and before is not None and known(before, now):
-            done = answers.say(whether(before), lambda out: [words[EOS]] if out else verdicts)
+            done = answers.answer(whether(before), lambda out: [words[EOS]] if out else verdicts)
             return None if done == YES else before
         return said
 

@@ -66,7 +66,7 @@ class Exam:
             if asked is None:
                 continue
             form = lessons.grammar(self.model.words, kind, self.input.things(labels), asked.most)
-            said = self.input.heard(answers.say(asked.text, form), cubes)
+            said = self.input.heard(answers.answer(asked.text, form), cubes)
             right = self._carried_out(asked, said, cubes, seed) if self.physics and asked.holds else asked.right(said)
             tests[kind] = {"text": asked.text, "answer": asked.answer, "said": said, "right": bool(right)}
         return {"seed": seed, "cubes": len(cubes), "tests": tests}
