@@ -122,20 +122,28 @@ board-weights: $(VENV)/.run
 	cp $(WORK)/board-$(BOARDS)/weights/* embodied/weights/board/
 
 # The recipe of embodied/weights/road and road-ego: the scripted driver's moments, with gentle and with hard pushes, a network that
-# sees, one that does not. REAL: drives with speed and pose to learn motion from as well, with commas between (Udacity's challenge-2
-# log was used; docs/driving.md). Some two hours on two cores without 16-bit arithmetic, measured stage by stage.
+# sees, then more of the same drives and more lessons, and one that does not see. REAL: drives with speed and pose to learn motion
+# from as well, with commas between (Udacity's challenge-2 log was used; docs/driving.md). Four hours on two cores without 16-bit
+# arithmetic, measured stage by stage.
 DRIVES ?= 900
 PUSHED ?= 300
+MORE_DRIVES ?= 2100
+MORE_PUSHED ?= 700
 REAL ?=
 ROAD ?= steps=5000 batch=64
+MORE ?= steps=3500 batch=64 lr=0.0015
 EGO ?= steps=1600 batch=32
 ROADS := $(BIN)/torchrun --standalone --nproc_per_node $(PROCESSES) -m embodied train road moments=$(WORK)/road \
 	held=$(WORK)/road-held real=$(REAL)
+RECORD_ROAD := $(BIN)/embodied record kind=road processes=$(PROCESSES)
 drive-weights: $(VENV)/.run
-	$(BIN)/embodied record kind=road shake=1 episodes=$(DRIVES) seed=0 processes=$(PROCESSES) out=$(WORK)/road
-	$(BIN)/embodied record kind=road shake=1.6 episodes=$(PUSHED) seed=500000 processes=$(PROCESSES) out=$(WORK)/road
-	$(BIN)/embodied record kind=road shake=1 episodes=40 seed=900000 processes=$(PROCESSES) out=$(WORK)/road-held
-	$(ROADS) $(ROAD) out=$(WORK)/drive
+	$(RECORD_ROAD) shake=1 episodes=$(DRIVES) seed=0 out=$(WORK)/road
+	$(RECORD_ROAD) shake=1.6 episodes=$(PUSHED) seed=500000 out=$(WORK)/road
+	$(RECORD_ROAD) shake=1 episodes=40 seed=900000 out=$(WORK)/road-held
+	$(ROADS) $(ROAD) out=$(WORK)/drive-first
+	$(RECORD_ROAD) shake=1 episodes=$(MORE_DRIVES) seed=0 out=$(WORK)/road
+	$(RECORD_ROAD) shake=1.6 episodes=$(MORE_PUSHED) seed=500000 out=$(WORK)/road
+	$(ROADS) init=$(WORK)/drive-first/weights $(MORE) out=$(WORK)/drive
 	$(ROADS) sees=false $(EGO) out=$(WORK)/drive-ego
 	cd $(WORK)/drive/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/road/
 	cd $(WORK)/drive-ego/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/road-ego/

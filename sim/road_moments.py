@@ -7,13 +7,13 @@ future is the teacher's own.
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
+from embodied import workers
 from embodied.data.drives import DECISIONS
 from embodied.data.moments import CELL, KINDS, Moments, deflate
 from embodied.data.record import EpisodeFailed
@@ -154,7 +154,7 @@ def moments(out: Path, count: int, processes: int = 1, seed: int = 0, shake: flo
     out.mkdir(parents=True, exist_ok=True)
     done = {int(one.name.split(".")[0]) for one in out.iterdir() if one.suffix == ".failed" or one.name[7:] == ".npz"}
     todo = [one for one in range(seed, seed + count) if one not in done]
-    with progress_bar(True) as bar, ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with progress_bar(True) as bar, workers.pool(processes) as pool:
         row = bar.add_task("drives", total=count, completed=count - len(todo))
         for future in as_completed([pool.submit(_write, one, out, shake, lidar) for one in todo]):
             future.result()

@@ -9,15 +9,14 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from embodied import geometry, registry
+from embodied import geometry, registry, workers
 from embodied.data.snapshots import DEPTH_M, NOTHING, ROBOT, Record, write_shard
 from embodied.plan import COLOURS, HELD, PLACES, SHAPES, thing
 from embodied.plan import step as parse
@@ -310,7 +309,7 @@ def snapshots(
     out.mkdir(parents=True, exist_ok=True)
     todo = [(k, task) for k, task in jobs if not (out / f"{k:05d}-{task}" / "records.jsonl").exists()]
     columns = (TextColumn("snapshots"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as bar, ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with Progress(*columns) as bar, workers.pool(processes) as pool:
         row = bar.add_task("", total=len(jobs), completed=len(jobs) - len(todo))
         for future in as_completed([pool.submit(write, k, task, out, seed, source) for k, task in todo]):
             future.result()

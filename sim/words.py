@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from embodied import geometry, registry
+from embodied import geometry, registry, workers
 from embodied.data.snapshots import Record, write_shard
 from embodied.plan import step as parse
 from embodied.spec import CameraSpec
@@ -150,7 +149,7 @@ def words(out: Path, count: int, processes: int = 2, seed: int = 0) -> None:
     shards = range(-(-count // SHARD))
     todo = [k for k in shards if not (out / f"{k:05d}-words" / "records.jsonl").exists()]
     columns = (TextColumn("words"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as bar, ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with Progress(*columns) as bar, workers.pool(processes) as pool:
         row = bar.add_task("", total=len(shards), completed=len(shards) - len(todo))
         for future in as_completed([pool.submit(write, k, out, seed) for k in todo]):
             future.result()

@@ -11,12 +11,11 @@ import importlib
 import json
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from concurrent.futures import Future, as_completed
 from pathlib import Path
 from typing import Any
 
-from embodied import registry, report
+from embodied import registry, report, workers
 from embodied.cli import parts
 from embodied.cli.run import folder
 from embodied.cli.settings import Evaluate
@@ -55,12 +54,6 @@ def _made(job: Job) -> tuple[Any, Any]:
     s = job.settings
     body = parts.body(job.task, s.robot, s.split, s.disturb, lazy=s.mode == "skills", instructions=job.templates)
     return body, parts.policy(job.policy, s.policy, body, s.mode, s.weights, s.seed)
-
-
-def one_thread() -> None:
-    """Start of a worker: the processes are the parallelism."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    os.environ["HF_HUB_OFFLINE"] = "1"  # both are read when torch and transformers are imported, which is later
 
 
 def filmed(job: Any, videos: int, once: Callable[[Path | None], dict[str, Any]]) -> dict[str, Any]:
@@ -251,10 +244,7 @@ def spread(
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
     )
-    # spawn: a forked child would share the parent's torch threads and physics clients
-    pool = ProcessPoolExecutor(
-        min(processes or len(os.sched_getaffinity(0)), len(jobs)), get_context("spawn"), one_thread
-    )
+    pool = workers.pool(min(processes or len(os.sched_getaffinity(0)), len(jobs)))
     with bar, pool, (out / "episodes.jsonl").open("a", encoding="utf-8") as lines:
         shown = bar.add_task("episodes", total=already + len(jobs), completed=already)
         waiting: list[Future[dict[str, Any]]] = [pool.submit(work, job) for job in jobs]

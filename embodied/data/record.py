@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from multiprocessing import connection
 from pathlib import Path
 
 import numpy as np
 
+from embodied import workers
 from embodied.data import layout, shards
 from embodied.data.recorder import EpisodeWriter
 from embodied.errors import UserError
@@ -82,18 +79,6 @@ class _Job:
         raise UserError(f"episode {index} failed with {ATTEMPTS} seeds, last: {why}; try another task")
 
 
-def _die_with_parent() -> None:
-    """A killed parent cannot stop its workers, so they watch it."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def record(
     make_episode: MakeEpisode,
     spec: BodySpec,
@@ -140,8 +125,7 @@ def _run(job: _Job, missing: Sequence[int], processes: int) -> Iterator[int]:
     if processes == 1:
         yield from map(job.run, missing)
         return
-    context = multiprocessing.get_context("spawn")  # forked copies of simulators and threads misbehave
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_die_with_parent)
+    pool = workers.pool(processes)
     try:
         waiting: set[Future[int]] = set()
         todo = iter(missing)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from embodied import workers
 from embodied.errors import UserError
 from embodied.trainlog import progress_bar
 from sim.board import lessons
@@ -64,7 +64,7 @@ def demonstrations(out: Path, count: int, processes: int, first: int) -> int:
         part.write_text("".join(whole), encoding="utf-8")
         part.rename(path)
     made, seeds = 0, dict.fromkeys(KINDS, first)
-    with progress_bar(True) as bar, ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    with progress_bar(True) as bar, workers.pool(processes) as pool:
         task = bar.add_task("demonstrations", total=count * len(KINDS), completed=sum(map(len, have.values())))
         while lacking := {kind: count - len(have.get(kind, ())) for kind in KINDS if len(have.get(kind, ())) < count}:
             jobs = []
