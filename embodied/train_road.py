@@ -291,7 +291,7 @@ class Training:
         return figures
 
 
-def acquaint(model: DrivingModel, lessons: RoadLessons, seed: int = 0, count: int = 1200) -> None:
+def acquaint(model: DrivingModel, lessons: RoadLessons, seed: int = 0, count: int = 6000) -> None:
     """Measure what the pictures of training look like to the network (embodied.model.familiar)."""
     import torch
 

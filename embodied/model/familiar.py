@@ -2,7 +2,7 @@
 
 What the first convolutions say of a picture, its mean and spread per channel, is compared with what they said of the training
 pictures: the Mahalanobis distance to one Gaussian (Lee et al. 2018, arXiv 1807.03888). What is farther off than all but one in
-a thousand of the training's own is strange. Behind the attention layers it would not show: their norms make everything alike.
+two hundred of the training's own is strange. Behind the attention layers it would not show: their norms make everything alike.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-SHARE, LEAST = 0.999, 1e-6
+SHARE, LEAST = 0.995, 1e-6
 
 
 def summary(features: Tensor) -> Tensor:
