@@ -182,11 +182,11 @@ def test_the_shipped_planner_says_first_what_the_expert_says_and_leaves_off_only
 def test_a_planner_that_would_leave_off_goes_on_when_its_own_verdict_is_no(monkeypatch: pytest.MonkeyPatch) -> None:
     verdict, asked = [YES], list[str]()
 
-    def say(self: object, text: str, allowed: object) -> str:
+    def answer(self: object, text: str, allowed: object) -> str:
         asked.append(text)
         return "done" if "before" in text else verdict[0]
 
-    monkeypatch.setattr(lessons.Answers, "say", say)
+    monkeypatch.setattr(lessons.Answers, "answer", answer)
     from embodied.model import reasoner
 
     board, job = ask("sort", np.random.default_rng(3))
@@ -222,7 +222,7 @@ def test_a_folder_from_before_corner_jobs_keeps_what_it_holds_and_gets_what_it_l
         return kind, seed, seed != 5, [begin_of(*drawn(kind, seed))]
 
     monkeypatch.setattr(demonstrate, "one", one)
-    monkeypatch.setattr(demonstrate, "ProcessPoolExecutor", lambda n, context: ThreadPoolExecutor(n))
+    monkeypatch.setattr(demonstrate.workers, "pool", ThreadPoolExecutor)
     for kind in ("pair", "group", "sort"):
         for seed in (4, 6):
             lessons.save(path, [begin_of(*drawn(kind, seed))], kind=kind, seed=seed)
