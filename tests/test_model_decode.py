@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import random
 from collections.abc import Sequence
 
@@ -12,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import DynamicCache, LlamaConfig, LlamaModel
 
+from embodied.errors import UserError
 from embodied.model import reading
 from embodied.model.decode import Look
 from embodied.model.grammar import Grammar
 from embodied.model.lessons import ask_plan
 from embodied.model.llama import Llama, Sizes
 from embodied.model.reader import ROOM, Reader
-from embodied.model.reading import AHEAD, copied
+from embodied.model.reading import AHEAD, Guess, copied
 from tests.test_model import made, seen
 
 
@@ -135,7 +137,7 @@ def test_words_read_on_a_guess_change_nothing_and_save_reads(right: bool, monkey
     def allowed(so_far: Sequence[int]) -> list[int]:
         return [end] if len(so_far) == len(said) else [said[len(so_far)], other]
 
-    def ask(look: Look, unread: list[int], choices: list[int], guess: Sequence[int] = ()) -> torch.Tensor:
+    def ask(look: Look, unread: list[int], choices: list[int], guess: Guess = list) -> torch.Tensor:
         hidden.append(look._read(unread, guess)[0, -1].clone())
         return torch.tensor([1.0, 0.0])  # of two words that may stand, the one that is said
 
@@ -149,6 +151,32 @@ def test_words_read_on_a_guess_change_nothing_and_save_reads(right: bool, monkey
     one_by_one, guessing = torch.stack(hidden).chunk(2)
     torch.testing.assert_close(one_by_one, guessing, atol=1e-4, rtol=1e-4)
     assert len(reads[0]) == len(said) and len(reads[AHEAD]) == (1 if right else len(said))
+
+
+def test_a_prompt_that_just_fits_is_answered_and_what_is_held_is_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = made()
+    text, guessed = ask_plan("pick the red block"), list[int]()
+    ids = model.words.encode(text)
+    either = [model.words["blue"], model.words["<eos>"]]
+
+    def answer(most: int, ahead: int) -> list[int] | str:
+        monkeypatch.setattr(reading, "AHEAD", ahead)
+        look = Look(model, *seen(model))
+        backbone = look.reader.backbone
+        monkeypatch.setattr(backbone, "config", dataclasses.replace(backbone.config, max_position_embeddings=most))
+        try:
+            said = look.say(text, lambda so_far: [ids[2], either[1]] if len(so_far) < 3 else either, most=4)[0]
+        except UserError as error:
+            return str(error)
+        before = len(guessed)
+        look._read(ids, lambda: guessed.append(1) or [])  # held since it was asked
+        assert len(guessed) == before
+        return said
+
+    fits = len(Look(model, *seen(model)).ids) + len(ids)
+    answers = [[answer(most, ahead) for most in range(fits - 1, fits + 6)] for ahead in (0, AHEAD)]
+    assert answers[0] == answers[1]
+    assert {type(one) for one in answers[0]} == {str, list}
 
 
 @given(st.lists(st.integers(1, 6), max_size=8), st.lists(st.integers(1, 6), max_size=4), st.integers(0, 2**16))

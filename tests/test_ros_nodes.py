@@ -187,8 +187,14 @@ def test_a_fake_arm_does_what_even_a_dry_run_says_and_shows_pictures(bench: Benc
         bench.until(lambda: len(joints) > 10, 30.0)
         bench.call("gate/reset_fault")
         first = np.array(joints[-1].position)
-        bench.instruction.publish(String(data="wave"))
-        bench.until(lambda: np.abs(np.array(joints[-1].position) - first).max() > 0.05, 30.0)
+
+        def told() -> None:
+            """The controller refuses until it has heard of the reset too."""
+            if bench.heard["controller"]["state"] in ("idle", "refused"):
+                bench.heard["controller"] = {"state": "told"}
+                bench.instruction.publish(String(data="wave"))
+
+        bench.until(lambda: np.abs(np.array(joints[-1].position) - first).max() > 0.05, 30.0, told)
         bench.until(lambda: infos)
         assert bench.call("controller/estop").success  # which is the gate's
         bench.until(lambda: bench.heard["gate"]["fault"] == "emergency stop")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from embodied.listing import Found
 from embodied.model.network import EmbodiedModel, newest
-from embodied.model.reading import Allowed, Reading, among
+from embodied.model.reading import Allowed, Guess, Reading, among
 from embodied.model.sentence import Example, Prompt, Text, embed, few_shot
 from embodied.model.tokens import BOS, EOS
 from embodied.plan import HELD
@@ -56,16 +56,17 @@ class Look(Reading):
             out += [self._embed(words.spell([*words.encode(self.told), *self.noted, words[EOS]]))]
         return out
 
-    def _read(self, ids: list[int], guess: Sequence[int] = ()) -> Tensor:
+    def _read(self, ids: list[int], guess: Guess = list) -> Tensor:
         """Last hidden states (1, n, D) of the next words; what is before them and was not read yet is read along, and so is a
         guess at what follows."""
-        spelled, ahead = self.model.words.spell(ids), self.model.words.spell(guess)
-        if before := self._unread():
-            rows = torch.cat([*before, self._embed([*spelled, *ahead])])
-            self.known = self.reader.length + len(rows) - len(spelled) - len(ahead)
-            self._feed(rows, [*[-1] * (len(rows) - len(spelled) - len(ahead)), *spelled, *ahead])
+        spelled = self.model.words.spell(ids)
+        if unread := self._unread():
+            before = torch.cat(unread)
+            ahead = self._ahead(guess, len(before) + len(spelled))
+            self.known = self.reader.length + len(before)
+            self._feed(torch.cat([before, self._embed([*spelled, *ahead])]), [*[-1] * len(before), *spelled, *ahead])
             self.reader.length = self.known
-        return self._spelled(spelled, ahead)
+        return self._spelled(spelled, guess)
 
     def _hidden(self, smeared: Tensor) -> Tensor:
         hidden = super()._hidden(smeared)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -18,10 +19,16 @@ if TYPE_CHECKING:
 ROOM = 256  # tokens; doubles when a sentence is longer
 
 
-def within(tokens: int, config: Any) -> None:
-    """UserError when a prompt is longer than the language model can tell places apart in."""
+def longest(config: Any) -> float:
+    """Tokens among which the language model can tell places apart."""
     most = getattr(config, "max_position_embeddings", None)
-    if most is not None and tokens > most:
+    return math.inf if most is None else most
+
+
+def within(tokens: int, config: Any) -> None:
+    """UserError when a prompt is longer than that."""
+    most = longest(config)
+    if tokens > most:
         raise UserError(f"the prompt has {tokens:,} tokens, this backbone reads {most:,} at most; shorten it")
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from embodied.model.reader import CachedReader, Reader
+from embodied.model.reader import CachedReader, Reader, longest
 from embodied.model.tokens import EOS
 
 Allowed = Callable[[Sequence[int]], list[int]]
+Guess = Callable[[], Sequence[int]]
 AHEAD = 4  # words read on a guess
 
 
@@ -66,21 +67,27 @@ class Reading:
     def _hidden(self, smeared: Tensor) -> Tensor:
         return self.reader.read(smeared)
 
-    def _spelled(self, spelled: list[int], guess: Sequence[int] = ()) -> Tensor:
-        """Last hidden states (1, n, D) of the next tokens, of which the reader may hold the first ones still. guess: what may
-        follow, read in the same go where there is one; if it does follow it is held already."""
+    def _ahead(self, guess: Guess, n: int) -> list[int]:
+        """What may follow n more tokens, spelled, as far as the backbone has room for it."""
+        left = longest(self.reader.backbone.config) - self.reader.length - n
+        return [token for k, token in enumerate(self.model.words.spell(guess())) if k < left]
+
+    def _spelled(self, spelled: list[int], guess: Guess = list) -> Tensor:
+        """Last hidden states (1, n, D) of the next tokens, of which the reader may hold the first ones still. guess: words that
+        may follow, read in the same go where there is one; if they do follow they are held already."""
         start = self.reader.length
         held = self.held[start : start + len(spelled)]
         same = next((k for k, (old, new) in enumerate(zip(held, spelled, strict=False)) if old != new), len(held))
         if rest := spelled[same:]:
+            rest += self._ahead(guess, len(spelled))
             self.reader.length += same
-            self._feed(self._embed([*rest, *guess]), [*rest, *guess])
+            self._feed(self._embed(rest), rest)
         self.reader.length = start + len(spelled)
         return self.hidden[None, start : self.reader.length]
 
-    def _read(self, ids: list[int], guess: Sequence[int] = ()) -> Tensor:
+    def _read(self, ids: list[int], guess: Guess = list) -> Tensor:
         """The same of words."""
-        return self._spelled(self.model.words.spell(ids), self.model.words.spell(guess))
+        return self._spelled(self.model.words.spell(ids), guess)
 
     def _forget(self) -> None:
         self.reader.length = self.known
@@ -98,7 +105,7 @@ class Reading:
                 if len(choices) == 1:
                     token = choices[0]
                 else:
-                    logits = self._ask(unread, choices, copied(question, out, allowed, end)).log_softmax(-1)
+                    logits = self._ask(unread, choices, lambda: copied(question, out, allowed, end)).log_softmax(-1)
                     unread = []
                     best = int(logits.argmax())
                     token, score, chosen = choices[best], score + float(logits[best]), chosen + 1
@@ -110,8 +117,8 @@ class Reading:
             self._forget()
         return out, score / max(1, chosen)
 
-    def _ask(self, unread: list[int], choices: list[int], guess: Sequence[int] = ()) -> Tensor:
-        """Logits (len(choices),) of the word after `unread`. guess: see `_read`."""
+    def _ask(self, unread: list[int], choices: list[int], guess: Guess = list) -> Tensor:
+        """Logits (len(choices),) of the word after `unread`. guess: see `_spelled`."""
         return among(self, self._read(unread, guess)[0, -1], choices)
 
 
