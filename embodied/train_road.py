@@ -105,6 +105,7 @@ class Training:
             if settings.init
             else new(settings.sees, {d.task for d in self.lessons.drives}, settings.lidar)
         )
+        self.before = self.model.config.facts
         if self.model.config.lidar != settings.lidar:
             reads = str(self.model.config.lidar).lower()
             raise UserError(
@@ -200,13 +201,16 @@ class Training:
             with torch.inference_mode():
                 added = lean(self._answer, self.held)
             model.lean.copy_(torch.from_numpy(added))
-        told = {
+        told: dict[str, Any] = {
             "drives": len(self.lessons.drives),
             "moments": len(self.lessons.index),
             "real moments": len(self.real.moments),
         }
-        told |= {name: getattr(self.settings, name) for name in ("steps", "batch", "lr", "real_share", "init")}
-        model.config = dataclasses.replace(model.config, facts=told | {"last stretch, s": round(took_s), **off})
+        told |= {name: getattr(self.settings, name) for name in ("steps", "batch", "lr", "real_share")}
+        told |= {"last stretch, s": round(took_s), **off}
+        if self.settings.init:  # whose name says nothing once it is replaced
+            told["before"] = dict(self.before)
+        model.config = dataclasses.replace(model.config, facts=told)
         save_pretrained(model, self.out / "weights")
 
     def _drawn(self, step: int) -> dict[str, torch.Tensor]:
@@ -297,8 +301,7 @@ def acquaint(model: DrivingModel, lessons: RoadLessons, seed: int = 0, count: in
 
     if not model.config.sees:
         return
-    rng = np.random.default_rng([seed, 1])
-    pictures = [one.picture for one in lessons.draw(rng, count) if one.picture is not None]
+    pictures = [one.picture for one in _pictured(lessons, [seed, 1], count)]
     with torch.inference_mode():
         batches = [torch.from_numpy(np.stack(pictures[k : k + 60])) for k in range(0, len(pictures), 60)]
         model.familiar.measure(model.look(one)[0][0] for one in batches)
@@ -310,13 +313,18 @@ def teach_pace(model: DrivingModel, lessons: RoadLessons, seed: int = 0, count: 
 
     if not model.config.sees:
         return {}
-    rng = np.random.default_rng([seed, 2])
-    seen = [one for one in lessons.draw(rng, min(count, 4 * len(lessons.index))) if one.picture is not None]
+    seen = _pictured(lessons, [seed, 2], count)
     with torch.inference_mode():
-        pictures = torch.from_numpy(np.stack([one.picture for one in seen])).split(60)  # type: ignore[misc]
+        pictures = torch.from_numpy(np.stack([one.picture for one in seen])).split(60)
         tokens = torch.cat([model.look(part)[1] for part in pictures])
     speeds = torch.tensor([one.speed for one in seen])
     return {"own speed off by, m/s": round(model.pace.teach(tokens.clone(), speeds, seed=seed), 2)}
+
+
+def _pictured(lessons: RoadLessons, seed: list[int], count: int) -> list[Any]:
+    """Of so many lessons (of few moments fewer) those with a picture."""
+    drawn = lessons.draw(np.random.default_rng(seed), min(count, 2 * len(lessons.index)))
+    return [one for one in drawn if one.picture is not None]
 
 
 class _Commands(dict[str, Any]):

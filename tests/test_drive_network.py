@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -267,9 +268,14 @@ def test_the_recipe_runs_from_moments_to_weights_that_drive(tmp_path) -> None:
             torch.equal(a, b) for a, b in zip(made[0].state_dict().values(), other.state_dict().values(), strict=True)
         )
     assert made[0].lean.abs().max() > 0 and made[0].pace.usual > 1 and made[0].familiar.most < np.inf
-    again = Training(Settings(**where | {"out": str(tmp_path)}, init=str(tmp_path / "a" / "weights"))).model
-    assert not again.lean.any() and again.familiar.most == np.inf  # and from those weights it begins with open eyes
-    assert made[0].config.facts["drives"] == 2 and made[0].config.facts["own speed off by, m/s"] > 0
+    facts = made[0].config.facts
+    assert facts["drives"] == 2 and facts["own speed off by, m/s"] > 0
+    on = Settings(**where | {"out": str(tmp_path / "on")}, init=str(tmp_path / "a" / "weights"), steps=1, batch=4)
+    Path(on.out).mkdir()
+    again = Training(on).model
+    assert not again.lean.any() and again.familiar.most == np.inf  # from those weights it begins with open eyes
+    main(on)
+    assert from_pretrained(str(tmp_path / "on" / "weights")).config.facts["before"] == facts
 
 
 def test_real_telemetry_is_cut_where_it_is_held_out(tmp_path) -> None:
