@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 GOAL ?= put the red block in the blue bowl, then stack the green block on the yellow block
 SEED ?= 3
+# With an index behind it another build of it: the default one of Linux may bring CUDA.
+TORCH ?= torch==2.13.0
 # Two busy torch threads measured slower than one on a loaded machine; nothing is fetched at run time.
 export OMP_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE = 1
@@ -28,7 +30,7 @@ $(BIN)/python:
 
 # torch goes first and alone, so that no other package's wish picks another build of it.
 $(VENV)/.run: $(BIN)/python pyproject.toml setup.cfg constraints.txt
-	$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install -q -c constraints.txt $(TORCH)
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[sim,train,draw,drive]"
 	touch $@
 
@@ -122,16 +124,18 @@ board-weights: $(VENV)/.run
 	cp $(WORK)/board-$(BOARDS)/weights/* embodied/weights/board/
 
 # The recipe of embodied/weights/road and road-ego: the scripted driver's moments, with gentle and with hard pushes, a network that
-# sees, then more of the same drives and more lessons, and one that does not see. REAL: drives with speed and pose to learn motion
-# from as well, with commas between (Udacity's challenge-2 log was used; docs/driving.md). Four hours on two cores without 16-bit
-# arithmetic, measured stage by stage.
+# sees, twice more drives and more lessons, the last without pushes, and one that does not see. REAL: drives with speed and pose to
+# learn motion from as well, with commas between (Udacity's challenge-2 log was used; docs/driving.md). Six hours on two cores without
+# 16-bit arithmetic, measured stage by stage.
 DRIVES ?= 900
 PUSHED ?= 300
 MORE_DRIVES ?= 2100
 MORE_PUSHED ?= 700
+UNPUSHED ?= 2000
 REAL ?=
 ROAD ?= steps=5000 batch=64
 MORE ?= steps=3500 batch=64 lr=0.0015
+LAST ?= steps=4300 batch=64 lr=0.0015
 EGO ?= steps=1600 batch=32
 ROADS := $(BIN)/torchrun --standalone --nproc_per_node $(PROCESSES) -m embodied train road moments=$(WORK)/road \
 	held=$(WORK)/road-held real=$(REAL)
@@ -143,9 +147,12 @@ drive-weights: $(VENV)/.run
 	$(ROADS) $(ROAD) out=$(WORK)/drive-first
 	$(RECORD_ROAD) shake=1 episodes=$(MORE_DRIVES) seed=0 out=$(WORK)/road
 	$(RECORD_ROAD) shake=1.6 episodes=$(MORE_PUSHED) seed=500000 out=$(WORK)/road
-	$(ROADS) init=$(WORK)/drive-first/weights $(MORE) out=$(WORK)/drive
+	$(ROADS) init=$(WORK)/drive-first/weights $(MORE) out=$(WORK)/drive-more
+	$(RECORD_ROAD) shake=0 episodes=$(UNPUSHED) seed=600000 out=$(WORK)/road
+	$(RECORD_ROAD) shake=0 episodes=100 seed=900100 out=$(WORK)/road-held
+	$(ROADS) init=$(WORK)/drive-more/weights $(LAST) out=$(WORK)/drive-last
 	$(ROADS) sees=false $(EGO) out=$(WORK)/drive-ego
-	cd $(WORK)/drive/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/road/
+	cd $(WORK)/drive-last/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/road/
 	cd $(WORK)/drive-ego/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/road-ego/
 
 # What a pretrained language model, a mixture of tasks and many scenes are worth (PaLM-E's figure 4 and tables 1 and 7), as told in

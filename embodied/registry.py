@@ -7,6 +7,7 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+import types
 import typing
 from collections.abc import Callable
 from typing import Any
@@ -75,7 +76,10 @@ def part(group: str, name: str) -> Callable[..., Any]:
 def schema(group: str, name: str) -> type:
     """The part's signature as a dataclass (for Hydra's ConfigStore); parameters need a type and a default."""
     made = part(group, name)
-    hints = typing.get_type_hints(made.__init__ if inspect.isclass(made) else made)
+    function = made.__init__ if inspect.isclass(made) else made
+    taken = dict(getattr(function, "__annotations__", {}))
+    taken.pop("return", None)  # what is made may be too heavy to import for a look at what it takes
+    hints = typing.get_type_hints(types.SimpleNamespace(__annotations__=taken), getattr(function, "__globals__", {}))
     fields: list[Any] = []
     for key, parameter in inspect.signature(made).parameters.items():
         default = parameter.default

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from embodied.data.normalise import Normalisation
 from embodied.data.schedule import SceneLessons, Schedule
 from embodied.errors import UserError
 from embodied.precision import HELP, mixed
+from embodied.recipe import averaged, follow, learn, rate, setting
 from embodied.trainlog import Log, progress_bar
 
 if TYPE_CHECKING:
@@ -27,68 +27,54 @@ if TYPE_CHECKING:
     from embodied.model.packing import Batch
 
 
-def _setting(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
-
-
 @dataclass
 class Settings:
     """What `embodied train` takes."""
 
-    out: str = _setting("runs/train", "folder of checkpoints, logs and the finished weights")
-    snapshots: str = _setting("", "folder of snapshots (embodied record kind=snapshots)")
-    texts: str = _setting("", "folders of moments for lessons in words alone, with commas between; empty: snapshots")
-    motions: str = _setting("", "LeRobotDataset of demonstrations (embodied record); empty: no motion loss")
-    init: str = _setting("", "weights to start from: a folder or a shipped name")
-    steps: int = _setting(5000, "optimiser steps")
-    batch: int = _setting(32, "sentences a step and process")
-    motion_share: float = _setting(0.3, "share of a batch that is motion, when there are demonstrations")
-    text_share: float = _setting(0.2, "share that is in words alone, from texts (two for one: they are cheaper)")
-    sight_share: float = _setting(0.0, "share that is pictures without a question (four for one)")
-    finding_share: float = _setting(0.0, "share that teaches the finder alone (four for one)")
-    shot_share: float = _setting(0.2, "share that begins with solved examples, when there are shots")
-    shots: int = _setting(0, "how many such examples, other moments with their pictures")
-    history: int = _setting(1, "pictures of each camera that the model is shown, the newest last")
-    lr: float = _setting(1.5e-3, "peak learning rate (Muon and AdamW, linear warm-up, cosine to a tenth)")
-    warmup: int = _setting(200, "warm-up steps")
-    decay: float = _setting(0.02, "weight decay")
-    average: float = _setting(0.998, "decay of the running average of the weights, which is what is saved")
-    seed: int = _setting(0, "seed of initial weights, order and augmentation")
-    threads: int = _setting(1, "torch threads a process; two busy threads on two shared cores measured slower than one")
-    workers: int = _setting(1, "data loading processes")
-    precision: str = _setting("auto", HELP)
-    compile: bool = _setting(
-        False, "compile the language model: a fifth faster, after some minutes with a C++ compiler"
-    )
-    validate_every: int = _setting(500, "steps between validations on held-out snapshots")
-    save_every_s: float = _setting(120.0, "seconds between checkpoints")
-    backbone: str = _setting(
+    out: str = setting("runs/train", "folder of checkpoints, logs and the finished weights")
+    snapshots: str = setting("", "folder of snapshots (embodied record kind=snapshots)")
+    texts: str = setting("", "folders of moments for lessons in words alone, with commas between; empty: snapshots")
+    motions: str = setting("", "LeRobotDataset of demonstrations (embodied record); empty: no motion loss")
+    init: str = setting("", "weights to start from: a folder or a shipped name")
+    steps: int = setting(5000, "optimiser steps")
+    batch: int = setting(32, "sentences a step and process")
+    motion_share: float = setting(0.3, "share of a batch that is motion, when there are demonstrations")
+    text_share: float = setting(0.2, "share that is in words alone, from texts (two for one: they are cheaper)")
+    sight_share: float = setting(0.0, "share that is pictures without a question (four for one)")
+    finding_share: float = setting(0.0, "share that teaches the finder alone (four for one)")
+    shot_share: float = setting(0.2, "share that begins with solved examples, when there are shots")
+    shots: int = setting(0, "how many such examples, other moments with their pictures")
+    history: int = setting(1, "pictures of each camera that the model is shown, the newest last")
+    lr: float = setting(1.5e-3, "peak learning rate (Muon and AdamW, linear warm-up, cosine to a tenth)")
+    warmup: int = setting(200, "warm-up steps")
+    decay: float = setting(0.02, "weight decay")
+    average: float = setting(0.998, "decay of the running average of the weights, which is what is saved")
+    seed: int = setting(0, "seed of initial weights, order and augmentation")
+    threads: int = setting(1, "torch threads a process; two busy threads on two shared cores measured slower than one")
+    workers: int = setting(1, "data loading processes")
+    precision: str = setting("auto", HELP)
+    compile: bool = setting(False, "compile the language model: a fifth faster, after some minutes with a C++ compiler")
+    validate_every: int = setting(500, "steps between validations on held-out snapshots")
+    save_every_s: float = setting(120.0, "seconds between checkpoints")
+    backbone: str = setting(
         "tiny", "language model of a new model: tiny (from nothing), smollm2, hf (docs/reasoning.md)"
     )
-    backbone_from: str = _setting("", "of backbone=hf: an id of transformers, a folder or a .gguf file")
-    tune: str = _setting("", "of a backbone that others trained: frozen | lora | full; empty: frozen, of tiny full")
-    lora_rank: int = _setting(8, "of tune=lora")
-    vision: str = _setting("vit", "eye of the language model: vit (from nothing) or hf, a tower of transformers")
-    vision_from: str = _setting("", "of vision=hf: an id of transformers or a folder")
-    tune_vision: bool = _setting(False, "train the tower too")
-    vision_tokens: int = _setting(32, "tokens of a picture after the resampler of vision=hf")
-    checkpointing: bool = _setting(
+    backbone_from: str = setting("", "of backbone=hf: an id of transformers, a folder or a .gguf file")
+    tune: str = setting("", "of a backbone that others trained: frozen | lora | full; empty: frozen, of tiny full")
+    lora_rank: int = setting(8, "of tune=lora")
+    vision: str = setting("vit", "eye of the language model: vit (from nothing) or hf, a tower of transformers")
+    vision_from: str = setting("", "of vision=hf: an id of transformers or a folder")
+    tune_vision: bool = setting(False, "train the tower too")
+    vision_tokens: int = setting(32, "tokens of a picture after the resampler of vision=hf")
+    checkpointing: bool = setting(
         False, "compute the language model's layers again on the way back: less memory, a third slower"
     )
-    cache: str = _setting(
+    cache: str = setting(
         "", "folder that keeps a frozen tower's features of each picture; pictures are then not varied"
     )
-    head: str = _setting("", "motion head: flow | bins; empty: that of init, else flow")
-    fresh: str = _setting("", "comma-separated parameter name prefixes that begin anew, whatever init holds")
-    freeze: str = _setting("", "comma-separated parameter name prefixes that stay as they are")
-
-
-def rate(step: int, settings: Settings) -> float:
-    """Learning rate factor: linear warm-up, cosine to a tenth."""
-    if step < settings.warmup:
-        return (step + 1) / settings.warmup
-    done = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
-    return 0.1 + 0.45 * (1 + math.cos(math.pi * min(1.0, done)))
+    head: str = setting("", "motion head: flow | bins; empty: that of init, else flow")
+    fresh: str = setting("", "comma-separated parameter name prefixes that begin anew, whatever init holds")
+    freeze: str = setting("", "comma-separated parameter name prefixes that stay as they are")
 
 
 def main(settings: Settings) -> int:
@@ -279,19 +265,13 @@ class Training:
 
         # Noise follows from the step, so that a resumed run draws what an uninterrupted one would have drawn.
         torch.manual_seed((self.settings.seed * 1_000_003 + step) * 64 + self.accelerator.process_index)
-        for group in [group for one in self.optimizers for group in one.param_groups]:
-            group["lr"] = self.settings.lr * rate(step - 1, self.settings)
         with self.accelerator.autocast():
             parts = self.losses([batch.to(self.accelerator.device) for batch in batches])
         self.accelerator.backward(torch.stack([total(one) for one in parts]).sum())
         self.accelerator.clip_grad_norm_(self.named.values(), 1.0)
-        for one in self.optimizers:
-            one.step()
-            one.zero_grad(set_to_none=True)
-        keep = min(self.settings.average, (1 + step) / (10 + step))
-        now = [p.detach() for p in self.named.values()]
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.values()), now, 1 - keep)  # pyright: ignore[reportPrivateImportUsage]
+        settings = self.settings
+        learn(self.optimizers, settings.lr * rate(step - 1, settings.steps, settings.warmup))
+        follow(self.average, self.named, step, settings.average)
         figures: dict[str, list[float]] = {}
         for one in parts:
             for name, value in one.items():
@@ -305,29 +285,19 @@ class Training:
         from embodied.model.scores import scores
         from embodied.model.weights import save_pretrained
 
-        now = {name: p.detach().clone() for name, p in self.named.items()}
-        _put(self.named, self.average)
-        self.model.eval()
         sums: dict[str, list[float]] = {}
-        # What is compiled is compiled for training; an exam this short is not worth a second compilation.
-        with self.accelerator.autocast(), torch.compiler.set_stance("force_eager"):
-            for batch in self.exam:
-                for name, (a, b) in scores(self.model, batch.to(self.accelerator.device)).items():
-                    sums.setdefault(name, [0, 0])
-                    sums[name][0] += a
-                    sums[name][1] += b
-        save_pretrained(self.model, self.out / "weights")
-        _put(self.named, now)
+        with averaged(self.average, self.named):
+            self.model.eval()
+            # What is compiled is compiled for training; an exam this short is not worth a second compilation.
+            with self.accelerator.autocast(), torch.compiler.set_stance("force_eager"):
+                for batch in self.exam:
+                    for name, (a, b) in scores(self.model, batch.to(self.accelerator.device)).items():
+                        sums.setdefault(name, [0, 0])
+                        sums[name][0] += a
+                        sums[name][1] += b
+            save_pretrained(self.model, self.out / "weights")
         self.model.train()
         return {name: a / max(b, 1) for name, (a, b) in sums.items()}
-
-
-def _put(named: dict[str, Any], values: dict[str, Any]) -> None:
-    import torch
-
-    with torch.no_grad():
-        for name, parameter in named.items():
-            parameter.copy_(values[name])
 
 
 def _losses_as_module(model: EmbodiedModel) -> torch.nn.Module:

@@ -7,13 +7,12 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from embodied.data.schedule import Schedule
 from embodied.errors import UserError
 from embodied.precision import HELP, mixed
-from embodied.train import _setting as setting
-from embodied.train import rate
+from embodied.recipe import averaged, follow, learn, rate, setting
 from embodied.trainlog import Log, progress_bar
 
 if TYPE_CHECKING:
@@ -141,7 +140,6 @@ class Training:
 
     def run(self) -> None:
         """All steps that are left, with checkpoints on the way; the finished weights are in out/weights."""
-        import torch
 
         from embodied import checkpoint
         from embodied.model.reasoner import save
@@ -159,13 +157,8 @@ class Training:
                     checkpoint.save(self.out / "state", self.named, self.average, self.optimizers, {"step": step})
                     self.log.plot()
                     bar.console.print(f"step {step} loss {loss:.4f} {speed:.0f}/s")
-                    now = {name: p.detach().clone() for name, p in self.named.items()}
-                    with torch.no_grad():
-                        for name, p in self.named.items():
-                            p.copy_(self.average[name])
+                    with averaged(self.average, self.named):
                         save(self.model, self.out / "weights")
-                        for name, p in self.named.items():
-                            p.copy_(now[name])
                     saved = time.monotonic()
 
     def _learn(self, step: int, lessons: list[Any]) -> float:
@@ -177,8 +170,6 @@ class Training:
 
         # Noise follows from the step, so that a resumed run draws what an uninterrupted one would have drawn.
         torch.manual_seed(self.settings.seed * 1_000_003 + step)
-        for group in [group for one in self.optimizers for group in one.param_groups]:
-            group["lr"] = self.settings.lr * rate(step - 1, cast(Any, self.settings))
         parts = portions(lessons) if len(lessons) > WHOLE else [lessons]
         batches = [collate(part, [], [], self.model.words, (1, 1)).to(self.device) for part in parts]
         weights = [shares(batch.segment, batch.target >= 0) for batch in batches]
@@ -194,11 +185,7 @@ class Training:
             loss.backward()
             said += float(loss.detach())
         torch.nn.utils.clip_grad_norm_(self.named.values(), 1.0)
-        for one in self.optimizers:
-            one.step()
-            one.zero_grad(set_to_none=True)
-        keep = min(self.settings.average, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for name, p in self.named.items():
-                self.average[name].lerp_(p.detach(), 1 - keep)
+        settings = self.settings
+        learn(self.optimizers, settings.lr * rate(step - 1, settings.steps, settings.warmup))
+        follow(self.average, self.named, step, settings.average)
         return said

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from embodied.errors import UserError
 from embodied.precision import HELP, mixed
+from embodied.recipe import averaged, follow, learn, rate, setting
 from embodied.trainlog import Log, progress_bar
 
 if TYPE_CHECKING:
@@ -25,51 +25,42 @@ if TYPE_CHECKING:
     from embodied.model.driving import DrivingModel, Said
 
 
-def _setting(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
+FLOOR = 0.02  # of the peak learning rate, where it ends
 
 
 @dataclass
 class Settings:
     """Teach the network that drives (docs/driving.md)."""
 
-    out: str = _setting("runs/road", "folder of checkpoints, logs and the finished weights; an unfinished run goes on")
-    moments: str = _setting("", "folder of moments (embodied record kind=road)")
-    held: str = _setting("", "folder of moments of other seeds, for the figures on the way")
-    real: str = _setting("", "recorded drives with speed and pose, with commas between; their last quarter is held out")
-    real_share: float = _setting(0.12, "share of a batch that is real telemetry")
-    sees: bool = _setting(True, "false: the ego-only ablation, no pictures at all")
-    lidar: bool = _setting(
+    out: str = setting("runs/road", "folder of checkpoints, logs and the finished weights; an unfinished run goes on")
+    moments: str = setting("", "folder of moments (embodied record kind=road shake=1)")
+    held: str = setting("", "folder of moments of other seeds, for the figures on the way")
+    real: str = setting("", "recorded drives with speed and pose, with commas between; their last quarter is held out")
+    real_share: float = setting(0.12, "share of a batch that is real telemetry")
+    sees: bool = setting(True, "false: the ego-only ablation, no pictures at all")
+    lidar: bool = setting(
         False, "also read a lidar's picture from above; the moments must have been recorded with lidar=true"
     )
-    init: str = _setting("", "weights to start from: a folder or a shipped name")
-    steps: int = _setting(4000, "optimiser steps")
-    batch: int = _setting(64, "moments a step")
-    lr: float = _setting(2e-3, "peak learning rate (linear warm-up, cosine to a fiftieth)")
-    warmup: int = _setting(100, "warm-up steps")
-    decay: float = _setting(0.02, "weight decay")
-    average: float = _setting(0.998, "decay of the running average of the weights, which is what is saved")
-    seed: int = _setting(0, "of initial weights, order and noise")
-    threads: int = _setting(1, "torch threads")
-    workers: int = _setting(0, "processes that make lessons beside the training: with a GPU as many as there are cores")
-    precision: str = _setting("auto", HELP)
-    validate_every: int = _setting(500, "steps between held-out figures")
-    save_every_s: float = _setting(120.0, "seconds between checkpoints")
-    most: int = _setting(0, "drives to use; 0: all")
-
-
-def rate(step: int, settings: Settings) -> float:
-    """Learning rate factor."""
-    if step < settings.warmup:
-        return (step + 1) / settings.warmup
-    done = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
-    return 0.02 + 0.49 * (1 + math.cos(math.pi * min(1.0, done)))
+    init: str = setting("", "weights to start from: a folder or a shipped name")
+    steps: int = setting(4000, "optimiser steps")
+    batch: int = setting(64, "moments a step")
+    lr: float = setting(2e-3, "peak learning rate (linear warm-up, cosine to a fiftieth)")
+    warmup: int = setting(100, "warm-up steps")
+    decay: float = setting(0.02, "weight decay")
+    average: float = setting(0.998, "decay of the running average of the weights, which is what is saved")
+    seed: int = setting(0, "of initial weights, order and noise")
+    threads: int = setting(1, "torch threads")
+    workers: int = setting(0, "processes that make lessons beside the training: with a GPU as many as there are cores")
+    precision: str = setting("auto", HELP)
+    validate_every: int = setting(500, "steps between held-out figures")
+    save_every_s: float = setting(120.0, "seconds between checkpoints")
+    most: int = setting(0, "drives to use; 0: all")
 
 
 def main(settings: Settings, chosen: dict[str, str] | None = None) -> int:
     """Train; returns the exit code. The finished weights are in out/weights."""
     if not settings.moments:
-        raise UserError("train road needs moments=FOLDER; make one with `embodied record kind=road out=FOLDER`")
+        raise UserError("train road needs moments=FOLDER; make one with `embodied record kind=road shake=1 out=FOLDER`")
     mixed(settings.precision, "cpu")  # before anything is read
     import torch
 
@@ -243,21 +234,14 @@ class Training:
 
         settings = self.settings
         batch = {name: one.to(self.device) for name, one in batch.items()}
-        for group in [group for one in self.optimizers for group in one.param_groups]:
-            group["lr"] = settings.lr * rate(step - 1, settings)
         said = self._say(batch)
         with self.device:
             parts = losses(said, batch)
         total(parts).backward()
         self._agree()
         torch.nn.utils.clip_grad_norm_(self.named.values(), 1.0)
-        for one in self.optimizers:
-            one.step()
-            one.zero_grad(set_to_none=True)
-        share = min(settings.average, step / (step + 10))
-        with torch.no_grad():
-            for name, p in self.named.items():
-                self.average[name].lerp_(p, 1 - share)
+        learn(self.optimizers, settings.lr * rate(step - 1, settings.steps, settings.warmup, FLOOR))
+        follow(self.average, self.named, step, settings.average)
         return {name: float(value.detach()) for name, value in parts.items()}
 
     def _agree(self) -> None:
@@ -279,19 +263,13 @@ class Training:
         from embodied.model.driving_weights import save_pretrained
         from embodied.road_exam import exam, real_exam
 
-        now = {name: p.detach().clone() for name, p in self.named.items()}
-        with torch.no_grad():
-            for name, p in self.named.items():
-                p.copy_(self.average[name])
-        self.model.eval()
-        with torch.inference_mode():
-            figures = exam(self._answer, self.held) if self.held else {}
-            figures |= real_exam(self._answer, self.real_held) if self.real_held.moments else {}
-        save_pretrained(self.model, self.out / "weights")
+        with averaged(self.average, self.named):
+            self.model.eval()
+            with torch.inference_mode():
+                figures = exam(self._answer, self.held) if self.held else {}
+                figures |= real_exam(self._answer, self.real_held) if self.real_held.moments else {}
+            save_pretrained(self.model, self.out / "weights")
         self.model.train()
-        with torch.no_grad():
-            for name, p in self.named.items():
-                p.copy_(now[name])
         return figures
 
 

@@ -38,7 +38,7 @@ class PenStream:
     def begin(
         self, strokes: Sequence[NDArray[np.float64]], base_from_page: Matrix, joints: NDArray[np.floating]
     ) -> None:
-        """Draw these (n, 2) mm from where the joints (7,) rad are. UserError when one is out of reach; then nothing changes."""
+        """Draw these (n, 2) mm from where the joints (n,) rad are. UserError when one is out of reach; then nothing changes."""
         self.policy.lay(strokes, base_from_page)
         self.policy.at = np.asarray(joints, float)
         here = self.policy.arm.fk(self.policy.at)[:3, 3]
@@ -60,7 +60,7 @@ class PenStream:
             self._end("stopped", why)
 
     def next(self, now_s: float, joints: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """What is due from now on, with the joints (7,) rad measured now: times (k,) s from now, rows (k, 7) rad; none when there
+        """What is due from now on, with the joints (n,) rad measured now: times (k,) s from now, rows (k, n) rad; none when there
         is nothing to move."""
         rate, none = self.policy.rate_hz, (np.zeros(0), self._rows[:0])
         if not self.moving:

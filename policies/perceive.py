@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from embodied import geometry
 from embodied.errors import UserError
@@ -234,6 +233,8 @@ def _connected(height: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray
     fine[::2, 1::2] = mask[:, 1:] & mask[:, :-1] & (np.abs(np.diff(height, axis=1)) < FLAT)
     fine[1::2, ::2] = mask[1:] & mask[:-1] & (np.abs(np.diff(height, axis=0)) < FLAT)
     labels = np.zeros(fine.shape, np.int32)
+    from scipy import ndimage  # who only drives has none
+
     ndimage.label(fine, output=labels)
     return labels[::2, ::2]
 

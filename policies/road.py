@@ -13,12 +13,12 @@ import numpy as np
 
 from embodied.drive.forecast import Forecast
 from embodied.drive.paths import RATE_HZ, Floats
+from embodied.protocols import Body
 from embodied.registry import register
 from embodied.types import ActionChunk, Observation, Plan, Step
 from policies.drive_expert import HARD_MPS2, LOOK_M, LOOK_S, pursue
 
 if TYPE_CHECKING:
-    from embodied.protocols import Body
     from policies.drive_network import Network
 
 AHEAD_S, HALF = 0.9, 2  # where on the path the wanted speed is read; rows before and after it that make a mean

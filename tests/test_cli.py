@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import json
 import re
 from pathlib import Path
@@ -106,6 +108,10 @@ def test_types_defaults_and_groups(scripted: type[Scripted]) -> None:
         (["run", "goal=把红色的方块放进蓝色的碗里"], "not English"),
         (["run", "goal=pick up the red block", "task=pick", "seed=0"], "none on this table"),
         (["evaluate", "suite=board", "weights=tamp"], "know no board"),
+        (["evaluate", "suite=drive", "split=pairs"], "suite=drive does not read split=pairs"),
+        (["evaluate", "suite=failures", "policy=expert"], "suite=failures does not read policy=expert"),
+        (["evaluate", "suite=scenes", "policy.threads=2"], "does not read policy.threads=2"),
+        (["evaluate", "count=8"], "suite=tabletop does not read count=8"),
         (["evaluate", "suite=board", "weights=tamp-picture"], "read pictures"),
         (["evaluate", "suite=tamp", "input=picture", "weights=tamp"], "read object vectors"),
         (["evaluate", "suite=tamp", "input=objects", "finder=tamp"], "are a reasoner's"),
@@ -328,3 +334,11 @@ def test_a_group_of_one_command_is_a_plain_key_of_another(capsys: pytest.Capture
     capsys.readouterr()
     assert main(["replay", "sample", "policy=ctrw"]) == 2
     assert "unknown driver 'ctrw'" in capsys.readouterr().err
+
+
+def test_every_part_can_be_chosen_on_the_command_line() -> None:
+    """What a part takes is known without what it makes."""
+    for group in registry.HOMES:
+        for name in registry.choices(group):
+            fields = [one.name for one in dataclasses.fields(registry.schema(group, name))]
+            assert fields == [*inspect.signature(registry.part(group, name)).parameters]

@@ -23,7 +23,8 @@ from embodied.model.network import EmbodiedModel, ModelConfig
 from embodied.model.tokens import Words, train_vocabulary
 from embodied.model.weights import from_pretrained, save_pretrained
 from embodied.optimizers import moments, optimizers
-from embodied.train import Settings, rate
+from embodied.recipe import averaged, follow, rate
+from embodied.train import Settings
 
 GOALS = ["put the red block in the blue bowl", "pick up the red block"]
 ARM = {"mean": [0.0] * 6, "std": [1.0] * 6}
@@ -84,10 +85,10 @@ def test_a_stopped_and_resumed_run_ends_with_the_same_bits(
     whole, parted = (settings(folder, tmp_path / name, **shares) for name in ("whole", "parted"))
     assert train.main(whole) == 0
 
-    def stopping(step: int, settings: Settings) -> float:
+    def stopping(step: int, steps: int, warmup: int) -> float:
         if step == 3:
             raise KeyboardInterrupt
-        return rate(step, settings)
+        return rate(step, steps, warmup)
 
     with monkeypatch.context() as patch:
         patch.setattr(train, "rate", stopping)
@@ -189,12 +190,11 @@ def test_what_a_step_learns_follows_from_its_number_alone() -> None:
 
 
 def test_rate_warms_up_and_falls_to_a_tenth() -> None:
-    plan = Settings(steps=100, warmup=10)
-    rates = [rate(step, plan) for step in range(101)]
+    rates = [rate(step, 100, 10) for step in range(101)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9] == rates[10] == pytest.approx(1.0)
     assert rates[55] == pytest.approx(0.55)
-    assert rates[100] == rate(1000, plan) == pytest.approx(0.1)
+    assert rates[100] == rate(1000, 100, 10) == pytest.approx(0.1)
     assert rates[10:] == sorted(rates[10:], reverse=True)
 
 
@@ -291,3 +291,22 @@ def test_what_is_to_begin_anew_does_and_nothing_else(folder: Path, tmp_path: Pat
     changed = {name for name in before if not torch.equal(anew[name], before[name])}
     assert changed and all(name.startswith("finder.") for name in changed)
     assert any(name.startswith("finder.eye.") for name in changed)
+
+
+def test_an_average_stands_in_for_the_weights_and_they_come_back_whatever_happens() -> None:
+    named = {"w": torch.nn.Parameter(torch.tensor([1.0, 2.0]))}
+    average = {"w": torch.zeros(2)}
+    follow(average, named, step=1, most=0.998)  # early on it goes most of the way
+    assert torch.allclose(average["w"], 9 / 11 * torch.tensor([1.0, 2.0]))
+
+    def breaks() -> None:
+        with averaged(average, named):
+            assert torch.equal(named["w"].detach(), average["w"])
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        breaks()
+    assert named["w"].tolist() == [1.0, 2.0]
+    for _ in range(3):
+        follow(average, named, step=10**6, most=0.5)
+    assert torch.allclose(named["w"].detach() - average["w"], torch.tensor([1.0, 2.0]) * 2 / 11 / 8)

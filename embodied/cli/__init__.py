@@ -1,4 +1,4 @@
-"""The command `embodied`: run, evaluate, ask, record, train (tamp, road), draw, replay, ros (run, replay, record), weights, tasks.
+"""`embodied` run, evaluate, ask, record, train (tamp, board, road), draw, replay, ros (run, replay, record), weights, tasks.
 
 Exit codes: 0 success, 1 the robot or the check failed, 2 bad input (one sentence, no traceback).
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -170,10 +171,50 @@ OTHERS = {  # suites that are no episodes of tasks
     "scenes": "embodied.cli.evaluate_scenes",
     "tamp": "embodied.cli.evaluate_tamp",
 }
+# What the suites read of Evaluate, beside what all of them do: by name, the others by their body.
+ALL = ("seed", "weights", "processes", "out", "suite", "defaults")
+READ = {
+    "affordance": ("scenes",),
+    "board": ("scenes", "task"),
+    "failures": ("scenes",),
+    "scenes": ("scenes",),
+    "tamp": ("scenes", "input", "count", "goals", "unseen", "finder", "physics"),
+    "drive": ("episodes", "task", "videos", "policy"),
+    "highway": ("episodes", "task", "videos", "policy"),
+    "table": (
+        "episodes",
+        "split",
+        "task",
+        "mode",
+        "disturb",
+        "replan",
+        "instructions",
+        "budget_s",
+        "robot",
+        "videos",
+        "policy",
+    ),
+}
+
+
+def check_read(settings: Evaluate, chosen: dict[str, str]) -> None:
+    """UserError for a setting that differs from its default and that this suite would not look at."""
+    suite, body = chosen["suite"], str(settings.suite.get("body", "table"))
+    read = (*ALL, *READ[suite if suite in OTHERS else body])
+    given = {f.name: (getattr(settings, f.name), f.default) for f in dataclasses.fields(Evaluate) if f.name != "policy"}
+    given["policy"] = chosen["policy"], "planner"
+    if body != "table" or "policy" not in read:
+        parameters = inspect.signature(registry.part("policy", chosen["policy"])).parameters
+        own = {f"policy.{name}": (value, parameters[name].default) for name, value in settings.policy.items()}
+        given |= own
+    for name, (value, usual) in given.items():
+        if name not in read and value != usual:
+            raise UserError(f"suite={suite} does not read {name}={value}; leave it out")
 
 
 def main(settings: Evaluate, chosen: dict[str, str]) -> int:
     """Writes report.json, report.md and report.html; 0 when every episode was run, whatever its result."""
+    check_read(settings, chosen)
     if settings.suite.get("body", "table") != "table":
         from embodied.cli import evaluate_road
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import requires
 from typing import Any
 
 from embodied import registry
@@ -23,9 +25,18 @@ def outside(module: str) -> Any:
     except ModuleNotFoundError as missing:
         if (missing.name or "").split(".")[0] in ("sim", "policies", "ros_nodes", "embodied"):
             raise
-        extra = "ros" if module.startswith("ros_nodes") else "sim"
+        extra = _extra(str(missing.name), ("ros", "bags", "sim") if module.startswith("ros_nodes") else ("sim",))
         hint = ", or source your ROS 2 installation" if extra == "ros" else ""
         raise UserError(f"this needs {missing.name!r}; run: pip install 'embodied-planner[{extra}]'{hint}") from None
+
+
+def _extra(module: str, usual: Sequence[str]) -> str:
+    """The extra that brings a library: the first of the usual ones that does, else any, else the first usual one."""
+    wishes = (one.split("extra ==") for one in requires("embodied-planner") or () if "extra ==" in one)
+    brought = [
+        extra.strip(" '\"") for wish, extra in wishes if re.match(rf"{re.escape(module)}\b", wish, re.IGNORECASE)
+    ]
+    return next((one for one in (*usual, *brought) if one in brought), usual[0])
 
 
 def check_choice(key: str, value: str, choices: Sequence[str]) -> str:

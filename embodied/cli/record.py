@@ -12,8 +12,8 @@ from pathlib import Path
 from embodied import registry
 from embodied.cli import parts
 from embodied.cli.run import folder
-from embodied.cli.settings import key
 from embodied.errors import UserError
+from embodied.recipe import setting
 
 KINDS = ("demonstrations", "snapshots", "words", "cubes", "board", "drives", "road")
 
@@ -22,30 +22,30 @@ KINDS = ("demonstrations", "snapshots", "words", "cubes", "board", "drives", "ro
 class Settings:
     """Write episodes of the scripted expert as a dataset; resumable."""
 
-    out: str = key("", "folder of the dataset (must be given); an unfinished one is resumed")
-    kind: str = key(
+    out: str = setting("", "folder of the dataset (must be given); an unfinished one is resumed")
+    kind: str = setting(
         "demonstrations",
         "demonstrations (20 Hz, LeRobotDataset v3), snapshots (moments between steps), words (the same without pictures), "
         "cubes (labelled pictures of PaLM-E's tables, for their finder), "
         "board (pushes planned once a second, of each job so many), "
         "drives (the scripted driver on the road, labelled; LeRobotDataset v3) or road (its moments for `embodied train road`)",
     )
-    task: str = key("", "tasks to take in turn, separated by commas; empty: all (not for words)")
-    episodes: int = key(
+    task: str = setting("", "tasks to take in turn, separated by commas; empty: all (not for words)")
+    episodes: int = setting(
         100, "how many episodes (demonstrations) or moments (snapshots, words, cubes) the dataset shall hold"
     )
-    disturb: float = key(0.0, "probability that an episode is disturbed (demonstrations)")
-    shake: float = key(
+    disturb: float = setting(0.0, "probability that an episode is disturbed (demonstrations)")
+    shake: float = setting(
         0.0,
         "size of random pushes that are recovered from: of the hand, m (demonstrations; 0.02 teaches recovery), or of wheel and "
-        "pedals (road; 1 pushes three of five drives gently, 1.6 all of them hard)",
+        "pedals (road; 1 pushes three of five drives gently, 1.6 nearly all of them hard)",
     )
-    lidar: bool = key(False, "also what a lidar on the car's roof measures, as a picture from above (road)")
-    cameras: str = key(
+    lidar: bool = setting(False, "also what a lidar on the car's roof measures, as a picture from above (road)")
+    cameras: str = setting(
         "front,wrist", "whose pictures are kept (demonstrations); none: states and actions only, much faster"
     )
-    seed: int = key(0, "first seed; training seeds stay below evaluation's")
-    processes: int = key(0, "worker processes; 0: one per core")
+    seed: int = setting(0, "first seed; training seeds stay below evaluation's")
+    processes: int = setting(0, "worker processes; 0: one per core")
 
 
 def main(settings: Settings, chosen: dict[str, str]) -> int:

@@ -16,7 +16,6 @@ from embodied import film_drive, registry, report_drive
 from embodied.cli import parts
 from embodied.cli.live import rerun_file
 from embodied.cli.run import folder
-from embodied.cli.settings import key
 from embodied.control.loop import Watch
 from embodied.data import drives
 from embodied.data.video import VideoWriter
@@ -27,6 +26,7 @@ from embodied.drive.scores import ALL, Tally
 from embodied.drive.session import replay
 from embodied.drive.state import HISTORY_S
 from embodied.errors import UserError
+from embodied.recipe import setting
 from embodied.types import Command, Observation
 
 SPEEDS = ("full", "recorded")
@@ -37,30 +37,32 @@ SHORTEST_S = HISTORY_S + LOOK_S
 class Settings:
     """Replay a recorded drive: predict, decide, warn at every moment, and score it against what was driven."""
 
-    drive: str = key("", "file or folder of the recording, or `sample`; also as the first word, without drive=")
-    policy: str = key("network", "who drives: network (learned), network-blind (the same without its pictures), "
+    drive: str = setting("", "file or folder of the recording, or `sample`; also as the first word, without drive=")
+    policy: str = setting("network", "who drives: network (learned), network-blind (the same without its pictures), "
                       "network-ego (taught without any), relaxing (the prior they correct), cv, ctrv, ctra, bicycle")  # fmt: skip
-    weights: str = key(
+    weights: str = setting(
         "", "of the network that sees, and of the same one blind: a folder or a shipped name; empty: the shipped ones"
     )
-    task: str = key(
+    task: str = setting(
         "",
         "route command of the drives, such as 'turn left at the junction'; empty: the recording's own, or `drive on`",
     )
-    out: str = key("", "folder for the results; empty: runs/replay-<date and time>")
-    source: str = key("", "which reader: comma2k19, kitti-raw, kitti-oxts, kitti-frames, udacity, donkeycar, frames, video, "
+    out: str = setting("", "folder for the results; empty: runs/replay-<date and time>")
+    source: str = setting("", "which reader: comma2k19, kitti-raw, kitti-oxts, kitti-frames, udacity, donkeycar, frames, video, "
                       "rosbag, lerobot; empty: the first that knows the layout")  # fmt: skip
-    columns: str = key("", "of a CSV: 't_s=stamp[ms], speed=v[km/h], steer=wheel[deg]'; empty: found by name; of a bag's plain "
+    columns: str = setting("", "of a CSV: 't_s=stamp[ms], speed=v[km/h], steer=wheel[deg]'; empty: found by name; of a bag's plain "
                        "numbers: 'speed=/car/speed[km/h]'")  # fmt: skip
-    topics: str = key("", "of a bag: 'image=/camera odom=/odom imu=/imu twist=/vel fix=/gps cloud=/points', 'fix=' for none; "
+    topics: str = setting("", "of a bag: 'image=/camera odom=/odom imu=/imu twist=/vel fix=/gps cloud=/points', 'fix=' for none; "
                       "empty: the one of the right type, and no cloud")  # fmt: skip
-    camera: str = key("", "where the recording does not say: 'f=910 height=1.2 pitch=2' (pixels, metres, degrees down)")
-    max_gap_s: float = key(0.5, "longest stretch between two rows that is interpolated, s")
-    rate_hz: float = key(20.0, "frames a second where the recording has no usable times (donkeycar, frames)")
-    speed: str = key("full", "full (as fast as it goes) or recorded")
-    only: str = key("", "of several drives at `drive`, those whose name holds this")
-    films: int = key(1, "how many of the drives to film; 0: none")
-    rrd: bool = key(False, "also write replay.rrd for the rerun viewer (extra `viz`)")
+    camera: str = setting(
+        "", "where the recording does not say: 'f=910 height=1.2 pitch=2' (pixels, metres, degrees down)"
+    )
+    max_gap_s: float = setting(0.5, "longest stretch between two rows that is interpolated, s")
+    rate_hz: float = setting(20.0, "frames a second where the recording has no usable times (donkeycar, frames)")
+    speed: str = setting("full", "full (as fast as it goes) or recorded")
+    only: str = setting("", "of several drives at `drive`, those whose name holds this")
+    films: int = setting(1, "how many of the drives to film; 0: none")
+    rrd: bool = setting(False, "also write replay.rrd for the rerun viewer (extra `viz`)")
 
 
 class _Bar(Watch):

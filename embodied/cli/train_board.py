@@ -7,7 +7,7 @@ from pathlib import Path
 
 from embodied.cli import parts
 from embodied.errors import UserError
-from embodied.train import _setting as setting
+from embodied.recipe import setting
 from embodied.train_reasoner import Recipe
 
 

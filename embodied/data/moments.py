@@ -94,6 +94,6 @@ def files(folder: str | Path) -> Sequence[Path]:
     found = [one for one in found if not one.name.endswith(".part.npz")]
     if not found:
         raise UserError(
-            f"no recorded moments in {str(folder)!r}; make some with `embodied record kind=road out={folder}`"
+            f"no recorded moments in {str(folder)!r}; make some with `embodied record kind=road shake=1 out={folder}`"
         )
     return found

@@ -90,7 +90,7 @@ class RoadLessons:
         self.sees, self.lidar = sees, lidar
         if lidar and (bare := next((one.seed for one in self.drives if not one.scans), None)) is not None:
             raise UserError(
-                f"the drive {bare} in {folder} has no lidar; record with `embodied record kind=road lidar=true`"
+                f"the drive {bare} in {folder} has no lidar; record with `embodied record kind=road shake=1 lidar=true`"
             )
         self.index = [(d, k) for d, one in enumerate(self.drives) for k in range(len(one.at))]
         # moments that say something come up more often: dangers, turns, braking
