@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 DANGER = 0.5  # of the hazard, from which on a reason is told
 KEPT_S = 3.0  # of the pictures
+NEIGHBOURS = 40  # pictures, the newest last: where most are strange one that is not is so by chance
 PACES = 15  # speeds read off pictures whose median counts
 
 
@@ -89,6 +90,7 @@ class Network:
         self.say(spec.facts.get("task", ""))
         self._shots: deque[_Shot] = deque()
         self._paces: deque[float] = deque(maxlen=PACES)
+        self._known: deque[bool] = deque(maxlen=NEIGHBOURS)
 
     def say(self, command: str) -> None:
         """The route command from here on; "" drives on. unread: words of it that mean nothing to the network."""
@@ -110,9 +112,19 @@ class Network:
         if not seen:
             return _forecast(self._ask(self._blind, sensed))
         said = self._ask(self._model, sensed, **seen)
-        if "pictures" in seen:
-            self.shown, self.strange = self.shown + 1, self.strange + (not said.known[0])
+        if "pictures" in seen and not self._trusts(bool(said.known[0])) and said.known[0]:
+            seen.pop("pictures")
+            if "scans" not in seen:
+                return _forecast(self._ask(self._blind, sensed))
+            said = self._ask(self._model, sensed, **seen)
         return _forecast(said if said.used[0] or self._blind is self._model else self._ask(self._blind, sensed))
+
+    def _trusts(self, known: bool) -> bool:
+        """Whether a picture is to be used: one that is neither strange nor among strange ones."""
+        self._known.append(known)
+        trusted = known and 2 * sum(self._known) >= len(self._known)
+        self.shown, self.strange = self.shown + 1, self.strange + (not trusted)
+        return trusted
 
     def _look(self, obs: Observation) -> dict[str, Any]:
         """What there is of pictures (1, H, W, 3 SHOTS), newest first, and scans of a lidar, after the ages of the older ones

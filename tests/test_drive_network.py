@@ -80,6 +80,23 @@ def test_one_graph_says_what_the_network_says() -> None:
     assert graph.strange == network.strange == 9
 
 
+def test_a_known_picture_among_strange_ones_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    (drive_,) = drives.read(sample())
+    seeing, blind = Network("road", unseeing="road-ego", graph=False), Network("road-ego", graph=False)
+    body, known = Replay(drive_), [True, False, False, False, True, True, True, False, True]
+    obs = body.reset()
+    for one in (seeing, blind):
+        one.begin(body.spec)
+    for k in range(len(known)):
+        monkeypatch.setattr(Familiar, "forward", lambda self, features, k=k: torch.tensor([known[k]]))
+        trusted = known[k] and sum(known[: k + 1]) >= (k + 1) / 2
+        same = np.array_equal(forecast.pack(seeing(obs)), forecast.pack(blind(obs)))
+        assert same == (not trusted), k
+        body.apply(Command(obs.t_s, forecast.pack(forecast.Forecast(np.zeros((60, 2))))))
+        obs = body.observe()
+    assert (seeing.shown, seeing.strange) == (9, 5)  # the fifth is among strange ones
+
+
 def test_a_graph_of_one_moment_is_not_asked_about_two(model) -> None:
     graph, rows = Traced(model), sense(driven(8.0, 0.5, 0.1), CLOCK, CHANNELS)
     for count in (1, 2, 1):
