@@ -50,6 +50,7 @@ def made(words: dict[str, Any]) -> dict[str, Any]:
 def scored(found: Iterable[Drive], drivers: dict[str, Any]) -> tuple[Tally, Signals, int]:
     tally, signals, count = Tally(), Signals(), 0
     first = next(iter(drivers))
+    drivers[first].shown = drivers[first].strange = 0
     for drive in found:
         body = Replay(drive, {name: one for name, one in drivers.items() if name != first}, first, tally, signals)
         ended = replay(body, Driving(drivers[first], body.spec))
@@ -92,11 +93,18 @@ def table(tally: Tally) -> None:
             print(f"| {stratum} | {driver} | {row['n']} | {' | '.join(pairs)} | {less[0]:+.1f} / {less[1]:+.1f} |")
 
 
+def unused(drivers: dict[str, Any]) -> None:
+    print(
+        f"\npictures that were strange to the network and not used: {drivers['network'].strange} of {drivers['network'].shown}"
+    )
+
+
 def simulator(count: int, drivers: dict[str, Any], lamps: bool) -> None:
     start = time.perf_counter()
     tally, signals, count = scored(held_out(count, lamps, drivers["network"].scans), drivers)
     print(f"\n## simulator: {count} drives from seed {FIRST_EVALUATION_SEED}, {time.perf_counter() - start:.0f} s\n")
     table(tally)
+    unused(drivers)
     print("\n| driver | decision macro F1 | decision errors | hazards | hazard AP | false alarms / h | mean time to accident, s "
           "(FPR <= 0.1) |\n|" + " --- |" * 7)  # fmt: skip
     for driver in ("network", *BESIDE):
@@ -123,6 +131,7 @@ def real(folder: Path, drivers: dict[str, Any]) -> None:
             continue
         print(f"\n## {name}: {count} drives\n")
         table(tally)
+        unused(drivers)
 
 
 def speed(chosen: dict[str, Any]) -> None:
