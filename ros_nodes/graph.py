@@ -11,12 +11,10 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Any
 
 from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters
-from rclpy.node import NodeNameNonExistentError
 from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
@@ -91,37 +89,29 @@ OWN = ("rosout", "parameter_events", "controller/transition_event")  # of every 
 class Graph:
     """Nodes, and what each says, hears, offers and can be set to."""
 
-    def __init__(self, benches: Sequence[Bench], nodes: Mapping[str, str]) -> None:
-        """What any of these has come to know, each by a discovery of its own."""
-        self.bench, self.nodes = benches[0], nodes
+    def __init__(self, bench: Bench, nodes: Mapping[str, str]) -> None:
+        self.bench, self.nodes = bench, nodes
         self.out: dict[str, dict[str, tuple[str, str]]] = {name: {} for name in nodes}
         self.into: dict[str, dict[str, tuple[str, str]]] = {name: {} for name in nodes}
         self.services: dict[str, dict[str, str]] = {name: {} for name in nodes}
         known = {(space.rpartition("/")[0] or "/", space.rpartition("/")[2]): name for name, space in nodes.items()}
-        for asked in (bench.node for bench in benches):
-            for topic, kinds in asked.get_topic_names_and_types():
-                short, kind = self.short(topic), kinds[0].replace("/msg/", "/")
-                saying, hearing = (
-                    asked.get_publishers_info_by_topic(topic),
-                    asked.get_subscriptions_info_by_topic(topic),
-                )
-                for side, ends in ((self.out, saying), (self.into, hearing)):
-                    for one in ends:
-                        name = known.get((one.node_namespace, one.node_name))
-                        if name is not None and short not in OWN:
-                            before = side[name][short][1].split(", ") if short in side[name] else []
-                            side[name][short] = kind, ", ".join(sorted({*before, _quality(one.qos_profile)}))
-            for name, space in nodes.items():
-                inside, _, node = space.rpartition("/")
-                with suppress(NodeNameNonExistentError):  # this one has not met it yet
-                    for service, kinds in asked.get_service_names_and_types_by_node(node, inside or "/"):
-                        if not kinds[0].startswith(("rcl_interfaces", "type_description", "lifecycle_msgs")):
-                            self.services[name][self.short(service)] = kinds[0].replace("/srv/", "/")
-
-    @property
-    def found(self) -> object:
-        """All that came by discovery."""
-        return self.out, self.into, self.services
+        for topic, kinds in bench.node.get_topic_names_and_types():
+            short, kind = self.short(topic), kinds[0].replace("/msg/", "/")
+            saying, hearing = (
+                bench.node.get_publishers_info_by_topic(topic),
+                bench.node.get_subscriptions_info_by_topic(topic),
+            )
+            for side, ends in ((self.out, saying), (self.into, hearing)):
+                for one in ends:
+                    name = known.get((one.node_namespace, one.node_name))
+                    if name is not None and short not in OWN:
+                        before = side[name][short][1].split(", ") if short in side[name] else []
+                        side[name][short] = kind, ", ".join(sorted({*before, _quality(one.qos_profile)}))
+        for name, space in nodes.items():
+            inside, _, node = space.rpartition("/")
+            for service, kinds in bench.node.get_service_names_and_types_by_node(node, inside or "/"):
+                if not kinds[0].startswith(("rcl_interfaces", "type_description", "lifecycle_msgs")):
+                    self.services[name][self.short(service)] = kinds[0].replace("/srv/", "/")
 
     def short(self, name: str) -> str:
         name = name.removeprefix(f"/{CAR}").removeprefix(f"/{PEN}").removeprefix(f"/{TAPE}").lstrip("/")
@@ -187,37 +177,21 @@ class Graph:
         return lines + [f"| `{key}` | {kind} | {value} | {says} |" for key, kind, value, says in self.parameters(name)]
 
 
-def settled(bench: Bench, nodes: Mapping[str, str]) -> Graph:
-    """The graph to which one who comes anew adds nothing.
+def settled(bench: Bench, nodes: Mapping[str, str], still_s: float = 10.0) -> Graph:
+    """The graph once it has been the same for so long: what a node offers becomes known piece by piece, after the node itself.
 
-    What is lost of a discovery makes a graph that lacks something, never one that has too much, and it can stay lost: one
-    observer was seen to lack a node's services for ten seconds on a busy machine, where the next saw them.
+    A datagram of the discovery that is lost comes again with its writer's next heartbeat: every 3 s in Fast DDS, by default.
     """
-    seen, before = [bench], None
-    graph = still(seen, nodes)
-    try:
-        while graph.found != before:
-            before = graph.found
-            seen.append(Bench(arm=False))
-            graph = still(seen, nodes)
-    finally:
-        for one in seen[1:]:
-            one.close()
-    return graph
+    latest, since = Graph(bench, nodes), time.monotonic()
 
-
-def still(seen: Sequence[Bench], nodes: Mapping[str, str], still_s: float = 5.0) -> Graph:
-    """What they have seen, once it has been the same for so long: what a node offers becomes known piece by piece, after the node
-    itself, and a datagram that is lost comes again with its writer's next heartbeat: every 3 s in Fast DDS, by default."""
-    latest, since = Graph(seen, nodes), time.monotonic()
-
-    def same() -> bool:
+    def still() -> bool:
         nonlocal latest, since
-        if (now := Graph(seen, nodes)).found != latest.found:
+        now = Graph(bench, nodes)
+        if (now.out, now.into, now.services) != (latest.out, latest.into, latest.services):
             latest, since = now, time.monotonic()
         return time.monotonic() - since >= still_s
 
-    seen[0].until(same, 60.0)
+    bench.until(still, 60.0)
     return latest
 
 
@@ -271,8 +245,10 @@ def block() -> str:
 
 
 def main() -> int:
-    for key, value in (environment() | {"ROS_DOMAIN_ID": str(1 + os.getpid() % 100)}).items():
+    for key, value in environment().items():
         os.environ.setdefault(key, value)
+    # Where nobody else is: of two nodes of one name the graph tells what one of them offers, a stranger's perhaps.
+    os.environ["ROS_DOMAIN_ID"] = str(1 + (int(os.environ.get("ROS_DOMAIN_ID") or 0) + 50) % 100)
     print(block())
     return 0
 
