@@ -140,7 +140,6 @@ class Training:
 
     def run(self) -> None:
         """All steps that are left, with checkpoints on the way; the finished weights are in out/weights."""
-
         from embodied import checkpoint
         from embodied.model.reasoner import save
 

@@ -112,7 +112,7 @@ class Network:
         if not seen:
             return _forecast(self._ask(self._blind, sensed))
         said = self._ask(self._model, sensed, **seen)
-        if "pictures" in seen and not self._trusts(bool(said.known[0])) and said.known[0]:
+        if "pictures" in seen and not self._note(bool(said.known[0])) and said.known[0]:
             seen.pop("pictures")
             if "scans" not in seen:
                 return _forecast(self._ask(self._blind, sensed))
@@ -120,9 +120,14 @@ class Network:
         return _forecast(said if said.used[0] or self._blind is self._model else self._ask(self._blind, sensed))
 
     def _trusts(self, known: bool) -> bool:
-        """Whether a picture is to be used: one that is neither strange nor among strange ones."""
+        """Whether the next picture is to be used: one that is neither strange nor among strange ones."""
+        around = [*self._known, known][-NEIGHBOURS:]
+        return known and 2 * sum(around) >= len(around)
+
+    def _note(self, known: bool) -> bool:
+        """Count a picture; whether it is to be used."""
+        trusted = self._trusts(known)
         self._known.append(known)
-        trusted = known and 2 * sum(self._known) >= len(self._known)
         self.shown, self.strange = self.shown + 1, self.strange + (not trusted)
         return trusted
 
@@ -151,8 +156,9 @@ class Network:
             return None
         with self._torch.inference_mode():
             features, tokens, _ = self._model.look(self._torch.from_numpy(pictures))
-            if not bool(self._model.familiar(features[0])[0]):
-                self.shown, self.strange = self.shown + 1, self.strange + 1
+            known = bool(self._model.familiar(features[0])[0])
+            if not self._trusts(known):
+                self._note(known)
                 return None
             self._paces.append(float(self._model.pace(tokens)[0]))
         return float(np.median(self._paces))

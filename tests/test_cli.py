@@ -336,6 +336,17 @@ def test_a_group_of_one_command_is_a_plain_key_of_another(capsys: pytest.Capture
     assert "unknown driver 'ctrw'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("module", "usual", "extra"),
+    [
+        ("pyarrow", ("ros", "bags", "sim"), "bags"), ("rosbags", ("sim",), "bags"), ("pybullet", ("sim",), "sim"),
+        ("highway_env", ("sim",), "highway"), ("rclpy", ("ros", "bags", "sim"), "ros"), ("nothing", ("sim",), "sim"),
+    ],
+)  # fmt: skip
+def test_the_hint_names_an_extra_that_brings_what_is_missing(module: str, usual: tuple[str, ...], extra: str) -> None:
+    assert parts._extra(module, usual) == extra
+
+
 def test_every_part_can_be_chosen_on_the_command_line() -> None:
     """What a part takes is known without what it makes."""
     for group in registry.HOMES:

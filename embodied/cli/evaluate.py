@@ -181,20 +181,8 @@ READ = {
     "tamp": ("scenes", "input", "count", "goals", "unseen", "finder", "physics"),
     "drive": ("episodes", "task", "videos", "policy"),
     "highway": ("episodes", "task", "videos", "policy"),
-    "table": (
-        "episodes",
-        "split",
-        "task",
-        "mode",
-        "disturb",
-        "replan",
-        "instructions",
-        "budget_s",
-        "robot",
-        "videos",
-        "policy",
-    ),
-}
+    "table": ("episodes", "split", "task", "mode", "disturb", "replan", "instructions", "budget_s", "robot", "videos", "policy"),
+}  # fmt: skip
 
 
 def check_read(settings: Evaluate, chosen: dict[str, str]) -> None:
@@ -205,8 +193,7 @@ def check_read(settings: Evaluate, chosen: dict[str, str]) -> None:
     given["policy"] = chosen["policy"], "planner"
     if body != "table" or "policy" not in read:
         parameters = inspect.signature(registry.part("policy", chosen["policy"])).parameters
-        own = {f"policy.{name}": (value, parameters[name].default) for name, value in settings.policy.items()}
-        given |= own
+        given |= {f"policy.{name}": (value, parameters[name].default) for name, value in settings.policy.items()}
     for name, (value, usual) in given.items():
         if name not in read and value != usual:
             raise UserError(f"suite={suite} does not read {name}={value}; leave it out")

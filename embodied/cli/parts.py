@@ -34,7 +34,7 @@ def _extra(module: str, usual: Sequence[str]) -> str:
     """The extra that brings a library: the first of the usual ones that does, else any, else the first usual one."""
     wishes = (one.split("extra ==") for one in requires("embodied-planner") or () if "extra ==" in one)
     brought = [
-        extra.strip(" '\"") for wish, extra in wishes if re.match(rf"{re.escape(module)}\b", wish, re.IGNORECASE)
+        extra.strip(" '\"") for wish, extra in wishes if re.match(rf"{module.replace('_', '-')}\b", wish, re.IGNORECASE)
     ]
     return next((one for one in (*usual, *brought) if one in brought), usual[0])
 
