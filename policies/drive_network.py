@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from embodied.data.drives import DECISIONS, REASONS, TTC_MAX_S
-from embodied.drive import above
+from embodied.drive import above, decisions
+from embodied.drive.following import warned
 from embodied.drive.forecast import Forecast
 from embodied.drive.paths import MIDDLES, unroll
 from embodied.drive.senses import Sensed, sense
@@ -110,14 +111,26 @@ class Network:
             rows, names = np.full((len(rows), 1), rows[-1, names.index("speed")]), ("speed",)
         sensed = sense(rows, clock, names)
         if not seen:
-            return _forecast(self._ask(self._blind, sensed))
+            return self._unseeing(sensed)
         said = self._ask(self._model, sensed, **seen)
         if "pictures" in seen and not self._note(bool(said.known[0])) and said.known[0]:
             seen.pop("pictures")
             if "scans" not in seen:
-                return _forecast(self._ask(self._blind, sensed))
+                return self._unseeing(sensed)
             said = self._ask(self._model, sensed, **seen)
-        return _forecast(said if said.used[0] or self._blind is self._model else self._ask(self._blind, sensed))
+        if said.used[0]:
+            return warned(_forecast(said), sensed.drawn)
+        return self._unseeing(sensed, said if self._blind is self._model else None)
+
+    def _unseeing(self, sensed: Sensed, said: Said | None = None) -> Forecast:
+        """Of motion alone. Where the car ahead is measured, which no network was taught, the speeds are the prior's, along the road
+        that the network says."""
+        said = self._ask(self._blind, sensed) if said is None else said
+        made = _forecast(said)
+        if sensed.drawn.leads and said.road is not None:
+            path = said.road[0].numpy().astype(float)
+            made = replace(made, path=path, decision=decisions.decision(path, sensed.drawn.speed), others=())
+        return warned(made, sensed.drawn)
 
     def _trusts(self, known: bool) -> bool:
         """Whether the next picture is to be used: one that is neither strange nor among strange ones."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from embodied.drive import decisions, kinematics
+from embodied.drive import decisions, following, kinematics
 from embodied.drive.forecast import Driver, Forecast, pack
 from embodied.drive.paths import MIDDLES, Floats, unroll
 from embodied.drive.state import WINDOW_S, Motion, motion
@@ -28,10 +28,13 @@ def measured(spec: BodySpec) -> Mapping[str, Channels]:
 
 
 class Kinematic:
-    """A path from how the car moves now. Its hazard is that it brakes: what an ego-only signal can know."""
+    """A path from how the car moves now. Its hazard is that it brakes, what an ego-only signal can know, and where it looks at the
+    car ahead (leads) that too."""
 
-    def __init__(self, path_of: Callable[[Motion], Floats], window_s: float = WINDOW_S, filtered: bool = False) -> None:
-        self._path_of, self._window_s, self._filtered = path_of, window_s, filtered
+    def __init__(
+        self, path_of: Callable[[Motion], Floats], window_s: float = WINDOW_S, filtered: bool = False, leads: bool = False
+    ) -> None:  # fmt: skip
+        self._path_of, self._window_s, self._filtered, self._leads = path_of, window_s, filtered, leads
         self._states: Mapping[str, Channels] = {}
 
     def begin(self, spec: BodySpec) -> None:
@@ -42,7 +45,8 @@ class Kinematic:
         if not now.known:
             return Forecast(unroll(np.full_like(MIDDLES, NOMINAL_MPS), np.zeros_like(MIDDLES)))
         path = self._path_of(now)
-        return Forecast(path, decisions.decision(path, now.speed), float(np.clip(-now.accel / HARD_MPS2, 0.0, 1.0)))
+        said = Forecast(path, decisions.decision(path, now.speed), float(np.clip(-now.accel / HARD_MPS2, 0.0, 1.0)))
+        return following.warned(said, now) if self._leads else said
 
 
 @register("driver", "cv")
@@ -71,8 +75,9 @@ def bicycle() -> Kinematic:
 
 @register("driver", "relaxing")
 def relaxing() -> Kinematic:
-    """CTRA whose acceleration and yaw rate go on changing, then fade; the prior that a network corrects."""
-    return Kinematic(kinematics.relaxing, kinematics.SLOPES_S, filtered=True)
+    """CTRA whose acceleration and yaw rate go on changing, then fade, behind the car ahead where one is measured; the prior that a
+    network corrects."""
+    return Kinematic(following.following, kinematics.SLOPES_S, filtered=True, leads=True)
 
 
 BASELINES = ("cv", "ctrv", "ctra", "bicycle", "relaxing")

@@ -38,6 +38,8 @@ QUANTITIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "steer": (("rad", "deg"), ("steer", "steering", "steering_angle", "angle")),
     "throttle": (("1", "%"), ("throttle", "gas")),
     "brake": (("1", "%"), ("brake",)),
+    "lead_gap": (("m",), ("lead_gap", "lead_distance")),
+    "lead_speed": (("m/s", "km/h", "mph"), ("lead_speed",)),
     "x": (("m", "km"), ("x", "east")),
     "y": (("m", "km"), ("y", "north")),
     "yaw": (("rad", "deg"), ("yaw", "heading_ccw")),

@@ -1,7 +1,7 @@
 """A recorded drive as a stream of Observations: what every reader in embodied/data/sources gives, and how one is found.
 
 States of an observation, one row each, and only what the recording has:
-- `ego`: what the car itself measures (speed, accel, yaw_rate, steer, throttle, brake; see EGO);
+- `ego`: what the car itself measures (speed, accel, yaw_rate, steer, throttle, brake, the car ahead; see EGO);
 - `pose`: x y yaw in the drive's own frame, x east, y north, yaw 0 = east, anticlockwise. Scores need it
   (without it they are along the track alone), policies do not get it.
 - `truth`: labels of a simulated drive (see TRUTH). For scoring alone; the replay body keeps it from policies.
@@ -29,6 +29,8 @@ EGO = {
     "steer": ("rad", -12.0, 12.0),  # left; at the road wheels or at the steering wheel, facts["steer"] says which
     "throttle": ("1", -1.0, 1.0),
     "brake": ("1", -1.0, 1.0),
+    "lead_gap": ("m", 0.0, 250.0),  # from our front to the back of the car ahead; 250 where none is measured
+    "lead_speed": ("m/s", -20.0, 70.0),  # of the car ahead, over ground; ours where none is measured
 }
 # What a row may say before it is believed (unit, least, most), and the unit that explains a value beyond it.
 LIMITS = {

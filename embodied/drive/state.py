@@ -13,18 +13,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from embodied.data.drives import EGO
 from embodied.spec import Channels
 from embodied.types import Observation
 
 WINDOW_S = 0.6
 HISTORY_S = 1.5  # of the past that an observation carries
+NO_LEAD_M = EGO["lead_gap"][2]  # a gap as wide as this is no car ahead
+NO_LEAD = (np.nan, np.nan, np.nan)
+OTHER_LEAD_M = 5.0  # a gap that jumps by so much from row to row is to another car
 
 
 @dataclass(frozen=True)
 class Motion:
     """speed m/s, accel m/s^2, yaw_rate rad/s, and how fast the last two change: jerk m/s^3, yaw_accel rad/s^2.
 
-    steer: rad at the road wheels, NaN where only a yaw rate is measured.  known: False without a speed; it is then 0."""
+    steer: rad at the road wheels, NaN where only a yaw rate is measured.  known: False without a speed; it is then 0.
+    lead_gap m, lead_speed m/s, lead_accel m/s^2: of the car ahead, NaN where none is measured."""
 
     speed: float
     accel: float
@@ -33,6 +38,14 @@ class Motion:
     yaw_accel: float = 0.0
     steer: float = np.nan
     known: bool = True
+    lead_gap: float = np.nan
+    lead_speed: float = np.nan
+    lead_accel: float = np.nan
+
+    @property
+    def leads(self) -> bool:
+        """Whether a car ahead is measured."""
+        return bool(np.all(np.isfinite(self.lead_gap)))
 
 
 class Past:
@@ -113,4 +126,17 @@ def motion(
         turn = np.zeros_like(speed)
     steer = float(column["steer"][-1]) if "steer" in column else np.nan
     yaw_rate, yaw_accel = level_and_slope(turn)
-    return Motion(float(speed[-1]), accel, yaw_rate, jerk, yaw_accel, steer)
+    lead = _lead(times, column) if {"lead_gap", "lead_speed"} <= set(names) else NO_LEAD
+    return Motion(float(speed[-1]), accel, yaw_rate, jerk, yaw_accel, steer, True, *lead)
+
+
+def _lead(times: NDArray[np.floating], column: Mapping[str, NDArray[np.floating]]) -> tuple[float, float, float]:
+    """(gap, speed, acceleration) of the car ahead, the last from the rows since it is the same one; NaN where there is none."""
+    gaps, speeds = column["lead_gap"], column["lead_speed"]
+    if gaps[-1] >= NO_LEAD_M:
+        return NO_LEAD
+    same = len(gaps) - 1
+    while same > 0 and abs(gaps[same] - gaps[same - 1]) < OTHER_LEAD_M:
+        same -= 1
+    recent = slice(same, None)
+    return float(gaps[-1]), float(speeds[-1]), trend(times[recent], speeds[recent], HISTORY_S)[1]

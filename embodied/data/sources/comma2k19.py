@@ -1,6 +1,6 @@
 """comma2k19 segment folders (Schafer et al. 2018, arXiv 1812.05752): poses at frames, CAN, IMU, and video.hevc when it is there.
 
-Inputs are what the car and the device measured: CAN speed and steering, the gyroscope's yaw rate. The global pose is an
+Inputs are what the car and the device measured: CAN speed, steering and radar, the gyroscope's yaw rate. The global pose is an
 optimisation over the whole segment, so it is used as the truth only. Its heading is that of travel: the device's own yaw
 is turned against the car by a degree or so.
 """
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from embodied.data import align, dashcam, video
 from embodied.data.drives import Drive, Reading, body_spec, observation, reader
+from embodied.data.radar import Radar
 from embodied.errors import UserError
 from embodied.types import Observation
 
@@ -24,6 +25,7 @@ EGO = {
     "steer": "processed_log/CAN/steering_angle",
     "yaw_rate": "processed_log/IMU/gyro",
 }
+RADAR = "processed_log/CAN/radar"
 MOVING_MPS = 0.5
 
 
@@ -39,14 +41,23 @@ def _load(path: Path) -> NDArray[np.floating]:
         raise UserError(f"cannot read {path} ({fault}); copy the segment whole") from None
 
 
+def _log(folder: Path) -> Iterator[tuple[float, NDArray[np.floating]]]:
+    """Times and values of a channel."""
+    times, values = _load(folder / "t"), _load(folder / "value")
+    if len(times) != len(values):
+        raise UserError(f"{folder} has {len(times)} times and {len(values)} values; copy the segment whole")
+    return zip(times, values, strict=True)
+
+
+def _radar(segment: Path) -> Radar:
+    """ahead, left, relative speed, nothing, nothing, number, new (the dataset's notes)."""
+    rows = ((float(t_s), np.asarray(row, float)[[0, 1, 2, 5]]) for t_s, row in _log(segment / RADAR))
+    return Radar(rows, f"{RADAR} of {segment.name}")
+
+
 def _values(segment: Path, name: str) -> Iterator[align.Row]:
     """Steering in rad at the wheel, left positive; yaw rate from the gyroscope's down axis, left positive."""
-    times, values = _load(segment / EGO[name] / "t"), _load(segment / EGO[name] / "value")
-    if len(times) != len(values):
-        raise UserError(
-            f"{segment / EGO[name]} has {len(times)} times and {len(values)} values; copy the segment whole"
-        )
-    for k, (t_s, row) in enumerate(zip(times, values, strict=True), 1):
+    for k, (t_s, row) in enumerate(_log(segment / EGO[name]), 1):
         value = np.ravel(row)
         made = {"speed": value[:1], "steer": np.radians(value[:1]), "yaw_rate": -value[2:3]}[name]
         yield align.Row(float(t_s), made.astype(float), f"row {k}")
@@ -81,7 +92,9 @@ def _drive(segment: Path, reading: Reading) -> Drive:
     film = segment / "video.hevc"
     camera = dashcam.dashcam(*SIZE, FOCAL_PX, HEIGHT_M)
     cameras = {"front": camera} if film.exists() else {}
-    spec = body_spec("comma2k19", 20.0, names, cameras, steer="wheel", pose="optimised over the segment")
+    looks = "speed" in names and (segment / RADAR / "t").exists()
+    given = [*names, *(("lead_gap", "lead_speed") if looks else ())]
+    spec = body_spec("comma2k19", 20.0, given, cameras, steer="wheel", pose="optimised over the segment")
     gap = reading.max_gap_s
 
     def stream() -> Iterator[Observation]:
@@ -89,6 +102,7 @@ def _drive(segment: Path, reading: Reading) -> Drive:
         rows = [align.checked(_values(segment, n), f"{EGO[n]} of {segment.name}", [n]) for n in names]
         ego = [align.at(r, map(float, times), EGO[n], max_gap_s=gap) for n, r in zip(names, rows, strict=True)]
         poses = align.checked(_poses(segment), f"global_pose of {segment.name}", ("x", "y", "yaw"), max_gap_s=gap)
+        radar = _radar(segment) if looks else None
         frames = video.moments(film) if film.exists() else None
         for (t_s, pose, _), *values in zip(align.unwrapped(poses, 2), *ego, strict=True):
             shown = None if frames is None else next(frames, None)
@@ -97,6 +111,10 @@ def _drive(segment: Path, reading: Reading) -> Drive:
             picture = {} if shown is None else {"front": shown[1]}
             if any(v is None for v in values):  # the first frames, before the car's first message
                 continue
-            yield observation(t_s - float(times[0]), picture, ego=np.concatenate(values) if values else None, pose=pose)
+            ego_now = np.concatenate(values) if values else None
+            if radar is not None and ego_now is not None:
+                moves = dict(zip(names, ego_now, strict=True))
+                ego_now = np.append(ego_now, radar.lead(t_s, moves["speed"], moves.get("yaw_rate", 0.0)))
+            yield observation(t_s - float(times[0]), picture, ego=ego_now, pose=pose)
 
     return Drive(f"{segment.parent.name}-{segment.name}", spec, stream)

@@ -1,0 +1,77 @@
+"""The prior where the car ahead is measured (a radar's gap and speed): who follows keeps his distance.
+
+The intelligent driver model with the constants that it was published with (Treiber, Hennecke & Helbing 2000, "Congested traffic
+states in empirical observations and microscopic simulations", Physical Review E 62, table I); nothing here is fitted. What it
+asks for comes a reaction late (REACTION_S: Johansson & Rumar 1971, "Drivers' brake reaction times", a median of 0.9 s). The
+car ahead goes on by the prior of a car that nobody is ahead of (embodied.drive.kinematics.relaxed).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from embodied.data.drives import HAZARD_S, REASONS, TTC_MAX_S
+from embodied.drive.forecast import Forecast
+from embodied.drive.kinematics import relaxed
+from embodied.drive.paths import MIDDLES, Floats, unroll
+from embodied.drive.state import Motion
+
+REACTION_S = 1.0
+LEAST_GAP_M, HARDEST_MPS2 = 1.0, 8.0
+STEP_S = float(MIDDLES[1] - MIDDLES[0])
+
+
+@dataclass(frozen=True)
+class Idm:
+    """headway s, accel and comfortable braking m/s^2, standstill m, wanted speed m/s; the values are table I's."""
+
+    headway_s: float = 1.6
+    accel_mps2: float = 0.73
+    brake_mps2: float = 1.67
+    standstill_m: float = 2.0
+    wanted_mps: float = 120 / 3.6
+
+    def __call__(self, speed: float, gap_m: float, closing_mps: float) -> float:
+        """Acceleration, m/s^2 (equations 2 and 3)."""
+        braking = speed * closing_mps / (2 * np.sqrt(self.accel_mps2 * self.brake_mps2))
+        wanted_m = self.standstill_m + max(0.0, speed * self.headway_s + braking)
+        near = (wanted_m / max(gap_m, LEAST_GAP_M)) ** 2
+        return max(-HARDEST_MPS2, self.accel_mps2 * (1 - (max(speed, 0.0) / self.wanted_mps) ** 4 - near))
+
+
+def followed(now: Motion, law: Idm | None = None, reaction_s: float = REACTION_S) -> tuple[Floats, Floats]:
+    """Speed and yaw rate at MIDDLES: behind the car ahead where one is measured, else `relaxed`."""
+    speed, yaw_rate = relaxed(now)
+    if not now.leads:
+        return speed, yaw_rate
+    law = law or Idm()
+    ahead, _ = relaxed(Motion(now.lead_speed, now.lead_accel, 0.0))
+    v, a, gap, speed = now.speed, now.accel, now.lead_gap, np.empty_like(speed)
+    for k, lead in enumerate(ahead):
+        a += (law(v, gap, v - lead) - a) * STEP_S / reaction_s
+        v = max(0.0, v + a * STEP_S)
+        gap += (lead - v) * STEP_S
+        speed[k] = v
+    return speed, yaw_rate
+
+
+def following(now: Motion) -> Floats:
+    """The path of `followed`."""
+    return unroll(*followed(now))
+
+
+def warned(said: Forecast, now: Motion) -> Forecast:
+    """The forecast, with the car ahead as a danger where we run into it if nobody acts and it goes on as it does."""
+    if not now.leads:
+        return said
+    ahead, _ = relaxed(Motion(now.lead_speed, min(now.lead_accel, 0.0), 0.0))
+    hits = np.flatnonzero(np.cumsum(ahead - now.speed) * STEP_S <= -now.lead_gap)
+    ttc_s = float(MIDDLES[hits[0]]) if len(hits) else TTC_MAX_S
+    hazard = max(0.0, 1 - ttc_s / (2 * HAZARD_S))  # a half, from which on drivers are warned, where it is HAZARD_S away
+    if hazard <= said.hazard:
+        return said
+    return replace(
+        said, hazard=hazard, ttc_s=min(ttc_s, said.ttc_s), reason=REASONS[1] if hazard >= 0.5 else said.reason
+    )
