@@ -93,6 +93,19 @@ def table(tally: Tally) -> None:
             print(f"| {stratum} | {driver} | {row['n']} | {' | '.join(pairs)} | {less[0]:+.1f} / {less[1]:+.1f} |")
 
 
+def together(tally: Tally) -> None:
+    """Turning and braking moments as one."""
+    sums = {
+        (driver, key): sum(row["n"] * row[key]["mean"] for row in rows if row["n"])
+        for driver in ("network", "ctra")
+        for rows in [[tally.summary(driver, stratum) for stratum in ("turning", "braking")]]
+        for key in ("ade@3", "fde@3")
+    }
+    if sums["ctra", "ade@3"]:
+        less = [100 * (sums["network", key] / sums["ctra", key] - 1) for key in ("ade@3", "fde@3")]
+        print(f"\nturning and braking together, against CTRA @3: {less[0]:+.1f} / {less[1]:+.1f} %")
+
+
 def unused(drivers: dict[str, Any]) -> None:
     print(
         f"\npictures that were strange to the network and not used: {drivers['network'].strange} of {drivers['network'].shown}"
@@ -131,6 +144,7 @@ def real(folder: Path, drivers: dict[str, Any]) -> None:
             continue
         print(f"\n## {name}: {count} drives\n")
         table(tally)
+        together(tally)
         unused(drivers)
 
 
