@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from embodied import registry
 from embodied.data import clouds, drives
 from embodied.data.moments import Moments
+from embodied.data.record import record
 from embodied.data.road_lessons import RoadLessons, gather
 from embodied.drive import above, forecast, sample
 from embodied.drive.replay import Replay
@@ -30,6 +31,7 @@ from policies.drive_expert import NOSE_M
 from policies.drive_network import Network
 from policies.drivers import Driving
 from sim.drive import DriveBody
+from sim.recorded_drives import drive as record_drive
 from sim.recorded_drives import unrecorded
 from sim.road_moments import drive
 
@@ -164,6 +166,19 @@ def test_a_bag_s_cloud_stands_on_the_road_and_is_never_a_later_one(tmp_path: Pat
         seen(late, "cloud=/points")
     with pytest.raises(UserError, match="a cloud of 2 rows of 1156 bytes holds 1156"):
         clouds.cloud(message(road, STORE, data=np.zeros(1156, np.uint8)))
+
+
+def test_a_dataset_s_lidar_is_no_dashcam(tmp_path: Path) -> None:
+    made = list(record_drive(3, look=True, lidar=True))[:20]
+    spec = DriveBody(labels=True, lidar=True).spec
+    wide = replace(spec.cameras["front"], width=above.COLUMNS, height=above.ROWS)
+    spec = replace(spec, cameras={**spec.cameras, above.NAME: wide})
+    record(lambda seed: iter(made), spec, 1, tmp_path, fps=20, cameras=("front", above.NAME), progress=False)
+    (drive_,) = drives.read(tmp_path)
+    assert list(drive_.spec.cameras) == ["front"] and drive_.spec.facts[above.NAME] == above.SAID
+    for read, frame in zip(drive_.stream(), made, strict=True):
+        scan, true = (one.images[above.NAME].astype(int) for one in (read, frame.observation))
+        assert np.abs(scan - true).mean() < 0.02 * 255  # a film's
 
 
 def test_the_newest_is_by_its_stamp_and_not_by_its_turn() -> None:

@@ -1,7 +1,8 @@
 """Drives in a LeRobotDataset v3, one an episode: those of our own simulator, or any whose states are called as ours.
 
 States `ego`, `pose` and `truth` come from info.json's body. A dataset that does not tell its channels apart is read through
-the names of observation.state: `ego.speed` or plain `speed`.
+the names of observation.state: `ego.speed` or plain `speed`. A camera `lidar` of the size of embodied.drive.above is a lidar's
+picture from above, as exact as its film has kept it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from embodied.data import align, dashcam
 from embodied.data.drives import EGO, POSE, TRUTH, Drive, Reading, body_spec, observation, reader
+from embodied.drive import above
 from embodied.errors import UserError
 from embodied.types import Observation
 
@@ -46,11 +48,13 @@ def lerobot_drive(path: Path, reading: Reading) -> tuple[Drive, ...]:
 def _drive(dataset: Dataset, one: Episode, names: list[str], ego: tuple[str, ...], reading: Reading) -> Drive:
     has = {"pose": set(POSE.names) <= set(names), "truth": set(TRUTH.names) <= set(names)}
     own = dataset.info.get("body", {}).get("name") == OWN
-    cameras = {}
+    cameras, facts = {}, {"task": one.tasks[0] if one.tasks else "", "steer": "road"}
     for name in dataset.cameras:
         height, width, _ = dataset.picture_shape(name)
+        if (name, height, width) == (above.NAME, above.ROWS, above.COLUMNS):
+            facts[above.NAME] = above.SAID
+            continue
         cameras[name] = own_camera(width, height) if own else dashcam.told(width, height, reading.camera)[0]
-    facts = {"task": one.tasks[0] if one.tasks else "", "steer": "road"}
     if not own and not reading.camera:
         facts["camera"] = "assumed"
     spec = body_spec("lerobot", dataset.fps, ego, cameras, has["pose"], has["truth"], **facts)
