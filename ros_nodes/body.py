@@ -6,7 +6,7 @@ import numpy as np
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState, PointCloud2
 from trajectory_msgs.msg import JointTrajectory
 
 from embodied.control.clock import NewsClock
@@ -22,7 +22,9 @@ from ros_nodes.robots import RATE_HZ, Robot
 NEAR_S = (
     0.25 / RATE_HZ
 )  # that a tick may be early or late to begin with an observation: enough for joint states of 40 Hz and more
-_KINDS = {kind.__name__: kind for kind in (JointState, Odometry, Image, CompressedImage, CameraInfo, PoseStamped)}
+_KINDS = {
+    kind.__name__: kind for kind in (JointState, Odometry, Image, CompressedImage, CameraInfo, PoseStamped, PointCloud2)
+}
 _QUALITIES = {"reliable": RELIABLE, "newest": NEWEST, "stream": STREAM, "latched": LATCHED}
 
 

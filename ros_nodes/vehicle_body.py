@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ from geometry_msgs.msg import TwistStamped
 from rclpy.node import Node
 
 from embodied.control.clock import NewsClock
-from embodied.data.drives import EGO
+from embodied.data import clouds
+from embodied.data.drives import EGO, Pictures
+from embodied.drive import above
 from embodied.drive.replay import CLOCK
 from embodied.drive.state import Past
 from embodied.errors import UserError
@@ -25,6 +28,7 @@ from ros_nodes.robots import RATE_HZ
 from ros_nodes.vehicles import Vehicle
 
 MEASURED = ("speed", "yaw_rate")
+POINTS_S = 0.5  # a lidar's turn that is older is none
 
 
 class VehicleWire(Cameras):
@@ -36,7 +40,7 @@ class VehicleWire(Cameras):
     def __init__(self, node: Node, vehicle: Vehicle) -> None:
         super().__init__(vehicle.cameras, vehicle.cameras, vehicle.mounts)
         self.node, self.vehicle, self.clock = node, vehicle, NewsClock(NEAR_S)
-        self._past = Past()
+        self._past, self._points = Past(), (-np.inf, None)
         self.out = Outlet(node.create_publisher(TwistStamped, "controller/twist", RELIABLE))
         units, low, high = zip(*(EGO[name] for name in MEASURED), strict=True)
         most = np.array(vehicle.speed)
@@ -47,8 +51,9 @@ class VehicleWire(Cameras):
         subscribe(node, self)
 
     def topics(self) -> Topics:
-        odometry: Topics = [("odom", "Odometry", "reliable", self.take_odometry)]
-        return [(self.vehicle.topic(topic), *rest) for topic, *rest in odometry + super().topics()]  # type: ignore[misc]
+        ours: Topics = [("odom", "Odometry", "reliable", self.take_odometry)]
+        ours += [("points", "PointCloud2", "newest", self.take_points)] if self.vehicle.lidar else []
+        return [(self.vehicle.topic(topic), *rest) for topic, *rest in ours + super().topics()]  # type: ignore[misc]
 
     def take_odometry(self, message: Any) -> None:
         forward, _, turn = wire.twist(message.twist.twist).tolist()
@@ -57,6 +62,11 @@ class VehicleWire(Cameras):
         with self._lock:
             self._past.add(self.now_s(), np.array([forward, turn], np.float32))
         self.clock.tell()
+
+    def take_points(self, message: Any) -> None:
+        """One turn of a lidar; read later, by whoever wants it."""
+        with self._lock:
+            self._points = self.now_s(), message
 
     def lacks(self, since_s: float = -np.inf) -> str:
         """What has not arrived yet, in words; nothing when all has, pictures after `since_s`."""
@@ -68,13 +78,18 @@ class VehicleWire(Cameras):
         """UserError for what is missing, and for a camera that does not show what its CameraInfo says."""
         if lacking := self.lacks():
             raise UserError(f"nothing came yet on {lacking}")
-        return BodySpec(self.vehicle.name, self.specs(), self._states, self._action)
+        facts = {above.NAME: above.SAID} if self.vehicle.lidar else {}
+        return BodySpec(self.vehicle.name, self.specs(), self._states, self._action, facts)
 
     def observe(self) -> Observation:
-        """Its time is that of the odometry, or of a camera that has stopped."""
+        """Its time is that of the odometry, or of a camera that has stopped. A lidar that is silent is left out: drivers may do
+        without."""
         with self._lock:
-            t_s, states = self._past.newest_s, self._past.states()
+            t_s, states, (turned_s, points) = self._past.newest_s, self._past.states(), self._points
         t_s, seen, depth = self.see(t_s)
+        if self.now_s() - turned_s <= POINTS_S:
+            shots = {name: partial(seen.__getitem__, name) for name in seen}
+            seen = Pictures({**shots, above.NAME: lambda: above.raster(clouds.cloud(points))})
         return Observation(t_s, seen, states, depth)
 
     def body(self) -> VehicleBody:

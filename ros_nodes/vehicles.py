@@ -28,6 +28,7 @@ class Vehicle:
     acceleration: tuple[float, ...]
     outputs: tuple[Output, ...]
     cameras: tuple[str, ...] = ()
+    lidar: bool = False
     mounts: Mapping[str, Sequence[float]] = field(default_factory=dict[str, Sequence[float]])
     topics: Mapping[str, str] = field(default_factory=dict[str, str])
     watchdog: float = 0.25

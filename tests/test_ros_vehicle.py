@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path as Folder
 from types import SimpleNamespace
 from typing import Any
@@ -20,9 +21,12 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 import rclpy  # noqa: E402
 from nav_msgs.msg import Odometry  # noqa: E402
+from sensor_msgs.msg import PointCloud2, PointField  # noqa: E402
 from std_msgs.msg import Bool, String  # noqa: E402
 from test_robots import MAKERS, chain  # noqa: E402
 
+from embodied.data import clouds  # noqa: E402
+from embodied.drive import above  # noqa: E402
 from embodied.errors import UserError  # noqa: E402
 from embodied.spec import BodySpec, Channels  # noqa: E402
 from ros_nodes import start  # noqa: E402
@@ -31,7 +35,8 @@ from ros_nodes.description import described  # noqa: E402
 from ros_nodes.driver_node import DriverNode  # noqa: E402
 from ros_nodes.fake import Base, Bench  # noqa: E402
 from ros_nodes.process import LATCHED, RELIABLE  # noqa: E402
-from ros_nodes.vehicles import FOLDER  # noqa: E402
+from ros_nodes.vehicle_body import VehicleWire  # noqa: E402
+from ros_nodes.vehicles import FOLDER, vehicle  # noqa: E402
 
 
 @pytest.fixture
@@ -176,3 +181,32 @@ def test_a_run_waits_for_what_the_one_before_still_computes(
     assert slow.asked == ["reset", "old begins", "old ends", "reset", "new begins", "new ends"]
     node.destroy_node()
     rclpy.try_shutdown()
+
+
+def test_a_lidar_is_looked_at_while_it_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    points = rng.uniform((1.0, -20.0, 0.0), (40.0, 20.0, 2.0), (500, 3)).astype("<f4")
+    message = PointCloud2(height=1, width=len(points), point_step=12, row_step=12 * len(points), data=points.tobytes())
+    message.fields = [
+        PointField(name=n, offset=4 * k, datatype=PointField.FLOAT32, count=1) for k, n in enumerate("xyz")
+    ]
+    rclpy.init()
+    node = rclpy.create_node("looks")
+    try:
+        wires = [VehicleWire(node, replace(vehicle("diff_drive"), lidar=lidar)) for lidar in (True, False)]
+        assert [one.topic_name for one in node.subscriptions if one.msg_type is PointCloud2] == ["/points"]
+        now = [10.0]
+        for one in wires:
+            monkeypatch.setattr(one, "now_s", lambda: now[0])
+            one.take_odometry(Odometry())
+        assert "lidar" not in wires[0].observe().images
+        wires[0].take_points(message)
+        np.testing.assert_array_equal(wires[0].observe().images["lidar"], above.raster(clouds.cloud(message)))
+        assert wires[0].observe().images["lidar"].any()
+        assert [one.spec.facts for one in wires] == [{"lidar": "from above"}, {}]
+        now[0] += 0.6
+        wires[0].take_odometry(Odometry())
+        assert "lidar" not in wires[0].observe().images
+    finally:
+        node.destroy_node()
+        rclpy.shutdown()
