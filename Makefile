@@ -124,39 +124,34 @@ board-weights: $(VENV)/.run
 	cp $(WORK)/board-$(BOARDS)/weights/* embodied/weights/board/
 
 # The recipe of embodied/weights/road and road-ego: the scripted driver's moments, with gentle and with hard pushes, a network that
-# sees, three times more drives and more lessons, the last two mostly without pushes, and one that does not see. REAL: drives with speed and pose to
-# learn motion from as well, with commas between (Udacity's challenge-2 log was used; docs/driving.md). Eight hours on two cores without
+# sees, twice more drives and more lessons, the last without pushes, and one that does not see. REAL: drives with speed and pose to
+# learn motion from as well, with commas between (Udacity's challenge-2 log was used; docs/driving.md). Six hours on two cores without
 # 16-bit arithmetic, measured stage by stage.
 DRIVES ?= 900
 PUSHED ?= 300
 MORE_DRIVES ?= 2100
 MORE_PUSHED ?= 700
 UNPUSHED ?= 2000
-FRESH ?= 1300
 REAL ?=
 ROAD ?= steps=5000 batch=64
 MORE ?= steps=3500 batch=64 lr=0.0015
 LAST ?= steps=4300 batch=64 lr=0.0015
 EGO ?= steps=1600 batch=32
-ROADS := $(BIN)/torchrun --standalone --nproc_per_node $(PROCESSES) -m embodied train road \
+ROADS := $(BIN)/torchrun --standalone --nproc_per_node $(PROCESSES) -m embodied train road moments=$(WORK)/road \
 	held=$(WORK)/road-held real=$(REAL)
 RECORD_ROAD := $(BIN)/embodied record kind=road processes=$(PROCESSES)
 drive-weights: $(VENV)/.run
 	$(RECORD_ROAD) shake=1 episodes=$(DRIVES) seed=0 out=$(WORK)/road
 	$(RECORD_ROAD) shake=1.6 episodes=$(PUSHED) seed=500000 out=$(WORK)/road
 	$(RECORD_ROAD) shake=1 episodes=40 seed=900000 out=$(WORK)/road-held
-	$(ROADS) moments=$(WORK)/road $(ROAD) out=$(WORK)/drive-first
+	$(ROADS) $(ROAD) out=$(WORK)/drive-first
 	$(RECORD_ROAD) shake=1 episodes=$(MORE_DRIVES) seed=0 out=$(WORK)/road
 	$(RECORD_ROAD) shake=1.6 episodes=$(MORE_PUSHED) seed=500000 out=$(WORK)/road
-	$(ROADS) moments=$(WORK)/road init=$(WORK)/drive-first/weights $(MORE) out=$(WORK)/drive-more
+	$(ROADS) init=$(WORK)/drive-first/weights $(MORE) out=$(WORK)/drive-more
 	$(RECORD_ROAD) shake=0 episodes=$(UNPUSHED) seed=600000 out=$(WORK)/road
 	$(RECORD_ROAD) shake=0 episodes=100 seed=900100 out=$(WORK)/road-held
-	$(ROADS) moments=$(WORK)/road init=$(WORK)/drive-more/weights $(LAST) out=$(WORK)/drive-unpushed
-	$(RECORD_ROAD) shake=1.6 episodes=150 seed=500700 out=$(WORK)/road-fresh
-	$(RECORD_ROAD) shake=1 episodes=350 seed=2100 out=$(WORK)/road-fresh
-	$(RECORD_ROAD) shake=0 episodes=$(FRESH) seed=602000 out=$(WORK)/road-fresh
-	$(ROADS) moments=$(WORK)/road-fresh init=$(WORK)/drive-unpushed/weights $(LAST) out=$(WORK)/drive-last
-	$(ROADS) moments=$(WORK)/road sees=false $(EGO) out=$(WORK)/drive-ego
+	$(ROADS) init=$(WORK)/drive-more/weights $(LAST) out=$(WORK)/drive-last
+	$(ROADS) sees=false $(EGO) out=$(WORK)/drive-ego
 	cd $(WORK)/drive-last/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/road/
 	cd $(WORK)/drive-ego/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/road-ego/
 
