@@ -15,7 +15,7 @@ import numpy as np
 
 from embodied.data.drives import DECISIONS, REASONS, TTC_MAX_S
 from embodied.drive import above, decisions
-from embodied.drive.following import warned
+from embodied.drive.following import follows, warned
 from embodied.drive.forecast import Forecast
 from embodied.drive.paths import MIDDLES, unroll
 from embodied.drive.senses import Sensed, sense
@@ -127,7 +127,7 @@ class Network:
         that the network says."""
         said = self._ask(self._blind, sensed) if said is None else said
         made = _forecast(said)
-        if sensed.drawn.leads and said.road is not None:
+        if follows(sensed.drawn) and said.road is not None:
             path = said.road[0].numpy().astype(float)
             made = replace(made, path=path, decision=decisions.decision(path, sensed.drawn.speed), others=())
         return warned(made, sensed.drawn)

@@ -75,6 +75,17 @@ def test_who_follows_neither_hits_nor_rolls_back(
     assert (gap + np.cumsum(ahead - mine) * (paths.MIDDLES[1] - paths.MIDDLES[0])).min() > 0.0
 
 
+def test_who_is_far_behind_drives_back_or_is_faster_than_the_law_does_not_brake_for_it() -> None:
+    now = Motion(12.0, 0.0, 0.1, lead_gap=61.0, lead_speed=12.0, lead_accel=0.0)  # five seconds are 60 m
+    for alone in (now, replace(now, speed=-2.0, lead_gap=3.0)):
+        assert np.array_equal(following(alone), kinematics.relaxing(alone))
+    assert not np.array_equal(following(replace(now, lead_gap=59.0)), kinematics.relaxing(now))
+    assert not np.array_equal(following(replace(now, lead_speed=9.0)), kinematics.relaxing(now))  # it soon will be
+    fast = Motion(45.0, 0.0, 0.0, lead_gap=220.0, lead_speed=60.0, lead_accel=0.0)
+    speed, _ = followed(fast)
+    assert abs(speed[-1] - 45.0) < 3.0
+
+
 def seen(gaps: list[float], leads: list[float]) -> Observation:
     ego = np.column_stack([np.full(len(gaps), 10.0), gaps, leads])
     return Observation(0.0, {}, {"ego": ego, "clock": np.arange(1 - len(gaps), 1)[:, None] * 0.1})

@@ -19,6 +19,10 @@ from embodied.drive.paths import MIDDLES, Floats, unroll
 from embodied.drive.state import Motion
 
 REACTION_S = 1.0
+FOLLOWS_S, LEAST_MPS = (
+    5.0,
+    5.0,
+)  # who is farther behind does not follow (Highway Capacity Manual 1985, chapter 8), from this speed on
 LEAST_GAP_M, HARDEST_MPS2 = 1.0, 8.0
 STEP_S = float(MIDDLES[1] - MIDDLES[0])
 
@@ -41,12 +45,22 @@ class Idm:
         return max(-HARDEST_MPS2, self.accel_mps2 * (1 - (max(speed, 0.0) / self.wanted_mps) ** 4 - near))
 
 
+def follows(now: Motion) -> bool:
+    """Whether the car ahead is what we drive by: near, or soon to be if we went on as without it."""
+    if not now.leads or now.speed < 0:
+        return False
+    speed, ahead = relaxed(now)[0], relaxed(Motion(now.lead_speed, now.lead_accel, 0.0))[0]
+    gap = now.lead_gap + np.cumsum(ahead - speed) * STEP_S
+    return bool((gap < FOLLOWS_S * np.maximum(speed, LEAST_MPS)).any())
+
+
 def followed(now: Motion, law: Idm | None = None, reaction_s: float = REACTION_S) -> tuple[Floats, Floats]:
-    """Speed and yaw rate at MIDDLES: behind the car ahead where one is measured, else `relaxed`."""
+    """Speed and yaw rate at MIDDLES: behind the car ahead where we follow one, else `relaxed`."""
     speed, yaw_rate = relaxed(now)
-    if not now.leads:
+    if not follows(now):
         return speed, yaw_rate
     law = law or Idm()
+    law = replace(law, wanted_mps=max(law.wanted_mps, now.speed))  # who is faster than that wants to be
     ahead, _ = relaxed(Motion(now.lead_speed, now.lead_accel, 0.0))
     v, a, gap, speed = now.speed, now.accel, now.lead_gap, np.empty_like(speed)
     for k, lead in enumerate(ahead):

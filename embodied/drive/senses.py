@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied.drive import kinematics
-from embodied.drive.following import followed
+from embodied.drive.following import followed, follows
 from embodied.drive.paths import STEPS, unroll
 from embodied.drive.state import HISTORY_S, WINDOW_S, Motion, motion
 from embodied.spec import Channels
@@ -68,7 +68,7 @@ def _spec(names: tuple[str, ...]) -> Channels:
 
 def _priors(drawn: Motion, plain: Motion) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     behind = followed(drawn)
-    profiles = behind, behind if drawn.leads else kinematics.held(plain)
+    profiles = behind, behind if follows(drawn) else kinematics.held(plain)
     paths = np.stack([unroll(*one) for one in profiles])
     mean = lambda values: values.reshape(2, STEPS, 4).mean(-1)  # noqa: E731
     speed, yaw_rate = (mean(np.stack([one[k] for one in profiles])) for k in (0, 1))
