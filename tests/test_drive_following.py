@@ -141,6 +141,12 @@ def test_the_prior_is_better_for_the_car_ahead_and_the_network_takes_its_speeds(
     assert error["network-ego"] == pytest.approx(error["relaxing"], rel=0.1)
 
 
+def test_half_of_a_car_ahead_is_refused(tmp_path: Path) -> None:
+    table(tmp_path / "half.csv", "t_s,speed_mps,lead_gap_m", [[0.1 * k, 5.0, 20.0] for k in range(9)])
+    with pytest.raises(UserError, match="there is no lead_speed; give both or none"):
+        drives.read(tmp_path / "half.csv")
+
+
 def test_a_network_that_does_not_see_says_the_decision_of_its_path(tmp_path: Path) -> None:
     drive, said = driven(tmp_path / "behind.csv"), list[Forecast]()
     body = Replay(drive, scored=lambda moment: said.append(moment.said["network"]))

@@ -104,7 +104,11 @@ def body_spec(
 ) -> BodySpec:
     """The spec of a drive whose `ego` has these channels; a recording takes no commands, so the action is empty.
 
-    pose: whether there is one, as a text how it came about."""
+    pose: whether there is one, as a text how it came about. UserError for half of a car ahead."""
+    if missing := {"lead_gap", "lead_speed"} - set(ego) if {"lead_gap", "lead_speed"} & set(ego) else set[str]():
+        raise UserError(
+            f"the car ahead is a lead_gap and a lead_speed, and there is no {missing.pop()}; give both or none"
+        )
     states: dict[str, Channels] = {}
     if ego:
         units, low, high = zip(*(EGO[name] for name in ego), strict=True)
