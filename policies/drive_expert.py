@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from embodied.drive.following import Idm
 from embodied.registry import register
 from embodied.types import ActionChunk, Observation, Plan, Step
 
 LOOK_S, LOOK_M = 0.75, (4.0, 14.0)  # how far ahead the wheel aims, by speed, within bounds
 LATERAL_MPS2, COMFORT_MPS2, GAS_MPS2, HARD_MPS2 = 2.2, 2.5, 1.8, 8.0
-HEADWAY_S, GAP_M, EXPONENT = 1.2, 2.5, 4.0  # IDM
+HEADWAY_S, GAP_M = 1.2, 2.5  # IDM
 WHEELBASE_M, NOSE_M, TAIL_M = 2.7, 3.55, 0.85  # rear axle to front and rear bumper
 ALERT_S = 3.0
 YIELD_M, LANE_HALF_M = 3.0, 2.3  # stop before a crossing person; how wide the way is that must be free of them
@@ -23,12 +24,7 @@ YIELD_M, LANE_HALF_M = 3.0, 2.3  # stop before a crossing person; how wide the w
 
 def idm(speed: float, wanted: float, gap_m: float = np.inf, their_speed: float = 0.0) -> float:
     """Acceleration, m/s^2, towards `wanted` behind something gap_m ahead (bumper to bumper)."""
-    free = 1 - (speed / max(wanted, 0.1)) ** EXPONENT
-    if not np.isfinite(gap_m):
-        return float(np.clip(GAS_MPS2 * free, -HARD_MPS2, GAS_MPS2))
-    closing = speed * (speed - their_speed) / (2 * np.sqrt(GAS_MPS2 * COMFORT_MPS2))
-    desired = GAP_M + max(0.0, speed * HEADWAY_S + closing)
-    return float(np.clip(GAS_MPS2 * (free - (desired / max(gap_m, 0.1)) ** 2), -HARD_MPS2, GAS_MPS2))
+    return Idm(HEADWAY_S, GAS_MPS2, COMFORT_MPS2, GAP_M, max(wanted, 0.1))(speed, gap_m, speed - their_speed)
 
 
 def pursue(point: NDArray[np.floating]) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 import json
 import re
 from pathlib import Path
@@ -334,22 +332,3 @@ def test_a_group_of_one_command_is_a_plain_key_of_another(capsys: pytest.Capture
     capsys.readouterr()
     assert main(["replay", "sample", "policy=ctrw"]) == 2
     assert "unknown driver 'ctrw'" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("module", "usual", "extra"),
-    [
-        ("pyarrow", ("ros", "bags", "sim"), "bags"), ("rosbags", ("sim",), "bags"), ("pybullet", ("sim",), "sim"),
-        ("highway_env", ("sim",), "highway"), ("rclpy", ("ros", "bags", "sim"), "ros"), ("nothing", ("sim",), "sim"),
-    ],
-)  # fmt: skip
-def test_the_hint_names_an_extra_that_brings_what_is_missing(module: str, usual: tuple[str, ...], extra: str) -> None:
-    assert parts._extra(module, usual) == extra
-
-
-def test_every_part_can_be_chosen_on_the_command_line() -> None:
-    """What a part takes is known without what it makes."""
-    for group in registry.HOMES:
-        for name in registry.choices(group):
-            fields = [one.name for one in dataclasses.fields(registry.schema(group, name))]
-            assert fields == [*inspect.signature(registry.part(group, name)).parameters]

@@ -55,7 +55,7 @@ def test_a_track_is_replaced_by_its_newest_and_forgotten_when_it_is_old() -> Non
 
 @given(st.floats(0.5, 25.0))
 def test_at_the_distance_of_equilibrium_nothing_changes(speed: float) -> None:
-    """Equation 4 of the paper: s = (s0 + v T) / sqrt(1 - (v / v0)^4)."""
+    """The paper's equilibrium: s = (s0 + v T) / sqrt(1 - (v / v0)^4)."""
     law = Idm()
     gap = (law.standstill_m + speed * law.headway_s) / np.sqrt(1 - (speed / law.wanted_mps) ** 4)
     now = Motion(speed, 0.0, 0.0, lead_gap=gap, lead_speed=speed, lead_accel=0.0)

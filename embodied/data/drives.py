@@ -29,13 +29,14 @@ EGO = {
     "steer": ("rad", -12.0, 12.0),  # left; at the road wheels or at the steering wheel, facts["steer"] says which
     "throttle": ("1", -1.0, 1.0),
     "brake": ("1", -1.0, 1.0),
-    "lead_gap": ("m", 0.0, 250.0),  # from our front to the back of the car ahead; 250 where none is measured
+    "lead_gap": ("m", 0.0, 250.0),  # from our front to the back of the car ahead; 250 or more where none is measured
     "lead_speed": ("m/s", -20.0, 70.0),  # of the car ahead, over ground; ours where none is measured
 }
 # What a row may say before it is believed (unit, least, most), and the unit that explains a value beyond it.
 LIMITS = {
     **EGO,
     "speed": ("m/s", -20.0, 70.0),  # -11 in a KITTI drive that lost its satellites
+    "lead_gap": ("m", 0.0, 1e4),  # radars say "none" by large numbers of their own
     "x": ("m", -1e7, 1e7),  # of any grid: 1e7 m is a quarter of the way round the Earth
     "y": ("m", -1e7, 1e7),
     "yaw": ("rad", -1e3, 1e3),
@@ -105,10 +106,9 @@ def body_spec(
     """The spec of a drive whose `ego` has these channels; a recording takes no commands, so the action is empty.
 
     pose: whether there is one, as a text how it came about. UserError for half of a car ahead."""
-    if missing := {"lead_gap", "lead_speed"} - set(ego) if {"lead_gap", "lead_speed"} & set(ego) else set[str]():
-        raise UserError(
-            f"the car ahead is a lead_gap and a lead_speed, and there is no {missing.pop()}; give both or none"
-        )
+    if ("lead_gap" in ego) != ("lead_speed" in ego):
+        missing = "lead_speed" if "lead_gap" in ego else "lead_gap"
+        raise UserError(f"the car ahead is a lead_gap and a lead_speed, and there is no {missing}; give both or none")
     states: dict[str, Channels] = {}
     if ego:
         units, low, high = zip(*(EGO[name] for name in ego), strict=True)

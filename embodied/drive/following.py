@@ -19,11 +19,9 @@ from embodied.drive.paths import MIDDLES, Floats, unroll
 from embodied.drive.state import Motion
 
 REACTION_S = 1.0
-FOLLOWS_S, LEAST_MPS = (
-    5.0,
-    5.0,
-)  # who is farther behind does not follow (Highway Capacity Manual 1985, chapter 8), from this speed on
-LEAST_GAP_M, HARDEST_MPS2 = 1.0, 8.0
+# Who is farther behind does not follow (Highway Capacity Manual 1985, chapter 8); below LEAST_MPS as if at it.
+FOLLOWS_S, LEAST_MPS = 5.0, 5.0
+LEAST_GAP_M, HARDEST_MPS2 = 0.1, 8.0
 STEP_S = float(MIDDLES[1] - MIDDLES[0])
 
 
@@ -38,19 +36,24 @@ class Idm:
     wanted_mps: float = 120 / 3.6
 
     def __call__(self, speed: float, gap_m: float, closing_mps: float) -> float:
-        """Acceleration, m/s^2 (equations 2 and 3)."""
+        """Acceleration, m/s^2, behind something gap_m ahead (bumper to bumper; infinity for nothing) that comes nearer so fast."""
         braking = speed * closing_mps / (2 * np.sqrt(self.accel_mps2 * self.brake_mps2))
         wanted_m = self.standstill_m + max(0.0, speed * self.headway_s + braking)
         near = (wanted_m / max(gap_m, LEAST_GAP_M)) ** 2
-        return max(-HARDEST_MPS2, self.accel_mps2 * (1 - (max(speed, 0.0) / self.wanted_mps) ** 4 - near))
+        return float(max(-HARDEST_MPS2, self.accel_mps2 * (1 - (speed / self.wanted_mps) ** 4 - near)))
+
+
+def _ahead(now: Motion, accel: float) -> Floats:
+    """Speed of the car ahead at MIDDLES, by the prior of a car with nobody ahead."""
+    return relaxed(Motion(now.lead_speed, accel, 0.0))[0]
 
 
 def follows(now: Motion) -> bool:
     """Whether the car ahead is what we drive by: near, or soon to be if we went on as without it."""
     if not now.leads or now.speed < 0:
         return False
-    speed, ahead = relaxed(now)[0], relaxed(Motion(now.lead_speed, now.lead_accel, 0.0))[0]
-    gap = now.lead_gap + np.cumsum(ahead - speed) * STEP_S
+    speed = relaxed(now)[0]
+    gap = now.lead_gap + np.cumsum(_ahead(now, now.lead_accel) - speed) * STEP_S
     return bool((gap < FOLLOWS_S * np.maximum(speed, LEAST_MPS)).any())
 
 
@@ -61,7 +64,7 @@ def followed(now: Motion, law: Idm | None = None, reaction_s: float = REACTION_S
         return speed, yaw_rate
     law = law or Idm()
     law = replace(law, wanted_mps=max(law.wanted_mps, now.speed))  # who is faster than that wants to be
-    ahead, _ = relaxed(Motion(now.lead_speed, now.lead_accel, 0.0))
+    ahead = _ahead(now, now.lead_accel)
     v, a, gap, speed = now.speed, now.accel, now.lead_gap, np.empty_like(speed)
     for k, lead in enumerate(ahead):
         a += (law(v, gap, v - lead) - a) * STEP_S / reaction_s
@@ -80,8 +83,7 @@ def warned(said: Forecast, now: Motion) -> Forecast:
     """The forecast, with the car ahead as a danger where we run into it if nobody acts and it goes on as it does."""
     if not now.leads:
         return said
-    ahead, _ = relaxed(Motion(now.lead_speed, min(now.lead_accel, 0.0), 0.0))
-    hits = np.flatnonzero(np.cumsum(ahead - now.speed) * STEP_S <= -now.lead_gap)
+    hits = np.flatnonzero(np.cumsum(_ahead(now, min(now.lead_accel, 0.0)) - now.speed) * STEP_S <= -now.lead_gap)
     ttc_s = float(MIDDLES[hits[0]]) if len(hits) else TTC_MAX_S
     hazard = max(0.0, 1 - ttc_s / (2 * HAZARD_S))  # a half, from which on drivers are warned, where it is HAZARD_S away
     if hazard <= said.hazard:
