@@ -118,6 +118,9 @@ class DrivingModel(nn.Module):
             )
         )  # fmt: skip
         self.backbone.embed_tokens.weight.data.normal_(0, 0.04)
+        self.backbone.loss_function = (
+            None  # tracing reads every attribute, and this one warns of a loss that nobody asked for
+        )
         self.smear = Smear(dim)
         self.paths = Corrections(dim + len(NOW), config.hypotheses)
         self.danger = nn.Linear(dim, len(TTC_S))
