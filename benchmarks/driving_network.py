@@ -1,10 +1,10 @@
 """What the network that drives is worth: beside its ablations and the kinematic drivers, on the same moments.
 
     python benchmarks/driving_network.py drives=40 [folder=FOLDER] [weights=road] [ego=road-ego] [only=simulator|real|speed]
-        [lamps=0]
+        [lamps=0] [lidar=0]
 
 simulator: drives of evaluation's seeds, each replayed as it is driven, pictures as the simulator draws them (no film in between).
-lamps=0 takes the brake lights away, with which it was taught.
+lamps=0 takes the brake lights away, with which it was taught; lidar=0 the lidar's picture, where the network reads one.
 real: the public sets below FOLDER (benchmarks/driving.py), against CTRA. speed: `sample` as it lies on disk, with the network
 alone.
 """
@@ -112,10 +112,12 @@ def unused(drivers: dict[str, Any]) -> None:
     )
 
 
-def simulator(count: int, drivers: dict[str, Any], lamps: bool) -> None:
+def simulator(count: int, drivers: dict[str, Any], lamps: bool, lidar: bool) -> None:
     start = time.perf_counter()
-    tally, signals, count = scored(held_out(count, lamps, drivers["network"].scans), drivers)
-    print(f"\n## simulator: {count} drives from seed {FIRST_EVALUATION_SEED}, {time.perf_counter() - start:.0f} s\n")
+    tally, signals, count = scored(held_out(count, lamps, lidar), drivers)
+    seen = "pictures and a lidar" if lidar else "pictures"
+    took = time.perf_counter() - start
+    print(f"\n## simulator: {count} drives from seed {FIRST_EVALUATION_SEED} with {seen}, {took:.0f} s\n")
     table(tally)
     unused(drivers)
     print("\n| driver | decision macro F1 | decision errors | hazards | hazard AP | false alarms / h | mean time to accident, s "
@@ -173,14 +175,15 @@ def speed(chosen: dict[str, Any]) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    chosen = options(arguments, drives=40, folder="", weights="road", ego="road-ego", only="", lamps=1)
+    chosen = options(arguments, drives=40, folder="", weights="road", ego="road-ego", only="", lamps=1, lidar=1)
     only = chosen["only"]
     if only not in ("", "simulator", "real", "speed"):
         raise UserError(f"only={only} is none of simulator, real, speed")
     if only == "real" and not chosen["folder"]:
         raise UserError("only=real needs folder=FOLDER, where the public sets lie")
     if only in ("", "simulator"):
-        simulator(chosen["drives"], made(chosen), bool(chosen["lamps"]))
+        drivers = made(chosen)
+        simulator(chosen["drives"], drivers, bool(chosen["lamps"]), bool(chosen["lidar"]) and drivers["network"].scans)
     if only in ("", "real") and chosen["folder"]:
         real(Path(chosen["folder"]), made(chosen))
     if only in ("", "speed"):

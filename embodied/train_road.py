@@ -39,7 +39,9 @@ class Settings:
     real_share: float = setting(0.12, "share of a batch that is real telemetry")
     sees: bool = setting(True, "false: the ego-only ablation, no pictures at all")
     lidar: bool = setting(
-        False, "also read a lidar's picture from above; the moments must have been recorded with lidar=true"
+        False,
+        "also read a lidar's picture from above; the moments must have been recorded with lidar=true; weights of init= that "
+        "do not read one get an encoder of it",
     )
     init: str = setting("", "weights to start from: a folder or a shipped name")
     steps: int = setting(4000, "optimiser steps")
@@ -97,11 +99,10 @@ class Training:
             else new(settings.sees, {d.task for d in self.lessons.drives}, settings.lidar)
         )
         self.before = self.model.config.facts
-        if self.model.config.lidar != settings.lidar:
-            reads = str(self.model.config.lidar).lower()
-            raise UserError(
-                f"init={settings.init} and lidar={str(settings.lidar).lower()} do not go together; give lidar={reads}"
-            )
+        if self.model.config.lidar and not settings.lidar:
+            raise UserError(f"init={settings.init} reads a lidar and lidar=false does not; give lidar=true")
+        if settings.lidar and not self.model.config.lidar:
+            self.model = self.model.with_lidar()
         self.model.to(self.device).train()
         self.commands = _Commands(self.model)
         # the head for films without telemetry is taught last
@@ -274,15 +275,17 @@ class Training:
 
 
 def acquaint(model: DrivingModel, lessons: RoadLessons, seed: int = 0, count: int = 6000) -> None:
-    """Measure what the pictures of training look like to the network (embodied.model.familiar)."""
+    """Measure what the pictures and scans of training look like to the network (embodied.model.familiar)."""
     import torch
 
-    if not model.config.sees:
-        return
-    pictures = [one.picture for one in _pictured(lessons, [seed, 1], count)]
+    drawn = lessons.draw(np.random.default_rng([seed, 1]), min(count, 2 * len(lessons.index)))
+    known = [("picture", model.front, model.familiar)] if model.config.sees else []
+    known += [("scan", model.above, model.familiar_above)] if model.config.lidar else []
     with torch.inference_mode():
-        batches = [torch.from_numpy(np.stack(pictures[k : k + 60])) for k in range(0, len(pictures), 60)]
-        model.familiar.measure(model.look(one)[0][0] for one in batches)
+        for name, eye, familiar in known:
+            shown = [there for one in drawn if (there := getattr(one, name)) is not None]
+            batches = (torch.from_numpy(np.stack(shown[k : k + 60])) for k in range(0, len(shown), 60))
+            familiar.measure(eye.features(one)[0] for one in batches)
 
 
 def teach_pace(model: DrivingModel, lessons: RoadLessons, seed: int = 0, count: int = 8000) -> dict[str, float]:

@@ -67,20 +67,22 @@ class Network:
         self.scans = looks and self._model.config.lidar
         self._names: tuple[str, ...] = ()
         self.shown, self.strange = 0, 0  # pictures, and those of them that were unlike training's and not used
+        self._warmed: set[bool] = set() if graph else {False, True}
         self.say("")
-        for _ in range(2 if graph else 0):  # traced, then optimised: seconds that a car under way has not
-            self._warm()
+        self._warm(False)
 
-    def _warm(self) -> None:
-        """Ask every graph for nothing."""
+    def _warm(self, scans: bool) -> None:
+        """Ask every graph, with a lidar or without, for nothing: traced, then optimised; seconds that a car under way has not."""
         sensed, shots = sense(np.zeros((1, 1)), np.zeros(1), ("speed",)), self._driving.SHOTS
-        self._ask(self._blind, sensed)
         sizes = {"pictures": (HEIGHT, WIDTH)} if self._looks else {}
-        sizes |= {"scans": (above.ROWS, above.COLUMNS)} if self.scans else {}
-        for count in range(1, len(sizes) + 1):
-            for names in combinations(sizes, count):
-                shown = {name: np.zeros((1, *sizes[name], 3 * shots), np.uint8) for name in names}
-                self._ask(self._model, sensed, ages=np.zeros((1, shots - 1), np.float32), **shown)
+        sizes |= {"scans": (above.ROWS, above.COLUMNS)} if scans else {}
+        shown = {name: np.zeros((1, *size, 3 * shots), np.uint8) for name, size in sizes.items()}
+        for _ in range(0 if scans in self._warmed else 2):
+            self._ask(self._blind, sensed)
+            for names in (names for count in range(1, len(sizes) + 1) for names in combinations(sizes, count)):
+                ages = np.zeros((1, shots - 1), np.float32)
+                self._ask(self._model, sensed, ages=ages, **{name: shown[name] for name in names})
+        self._warmed.add(scans)
 
     def begin(self, spec: BodySpec) -> None:
         states = measured(spec)
@@ -89,6 +91,7 @@ class Network:
         self._spec = spec.cameras.get(self._camera)
         self._scanned = self.scans and spec.facts.get(above.NAME) == above.SAID
         self.say(spec.facts.get("task", ""))
+        self._warm(self._scanned)
         self._shots: deque[_Shot] = deque()
         self._paces: deque[float] = deque(maxlen=PACES)
         self._known: deque[bool] = deque(maxlen=NEIGHBOURS)

@@ -29,6 +29,11 @@ def _body(size: tuple[int, int], look: bool, lamps: bool = True, lidar: bool = F
     return DriveBody(size=size, labels=True, look=look, lamps=lamps, lidar=lidar)
 
 
+def driver(body: DriveBody, seed: int, late: float = 0.25) -> DriveExpert:
+    """Who drives the episode of a seed. late: share of the episodes whose driver reacts late."""
+    return DriveExpert(body, LATE_S if np.random.default_rng([seed, 8]).random() < late else np.inf)
+
+
 def drive(
     seed: int,
     late: float = 0.25,
@@ -41,9 +46,7 @@ def drive(
     """Frames of one episode, one every n-th tick of 20 a second. EpisodeFailed when it does not arrive. late: share of episodes
     with a late driver. lamps: whether cars have brake lights.  lidar: with its picture from above."""
     body = _body(size, look, lamps, lidar)
-    rng = np.random.default_rng([seed, 8])
-    obs = body.reset(seed)
-    expert = DriveExpert(body, LATE_S if rng.random() < late else np.inf)
+    obs, expert = body.reset(seed), driver(body, seed, late)
     pose = lambda: (body.car.x, body.car.y, body.car.yaw)  # noqa: E731
     seen, commands, poses = [obs], [], [pose()]
     while not body.ended:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,8 +24,8 @@ from embodied.drive.replay import Replay
 from embodied.drive.session import replay
 from embodied.errors import UserError
 from embodied.model.driving import new
-from embodied.model.driving_weights import save_pretrained
-from embodied.train_road import Settings
+from embodied.model.driving_weights import from_pretrained, save_pretrained
+from embodied.train_road import Settings, acquaint
 from embodied.train_road import main as train
 from embodied.types import Command
 from policies.drive_expert import NOSE_M
@@ -206,7 +207,6 @@ def weights(tmp_path_factory) -> str:
     """A network that has learnt nothing, and reads a lidar."""
     torch.manual_seed(0)
     model = new(True, ["drive on"], lidar=True)
-    torch.nn.init.normal_(model.unscanned)
     folder = tmp_path_factory.mktemp("weights")
     save_pretrained(model.eval(), folder)
     return str(folder)
@@ -226,14 +226,15 @@ def test_moments_come_back_and_those_of_before_lidars_too(recorded: Path, tmp_pa
         np.savez(tmp_path / "0000003.npz", **{name: f[name] for name in f.files if not name.startswith("scan")})
     before = Moments.load(tmp_path / "0000003.npz")
     assert before.scans == [] and before.pictures == made.pictures
-    with pytest.raises(UserError, match=r"the drive 3 in .* has no lidar; record with"):
+    with pytest.raises(UserError, match=r"no drive in .* has a lidar; record with"):
         RoadLessons(tmp_path, lidar=True)
+    shutil.copy(recorded / "0000003.npz", tmp_path / "0000004.npz")
+    mixed = RoadLessons(tmp_path, lidar=True)
+    assert [mixed.lesson(d, 4).scan is None for d in (0, 1)] == [True, False]
 
 
 def test_what_was_not_scanned_is_not_read_and_what_was_is(weights: str, recorded: Path) -> None:
-    from embodied.model.driving_weights import shared
-
-    model, lessons = shared(weights), RoadLessons(recorded, lidar=True)
+    model, lessons = from_pretrained(weights), RoadLessons(recorded, lidar=True)
     batch = gather(
         [lessons.lesson(0, 5), lessons.lesson(0, 9)], {lessons.drives[0].task: model.command("drive on").numpy()}
     )
@@ -290,9 +291,33 @@ def test_what_is_shown_is_as_old_as_is_said(weights: str) -> None:
     assert empty == {}
 
 
-def test_training_reads_the_lidar_and_refuses_weights_that_do_not(recorded: Path, tmp_path: Path) -> None:
-    settings = Settings(moments=str(recorded), out=str(tmp_path / "out"), steps=2, batch=4, lidar=True)
-    assert train(settings) == 0
+def test_a_strange_scan_is_not_read(weights: str, recorded: Path) -> None:
+    """One that is like training's says something; noise says as much as none."""
+    model, lessons = from_pretrained(weights), RoadLessons(recorded, lidar=True)
+    acquaint(model, lessons)
+    inputs = gather(
+        [lessons.lesson(0, k) for k in range(5, 30)], {lessons.drives[0].task: model.command("drive on").numpy()}
+    )
+    inputs = {name: torch.from_numpy(one) for name, one in inputs.items()}
+    rows = {name: inputs[name] for name in ("command", "series", "now", "speed", "yaw_rate", "path")}
+    noise = torch.randint(0, 256, inputs["scans"].shape, dtype=torch.uint8)
+    with torch.inference_mode():
+        none, known, strange = (model(**rows, **seen) for seen in ({}, {"scans": inputs["scans"]}, {"scans": noise}))
+    assert known.used.float().mean() > 0.4 and not strange.used.any()
+    assert torch.equal(strange.decisions, none.decisions)
+    assert not torch.allclose(known.decisions[known.used], none.decisions[known.used], atol=1e-3)
+
+
+def test_eyes_for_a_lidar_are_added_to_what_is_known(recorded: Path, tmp_path: Path) -> None:
+    before = new(True, ["drive on"])
+    after, old = before.with_lidar(), before.state_dict()
+    assert all(torch.equal(old[name], one) for name, one in after.state_dict().items() if name in old)
+    assert {name.split(".")[0] for name in after.state_dict().keys() - old.keys()} == {
+        "above", "squares", "spot", "familiar_above"
+    }  # fmt: skip
+    save_pretrained(before, tmp_path / "before")
+    settings = Settings(moments=str(recorded), init=str(tmp_path / "before"), steps=2, batch=4, lidar=True)
+    assert train(replace(settings, out=str(tmp_path / "out"))) == 0
     assert Network(str(tmp_path / "out/weights"), graph=False).scans
-    with pytest.raises(UserError, match="init=road and lidar=true do not go together; give lidar=false"):
-        train(replace(settings, init="road", out=str(tmp_path / "other")))
+    with pytest.raises(UserError, match="reads a lidar and lidar=false does not; give lidar=true"):
+        train(replace(settings, init=str(tmp_path / "out/weights"), out=str(tmp_path / "other"), lidar=False))

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from embodied.data import drives
 from embodied.data.drives import DECISIONS
-from embodied.data.moments import RATE_HZ, Moments, files
+from embodied.data.moments import CELLS, RATE_HZ, Moments, files
+from embodied.data.squares import squares
 from embodied.drive import above, decisions, paths
 from embodied.drive.paths import STEPS
 from embodied.drive.senses import CHANNELS, Sensed, sense
@@ -29,7 +30,10 @@ NOISE = np.array([0.03, 0.15, 0.004, 0.003])
 SETS = (CHANNELS, CHANNELS[:3], ("speed", "yaw_rate", "steer"), ("speed", "yaw_rate"), ("speed", "steer"), ("speed",))
 SET_SHARES = (0.44, 0.05, 0.05, 0.05, 0.03, 0.38)  # the last is how it drives (policies/road.py)
 SENSORS = 0.9  # how far sensors differ in their noise: sigma of its logarithm
-BLIND, PLAIN = 0.15, 0.4  # shares of moments without a picture, without noise
+BLIND, PLAIN = 0.15, 0.4  # shares of moments without a picture (or, each by itself, a lidar's), without noise
+# Of those with a lidar's, without a picture: what a picture shows already nobody learns to read elsewhere (ModDrop: Neverova et al.
+# 2014, arXiv 1501.00102).
+HIDDEN = 0.5
 ROWS = round(HISTORY_S * RATE_HZ) + 1
 Batch = dict[str, NDArray[np.generic]]
 
@@ -82,15 +86,15 @@ def _shaded(pictures: Sequence[Image], rng: np.random.Generator) -> list[Image]:
 
 
 class RoadLessons:
-    """Moments of simulated drives. sees, lidar: whether with pictures, and with what a lidar measured. UserError where a drive has
-    none."""
+    """Moments of simulated drives. sees, lidar: whether with pictures, and with what a lidar measured. UserError where none has
+    one."""
 
     def __init__(self, folder: str | Path, sees: bool = True, most: int = 0, lidar: bool = False) -> None:
         self.drives = [Moments.load(one) for one in files(folder)[: most or None]]
         self.sees, self.lidar = sees, lidar
-        if lidar and (bare := next((one.seed for one in self.drives if not one.scans), None)) is not None:
+        if lidar and not any(one.scans for one in self.drives):
             raise UserError(
-                f"the drive {bare} in {folder} has no lidar; record with `embodied record kind=road shake=1 lidar=true`"
+                f"no drive in {folder} has a lidar; record with `embodied record kind=road shake=1 lidar=true`"
             )
         self.index = [(d, k) for d, one in enumerate(self.drives) for k in range(len(one.at))]
         # moments that say something come up more often: dangers, turns, braking
@@ -129,8 +133,10 @@ class RoadLessons:
             sense(rows, clock, names), future[:, :2].astype(np.float32), valid, decided, one.truth[k, 1:], stratum, one.task,
             facts=one.facts[k], speed=float(one.ego[row, 0]),
         )  # fmt: skip
-        looks, scans = (wants and (rng is None or rng.random() > BLIND) for wants in (self.sees, self.lidar))
+        scans = self.lidar and len(one.scans) > 0 and (rng is None or rng.random() > BLIND)
+        looks = self.sees and (rng is None or rng.random() > (HIDDEN if scans else BLIND))
         if looks or scans:
+            made.cells = one.cells[k]
             steps = [STEP, 2 * STEP] if rng is None or rng.random() < 0.7 else np.sort(rng.integers(1, 6, SHOTS - 1))
             shots = [k, *(max(0, k - int(step)) for step in steps)]
             made.ages = ((one.at[k] - one.at[shots[1:]]) / RATE_HZ).astype(np.float32)
@@ -139,7 +145,6 @@ class RoadLessons:
         if looks:
             pictures = [one.picture(shot) for shot in shots]
             made.picture = np.concatenate(_shaded(pictures, rng) if rng is not None else pictures, -1)
-            made.cells = one.cells[k]
         return made
 
 
@@ -216,6 +221,10 @@ def gather(lessons: Sequence[Lesson], commands: Mapping[str, NDArray[np.int64]])
     if made["scanned"].any():
         nothing = np.zeros((above.ROWS, above.COLUMNS, 3 * SHOTS), np.uint8)
         made["scans"] = np.stack([nothing if one.scan is None else one.scan for one in lessons])
+        unknown = np.zeros((*above.SQUARES, len(CELLS)), np.float32)
+        made["squares"] = np.stack(
+            [unknown if one.scan is None or one.cells is None else squares(one.cells) for one in lessons]
+        )
     if made["seen"].any():
         nothing = np.zeros((HEIGHT, WIDTH, 3 * SHOTS), np.uint8)
         made["pictures"] = np.stack([one.picture if one.picture is not None else nothing for one in lessons])

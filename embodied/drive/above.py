@@ -16,6 +16,9 @@ CELL_M, AHEAD_M, ASIDE_M = 0.5, 48.0, 24.0
 ROWS, COLUMNS = round(AHEAD_M / CELL_M), round(2 * ASIDE_M / CELL_M)
 LOW_M, HIGH_M = -0.5, 3.0  # what is higher is no matter to a car, what is lower is no road
 FULL = 16  # points from which on a cell is full
+# What a network is taught of what stands where: squares of 4 m, (rows, columns) of the picture from above.
+SQUARE_M = 4.0
+SQUARES = (round(AHEAD_M / SQUARE_M), round(2 * ASIDE_M / SQUARE_M))
 
 
 def raster(points: NDArray[np.floating]) -> Image:

@@ -3,14 +3,14 @@ will go, what is decided, and what is dangerous.
 
     <bos> turn left at the junction <pad>.. <ego x2> <front x10> <found x6> <age x2> <path>   then   <decide> turn   <why> person ..
 
-Where it was taught with a lidar, nine tokens of its picture from above stand before <path>.
+Where it was taught with a lidar, <found> gathers from its picture from above as well, or from that alone.
 The same parts as the arm's model (vit, series, Llama); an order of magnitude smaller, because it answers 20 times a second.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from transformers import LlamaConfig, LlamaModel
 from embodied.data.drives import DECISIONS, REASONS
 from embodied.data.moments import CELL, FACTS, KINDS
 from embodied.data.road_lessons import SHOTS
+from embodied.data.squares import cells_of_squares
 from embodied.drive import above
 from embodied.drive.senses import CHANNELS, NOW, ROW_S, ROWS
 from embodied.drive.view import HEIGHT, WIDTH
@@ -45,8 +46,9 @@ NO_REASON = "nothing"
 @dataclass(frozen=True)
 class DrivingConfig:
     """found: tokens that gather cars and people from the cells of a picture, which the ten of the whole picture blur: a person
-    25 m away is two pixels wide.  sees: whether there is a picture encoder; without one it is the ego-only ablation.
-    lidar: whether there is an encoder of a lidar's picture from above.  facts: what it was taught on; shown, never used."""
+    25 m away is two pixels wide.  sees: whether there is a picture encoder; without one it is the
+    ego-only ablation. lidar: whether there is an encoder of a lidar's picture from above.  facts: what it was taught on; shown,
+    never used."""
 
     dim: int = 128
     layers: int = 3
@@ -68,8 +70,8 @@ class DrivingConfig:
 class Said:
     """paths (b, hypotheses, STEPS, 2) and log_p (b, hypotheses).  decisions (b, DECISIONS), reasons (b, REASONS):
     log-probabilities. ttc (b, TTC_S): logits of a collision within so many seconds.  For training: facts (b, FACTS), cells (b,
-    rows, columns, SHOWN), and road (b, STEPS, 2), the path along the said road at the speeds that were driven.  used (b,):
-    whether a picture, or a lidar's, was; known (b,): whether a picture was."""
+    rows, columns, SHOWN), a lidar's squares (b, *above.SQUARES, SHOWN), and road (b, STEPS, 2), the path along the said road at
+    the speeds that were driven.  used (b,): whether a picture, or a lidar's, was; known (b,): whether a picture was."""
 
     paths: Tensor
     log_p: Tensor
@@ -78,6 +80,7 @@ class Said:
     ttc: Tensor
     facts: Tensor
     cells: Tensor | None
+    squares: Tensor | None
     road: Tensor | None
     used: Tensor
     known: Tensor
@@ -89,27 +92,28 @@ class DrivingModel(nn.Module):
         self.config, self.words = config, words
         dim = config.dim
         self.ego = build("encoder", "series", channels=2 * len(CHANNELS), length=ROWS, dim=dim, rate_hz=1 / ROW_S)
+        half = config.channels // 2
         if config.sees:
             self.front = build(
                 "encoder", "vit", height=HEIGHT, width=WIDTH, patch=config.patch, dim=dim, depth=1, channels=config.channels,
                 heads=config.heads, shots=SHOTS,
             )  # fmt: skip
-            half = config.channels // 2
             self.cells = nn.Linear(half, SHOWN)
             self.place = nn.Parameter(0.5 * torch.randn(HEIGHT // CELL, WIDTH // CELL, half // 2))
-            self.found = Resampler(half + SHOWN + half // 2, dim, config.found, depth=2, width=dim // 2)
-            self.age = nn.Linear(16, dim)
-            self.blind = nn.Parameter(torch.zeros(dim))
             self.familiar = Familiar(half)
             self.pace = Pace(dim * (self.front.tokens + config.found))
         if config.lidar:
             self.above = build(
-                "encoder", "vit", height=above.ROWS, width=above.COLUMNS, patch=config.patch, dim=dim, depth=1,
+                "encoder", "vit", height=above.ROWS, width=above.COLUMNS, patch=config.patch, dim=dim, depth=0,
                 channels=config.channels, heads=config.heads, shots=SHOTS,
             )  # fmt: skip
-            self.unscanned = nn.Parameter(torch.zeros(dim))
-            if not config.sees:
-                self.age = nn.Linear(16, dim)
+            self.squares = nn.Linear(half, SHOWN)
+            self.spot = nn.Parameter(0.5 * torch.randn(*above.SQUARES, half // 2))
+            self.familiar_above = Familiar(half)
+        if config.sees or config.lidar:
+            self.found = Resampler(half + SHOWN + half // 2, dim, config.found, depth=2, width=dim // 2)
+            self.age = nn.Linear(16, dim)
+            self.blind = nn.Parameter(torch.zeros(dim))
         self.backbone = LlamaModel(
             LlamaConfig(
                 vocab_size=len(words), hidden_size=dim, intermediate_size=config.mlp, num_hidden_layers=config.layers,
@@ -134,9 +138,8 @@ class DrivingModel(nn.Module):
 
     def _layout(self) -> None:
         """The sentence behind the inputs, and what sees what in it; both are the same for every moment."""
-        inputs = self.ego.tokens + (self.front.tokens + self.config.found if self.config.sees else 0)
-        inputs += self.above.tokens if self.config.lidar else 0
-        inputs += SHOTS - 1 if self.config.sees or self.config.lidar else 0
+        inputs = self.ego.tokens + (self.front.tokens if self.config.sees else 0)
+        inputs += self.config.found + SHOTS - 1 if self.config.sees or self.config.lidar else 0
         ids, segment = [self.words["<path>"]], [0] * (1 + WORDS + inputs + 1)
         self._path, self._places = len(segment) - 1, list[tuple[int, int]]()
         for k, one in enumerate([*self.decide.segments, *self.why.segments], 1):
@@ -155,7 +158,18 @@ class DrivingModel(nn.Module):
         self.lean.zero_()
         if self.config.sees:
             self.familiar.most.fill_(torch.inf)
+        if self.config.lidar:
+            self.familiar_above.most.fill_(torch.inf)
         return self
+
+    def with_lidar(self) -> DrivingModel:
+        """The same with an encoder of a lidar, which has learnt nothing yet; its squares are where the cells that show their ground
+        are."""
+        grown = DrivingModel(replace(self.config, lidar=True), self.words)
+        grown.load_state_dict(self.state_dict(), strict=False)
+        if self.config.sees:
+            grown.spot.data.copy_(self.place.data[cells_of_squares()])
+        return grown.train(self.training)
 
     def command(self, text: str) -> Tensor:
         """Ids (1 + WORDS,) of a command; what is longer is cut."""
@@ -165,10 +179,16 @@ class DrivingModel(nn.Module):
     def look(self, pictures: Tensor) -> tuple[Any, Tensor, Tensor]:
         """uint8 (b, HEIGHT, WIDTH, 3 SHOTS), newest first -> features, tokens (b, n, D) and cells (b, rows, columns, SHOWN)."""
         features, tokens = self.front(pictures)
-        cells = self.front.cells(features).permute(0, 2, 3, 1)
-        shown = self.cells(cells)
-        told = torch.cat([cells, shown, self.place.expand(len(cells), -1, -1, -1)], -1)
-        return features, torch.cat([tokens, self.found(told.flatten(1, 2))], 1), shown
+        told, shown = self._told(self.front.cells(features), self.cells, self.place)
+        return features, torch.cat([tokens, self.found(told)], 1), shown
+
+    @staticmethod
+    def _told(cells: Tensor, show: nn.Module, place: Tensor) -> tuple[Tensor, Tensor]:
+        """What is gathered from: cells (b, C, rows, columns), what they show and where they are, one after the other; and what they
+        show (b, rows, columns, SHOWN)."""
+        cells = cells.permute(0, 2, 3, 1)
+        shown = show(cells)
+        return torch.cat([cells, shown, place.expand(len(cells), -1, -1, -1)], -1).flatten(1, 2), shown
 
     def forward(
         self, command: Tensor, series: Tensor, now: Tensor, speed: Tensor, yaw_rate: Tensor, path: Tensor,
@@ -179,26 +199,36 @@ class DrivingModel(nn.Module):
         s.  seen (b,) bool: rows whose picture counts; None: all that have one.  driven: see Corrections.  scans, scanned: the same
         of a lidar, (b, above.ROWS, above.COLUMNS, 3 SHOTS)."""
         b, table = len(command), self.backbone.embed_tokens
-        parts, cells, used = [table(command), self.ego(series)], None, torch.zeros(b, dtype=torch.bool)
+        parts, used = [table(command), self.ego(series)], torch.zeros(b, dtype=torch.bool)
+        cells = squares = None
+        known, met = used, used
+        told = list[tuple[Tensor, Tensor]]()  # what is gathered from, and whose of it counts
         if self.config.sees:
-            tokens = self.blind.expand(b, self.front.tokens + self.config.found, -1)
+            tokens = self.blind.expand(b, self.front.tokens, -1)
             if pictures is not None:
-                features, looked, cells = self.look(pictures)
-                used = self.familiar(features[0])  # all of them, while it is still being taught
-                used = used if seen is None else used & seen
-                tokens = torch.where(used[:, None, None], looked, tokens)
+                features, looked = self.front(pictures)
+                known = self.familiar(features[0])  # all of them, while it is still being taught
+                known = known if seen is None else known & seen
+                tokens = torch.where(known[:, None, None], looked, tokens)
+                there, cells = self._told(self.front.cells(features), self.cells, self.place)
+                told.append((there, known))
             parts.append(tokens)
-        known = used
-        if self.config.lidar:
-            tokens = self.unscanned.expand(b, self.above.tokens, -1)
-            if scans is not None:
-                there = torch.ones(b, dtype=torch.bool) if scanned is None else scanned
-                tokens, used = torch.where(there[:, None, None], self.above(scans)[1], tokens), used | there
-            parts.append(tokens)
+        if self.config.lidar and scans is not None:
+            features = self.above.features(scans)
+            met = self.familiar_above(features[0])
+            met = met if scanned is None else met & scanned
+            there, squares = self._told(self.above.cells(features), self.squares, self.spot)
+            told.append((there, met))
+        used = known | met
         if self.config.sees or self.config.lidar:
+            found = self.blind.expand(b, self.config.found, -1)
+            if told:
+                counts = torch.cat([one[:, None].expand(-1, there.shape[1]) for there, one in told], 1)
+                gathered = self.found(torch.cat([there for there, _ in told], 1), counts if len(told) > 1 else None)
+                found = torch.where(used[:, None, None], gathered, found)
             old = torch.zeros(b, SHOTS - 1) if ages is None else ages * used[:, None]
             waves = old[..., None] * torch.logspace(-0.3, 1.5, 8)
-            parts.append(self.age(torch.cat([waves.sin(), waves.cos()], -1)))
+            parts += [found, self.age(torch.cat([waves.sin(), waves.cos()], -1))]
         embeds = torch.cat([*parts, table(self.tail).expand(b, -1, -1)], 1)
         padded = nn.functional.pad(embeds, (0, 0, 0, 1))
         smeared = self.smear(embeds, *(padded.index_select(1, at) for at in self.before))
@@ -220,7 +250,7 @@ class DrivingModel(nn.Module):
         decisions = self.decide.log_probabilities(asked[:n], table)
         return Said(
             paths, log_p, (decisions + self.lean).log_softmax(-1), self.why.log_probabilities(asked[n:], table),
-            self.danger(asked[n][:, 0]).float(), self.facts(summary).float(), cells, road, used, known,
+            self.danger(asked[n][:, 0]).float(), self.facts(summary).float(), cells, squares, road, used, known,
         )  # fmt: skip
 
 

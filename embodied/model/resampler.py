@@ -18,7 +18,7 @@ class _Layer(nn.Module):
         self.out = nn.Linear(dim, dim, bias=False)
         self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
 
-    def forward(self, latents: Tensor, features: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, features: Tensor, counts: Tensor | None = None) -> Tensor:
         x, b = self.norm_latents(latents), len(latents)
         seen = torch.cat([self.norm_features(features), x], 1)
 
@@ -26,13 +26,14 @@ class _Layer(nn.Module):
             return y.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
         keys, values = map(split, self.keys_values(seen).chunk(2, -1))
-        attended = F.scaled_dot_product_attention(split(self.query(x)), keys, values)
+        seen_by = None if counts is None else F.pad(counts, (0, x.shape[1]), value=True)[:, None, None]
+        attended = F.scaled_dot_product_attention(split(self.query(x)), keys, values, seen_by)
         latents = latents + self.out(attended.transpose(1, 2).reshape(b, *x.shape[1:]))
         return latents + self.mlp(self.norm_mlp(latents))
 
 
 class Resampler(nn.Module):
-    """(b, n, channels) -> (b, tokens, dim), whatever n."""
+    """(b, n, channels) -> (b, tokens, dim), whatever n. counts (b, n) bool: features that there are; None: all."""
 
     def __init__(self, channels: int, dim: int, tokens: int, depth: int = 2, heads: int = 4, width: int = 256) -> None:
         super().__init__()
@@ -41,9 +42,9 @@ class Resampler(nn.Module):
         self.layers = nn.ModuleList(_Layer(width, heads) for _ in range(depth))
         self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, dim))
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, counts: Tensor | None = None) -> Tensor:
         features = self.into(self.norm(features))
         latents = self.latents.expand(len(features), -1, -1)
         for layer in self.layers:
-            latents = layer(latents, features)
+            latents = layer(latents, features, counts)
         return self.out(latents)

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from embodied.data.drives import TTC_MAX_S
 from embodied.data.moments import KINDS
+from embodied.data.squares import SHOWN
 from embodied.drive.paths import TIMES
 from embodied.model.corrections import PRIORS
 from embodied.model.driving import TTC_S, Said
 
 WEIGHTS = {"path": 1.0, "road": 6.0, "nearest": 0.3, "chosen": 0.5, "decision": 1.0, "hazard": 1.5, "reason": 0.3, "facts": 1.0,
-           "cells": 1.0, "motion": 0.5}  # fmt: skip
+           "cells": 1.0, "motion": 0.5, "squares": 1.0, "met": 0.5}  # fmt: skip
 FACT_SCALES = (1.0, 0.2, 20.0, 3.0, 10.0, 4.0, 10.0, 2.0)
 KIND_WEIGHTS = (0.3, 0.3, 1.0, 2.0, 4.0)  # field, asphalt, paint, car, person
 
@@ -51,21 +52,22 @@ def losses(said: Said, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         F.smooth_l1_loss(said.facts, facts, reduction="none", beta=0.3).mean(-1), batch["known"].float()
     )
     if said.cells is not None:
-        made |= _cells(said.cells.float(), batch["cells"], batch["seen"])
+        seen = batch["seen"]
+        made["cells"], made["motion"] = _cells(said.cells[seen].flatten(1, 2), batch["cells"][seen].flatten(1, 2))
+    if said.squares is not None:
+        seen, shown = batch["scanned"], torch.from_numpy(SHOWN)
+        made["squares"], made["met"] = _cells(said.squares[seen][:, shown], batch["squares"][seen][:, shown])
     return made
 
 
-def _cells(said: Tensor, true: Tensor, seen: Tensor) -> dict[str, Tensor]:
-    """said (b, rows, columns, SHOWN): what every cell shows; of cars and people also how near and how fast."""
-    said, true = said[seen], true[seen]
-    kind = true[..., 0].long()
-    n = len(KINDS)
-    made = {"cells": F.cross_entropy(said[..., :n].flatten(0, 2), kind.flatten(), torch.tensor(KIND_WEIGHTS))}
+def _cells(said: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
+    """said (b, n, SHOWN), true (b, n, CELLS): of what every cell shows; and, of cars and people, of how near and how fast."""
+    kind, n = true[..., 0].long(), len(KINDS)
+    kinds = F.cross_entropy(said[..., :n].float().flatten(0, 1), kind.flatten(), torch.tensor(KIND_WEIGHTS))
     there = kind >= KINDS.index("car")
     wanted = torch.stack([8.0 / true[..., 1].clamp(min=2.0), true[..., 2] / 5, true[..., 3]], -1)
-    gap = F.smooth_l1_loss(said[..., n:], wanted, reduction="none", beta=0.2).mean(-1)
-    made["motion"] = (gap * there).sum() / there.sum().clamp(min=1)
-    return made
+    gap = F.smooth_l1_loss(said[..., n:].float(), wanted, reduction="none", beta=0.2).mean(-1)
+    return kinds, (gap * there).sum() / there.sum().clamp(min=1)
 
 
 def total(parts: Mapping[str, Tensor]) -> Tensor:

@@ -74,8 +74,12 @@ def vit(
             self.norm = nn.LayerNorm(dim)
             self.out = nn.Linear(dim, out) if out not in (0, dim) else nn.Identity()
 
+        def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+            """For `cells` alone."""
+            return self.stem(_scaled(images))
+
         def forward(self, images: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
-            features = self.stem(_scaled(images))
+            features = self.features(images)
             b, c, _, _ = features[1].shape
             (rows, cols), side = self.grid, patch // 16
             patches = features[1].reshape(b, c, rows, side, cols, side).permute(0, 2, 4, 3, 5, 1)
