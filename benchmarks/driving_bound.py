@@ -21,6 +21,7 @@ from options import leave, options
 from embodied.data.drives import DECISIONS
 from embodied.drive import decisions
 from embodied.drive.decisions import macro_f1
+from embodied.errors import UserError
 from embodied.trainlog import progress_bar
 from embodied.types import Command
 from policies.drive_expert import DriveExpert
@@ -98,12 +99,8 @@ def _goes_on(lead: Lead, now_s: float) -> Iterator[tuple[float, float, float, fl
 def moments(seed: int, body: DriveBody, every: int) -> tuple[list[int], list[list[int]]]:
     """Of a drive: the true decisions, and those of each row of KNOWN."""
     body.reset(seed)
-    expert, poses, at, said = (
-        driver(body, seed),
-        [(body.car.x, body.car.y, body.car.yaw)],
-        list[tuple[int, float]](),
-        [],
-    )
+    expert, poses = driver(body, seed), [(body.car.x, body.car.y, body.car.yaw)]
+    at, said = list[tuple[int, float]](), list[list[int]]()
     while not body.ended:
         if body.tick % every == 0:
             at.append((body.tick, float(np.float32(body.car.speed))))
@@ -118,13 +115,10 @@ def moments(seed: int, body: DriveBody, every: int) -> tuple[list[int], list[lis
 
 def main(arguments: list[str]) -> int:
     chosen = options(arguments, drives=100, every=8)
-    body, true, said, seed, left = (
-        DriveBody(look=False),
-        list[int](),
-        list[list[int]](),
-        FIRST_EVALUATION_SEED,
-        chosen["drives"],
-    )
+    if not chosen["drives"] or not chosen["every"]:
+        raise UserError(f"drives={chosen['drives']} and every={chosen['every']} must both be 1 or more")
+    body, seed, left = DriveBody(look=False), FIRST_EVALUATION_SEED, chosen["drives"]
+    true, said = list[int](), list[list[int]]()
     start = time.perf_counter()
     with progress_bar(True) as bar:
         row = bar.add_task("drives", total=left)

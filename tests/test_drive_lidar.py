@@ -309,7 +309,14 @@ def test_a_strange_scan_is_not_read(weights: str, recorded: Path) -> None:
 
 
 def test_eyes_for_a_lidar_are_added_to_what_is_known(recorded: Path, tmp_path: Path) -> None:
-    before = new(True, ["drive on"])
+    before = new(True, ["drive on"]).eval()
+    lessons = RoadLessons(recorded)
+    inputs = gather([lessons.lesson(0, 5)], {lessons.drives[0].task: before.command("drive on").numpy()})
+    names = ("command", "series", "now", "speed", "yaw_rate", "path", "pictures", "ages")
+    rows = {name: torch.from_numpy(inputs[name]) for name in names}
+    with torch.inference_mode():
+        ours, theirs = before.with_lidar()(**rows), before(**rows)
+    assert torch.equal(ours.decisions, theirs.decisions) and torch.equal(ours.paths, theirs.paths)
     after, old = before.with_lidar(), before.state_dict()
     assert all(torch.equal(old[name], one) for name, one in after.state_dict().items() if name in old)
     assert {name.split(".")[0] for name in after.state_dict().keys() - old.keys()} == {
