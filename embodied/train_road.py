@@ -44,6 +44,9 @@ class Settings:
         "do not read one get an encoder of it",
     )
     init: str = setting("", "weights to start from: a folder or a shipped name")
+    only: str = setting(
+        "", "of init= only these parts, with commas between, as above,squares,spot; the rest stays exactly as it is"
+    )
     steps: int = setting(4000, "optimiser steps")
     batch: int = setting(64, "moments a step")
     lr: float = setting(2e-3, "peak learning rate (linear warm-up, cosine to a fiftieth)")
@@ -94,10 +97,12 @@ class Training:
         real = [one.strip() for one in settings.real.split(",") if one.strip()]
         self.real, self.real_held = RealLessons(real, (0.0, 0.75)), RealLessons(real, (0.75, 1.0))
         self.model = (
-            from_pretrained(settings.init).reopen()
+            from_pretrained(settings.init)
             if settings.init
             else new(settings.sees, {d.task for d in self.lessons.drives}, settings.lidar)
         )
+        if not settings.only:
+            self.model.reopen()
         self.before = self.model.config.facts
         if self.model.config.lidar and not settings.lidar:
             raise UserError(f"init={settings.init} reads a lidar and lidar=false does not; give lidar=true")
@@ -105,8 +110,7 @@ class Training:
             self.model = self.model.with_lidar()
         self.model.to(self.device).train()
         self.commands = _Commands(self.model)
-        # the head for films without telemetry is taught last
-        self.named = {name: p for name, p in self.model.named_parameters() if not name.startswith("pace.")}
+        self.named = _taught(self.model, settings.only)
         self.average = {name: p.detach().clone() for name, p in self.named.items()}
         self.optimizers = optimizers(self.named, settings.lr, settings.decay)
         self.start, state = 0, self.out / "state"
@@ -188,8 +192,8 @@ class Training:
         self.model = model = from_pretrained(str(self.out / "weights"))
         self.device, self.narrow = torch.device("cpu"), mixed(self.settings.precision, "cpu") == "bf16"
         acquaint(model, self.lessons, self.settings.seed)
-        off = teach_pace(model, self.lessons, self.settings.seed)
-        if self.held:
+        off = {} if self.settings.only else teach_pace(model, self.lessons, self.settings.seed)
+        if self.held and not self.settings.only:
             with torch.inference_mode():
                 added = lean(self._answer, self.held)
             model.lean.copy_(torch.from_numpy(added))
@@ -199,6 +203,7 @@ class Training:
             "real moments": len(self.real.moments),
         }
         told |= {name: getattr(self.settings, name) for name in ("steps", "batch", "lr", "real_share")}
+        told |= {"only": self.settings.only} if self.settings.only else {}
         told |= {"last stretch, s": round(took_s), **off}
         if self.settings.init:  # whose name says nothing once it is replaced
             told["before"] = dict(self.before)
@@ -274,8 +279,25 @@ class Training:
         return figures
 
 
+def _taught(model: DrivingModel, only: str) -> dict[str, torch.nn.Parameter]:
+    """What learns, by name; the rest is frozen. The head for films without telemetry is taught last, by itself."""
+    parts = [one.strip() for one in only.split(",") if one.strip()]
+    unknown = set(parts) - {name for name, _ in model.named_children()} - {name for name, _ in model.named_parameters()}
+    if unknown:
+        raise UserError(
+            f"only={only}: this network has no part {sorted(unknown)[0]!r}; choose from {', '.join(dict(model.named_children()))}"
+        )
+    made = dict[str, Any]()
+    for name, p in model.named_parameters():
+        if name.startswith("pace.") or (parts and name.split(".")[0] not in parts):
+            p.requires_grad_(False)
+        else:
+            made[name] = p
+    return made
+
+
 def acquaint(model: DrivingModel, lessons: RoadLessons, seed: int = 0, count: int = 6000) -> None:
-    """Measure what the pictures and scans of training look like to the network (embodied.model.familiar)."""
+    """Measure what the pictures and scans of training look like to the network (embodied.model.familiar), where nobody has yet."""
     import torch
 
     drawn = lessons.draw(np.random.default_rng([seed, 1]), min(count, 2 * len(lessons.index)))
@@ -283,6 +305,8 @@ def acquaint(model: DrivingModel, lessons: RoadLessons, seed: int = 0, count: in
     known += [("scan", model.above, model.familiar_above)] if model.config.lidar else []
     with torch.inference_mode():
         for name, eye, familiar in known:
+            if familiar.most.isfinite():
+                continue
             shown = [there for one in drawn if (there := getattr(one, name)) is not None]
             batches = (torch.from_numpy(np.stack(shown[k : k + 60])) for k in range(0, len(shown), 60))
             familiar.measure(eye.features(one)[0] for one in batches)

@@ -15,23 +15,22 @@ import numpy as np
 
 from embodied import workers
 from embodied.data.drives import DECISIONS
-from embodied.data.moments import CELL, KINDS, Moments, deflate
+from embodied.data.moments import Moments, deflate
 from embodied.data.record import EpisodeFailed
-from embodied.drive.view import HEIGHT, WIDTH, view, window
+from embodied.drive.view import view, window
 from embodied.errors import UserError
 from embodied.trainlog import progress_bar
 from embodied.types import Command
-from policies.drive_expert import NOSE_M, TAIL_M, DriveExpert
+from policies.drive_expert import DriveExpert
 from sim import car as cars
 from sim.drive import DriveBody
 from sim.recorded_drives import LATE_S, decided
+from sim.road_labels import cells_of, facts_of, squares_of
 from sim.task import FIRST_EVALUATION_SEED
 
 EVERY = 4  # ticks between moments
 PUSHED, LATE = 0.6, 0.25  # shares of drives with disturbances, with a late driver
 ALWAYS_S = 60.0
-LEAST = {"person": 2, "car": 6, "paint": 6}  # px of a cell's 64 that make it show that
-NOTHING_M = 60.0
 
 
 @lru_cache(maxsize=1)
@@ -66,40 +65,6 @@ class Pushes:
         return min(ahead, default=ALWAYS_S)
 
 
-def _cells(body: DriveBody, bodies: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """(rows, columns, 4): CELLS of a view's bodies and depth (HEIGHT, WIDTH)."""
-    shown = body.shown()
-    kinds = np.zeros(bodies.shape, np.int64)
-    for one, (kind, *_) in shown.items():
-        kinds[bodies == one] = KINDS.index(kind)
-    grid = (HEIGHT // CELL, CELL, WIDTH // CELL, CELL)
-    tiles = lambda values: values.reshape(grid).transpose(0, 2, 1, 3).reshape(grid[0], grid[2], -1)  # noqa: E731
-    kinds, bodies, depth = tiles(kinds), tiles(bodies), tiles(depth)
-    made = np.zeros((grid[0], grid[2], 4), np.float16)
-    made[..., 0] = (kinds > 0).sum(-1) > CELL * CELL // 2
-    for name in ("paint", "car", "person"):
-        made[(kinds == KINDS.index(name)).sum(-1) >= LEAST[name], 0] = KINDS.index(name)
-    for i, j in np.argwhere(made[..., 0] >= KINDS.index("car")):
-        there = kinds[i, j] == made[i, j, 0]
-        one = np.bincount(bodies[i, j][there]).argmax()
-        made[i, j, 1:] = (np.median(depth[i, j][there & (bodies[i, j] == one)]), *shown[int(one)][1:])
-    return made
-
-
-def _facts(body: DriveBody) -> list[float]:
-    """FACTS of now; NOTHING_M where there is no junction, car or person ahead."""
-    car, traffic, s = body.car, body.traffic, body.s
-    junction = body.road.junction[0] - s if body.road.junction else NOTHING_M
-    ahead = [(traffic.lead.s, traffic.lead.speed)] if traffic.lead else []
-    ahead += [(traffic.standing[0], 0.0)] if traffic.standing else []
-    gap, theirs = min(((at - TAIL_M - s - NOSE_M, v) for at, v in ahead if at > s), default=(NOTHING_M, 0.0))
-    people = [(p.s - s - NOSE_M, p.left) for p in traffic.people if p.s > s + NOSE_M - 1]
-    person, left = min(people, default=(NOTHING_M, 0.0))
-    heading = (car.yaw - float(body.road.route.at(s)[2]) + np.pi) % (2 * np.pi) - np.pi
-    least = lambda value: min(value, NOTHING_M)  # noqa: E731
-    return [body.left, heading, least(junction), body.cruise, least(gap), theirs, least(person), left]
-
-
 def drive(seed: int, shake: float = 1.0, lidar: bool = False) -> Moments:
     """One drive. shake: see Pushes; from 1 on, more of the drives too. lidar: with its pictures.
     EpisodeFailed when it does not arrive."""
@@ -110,7 +75,7 @@ def drive(seed: int, shake: float = 1.0, lidar: bool = False) -> Moments:
     left, top, right, bottom = window(body.camera)
     expert = DriveExpert(body, LATE_S if rng.random() < LATE else np.inf)
     pushes, phase = Pushes(rng, shake * (rng.random() < PUSHED * shake)), int(rng.integers(EVERY))
-    ego, pose, at, truth, clear, pictures, cells, facts, scans = ([] for _ in range(9))
+    ego, pose, at, truth, clear, pictures, cells, facts, scans, squares = ([] for _ in range(10))
     while not body.ended:
         ego.append(body.car.sensed)
         pose.append((body.car.x, body.car.y, body.car.yaw))
@@ -121,9 +86,12 @@ def drive(seed: int, shake: float = 1.0, lidar: bool = False) -> Moments:
             truth.append((0.0, float(ttc <= 3.0), ttc, reason))
             clear.append(pushes.clear(body.now_s))
             pictures.append(deflate(view(frame.image, body.camera)))
-            cells.append(_cells(body, frame.bodies[top:bottom, left:right], frame.depth[top:bottom, left:right]))
-            facts.append(_facts(body))
-            scans += [deflate(body.scan())] if lidar else []
+            cells.append(cells_of(body, frame.bodies[top:bottom, left:right], frame.depth[top:bottom, left:right]))
+            facts.append(facts_of(body))
+            if lidar:
+                scan = body.scan()
+                scans.append(deflate(scan))
+                squares.append(squares_of(body, scan))
         command = expert.command() + pushes.at(body.now_s, body.car.speed)
         body.apply(Command(body.now_s, command.astype(np.float32)))
     if not body.success():
@@ -134,7 +102,7 @@ def drive(seed: int, shake: float = 1.0, lidar: bool = False) -> Moments:
         truth[at.index(k)] = (row_decided, *row[1:])
     return Moments(
         seed, body.goal, np.array(ego), poses, np.array(at, np.int32), np.array(truth, np.float32),
-        np.array(clear, np.float32), pictures, np.array(cells), np.array(facts, np.float32), scans,
+        np.array(clear, np.float32), pictures, np.array(cells), np.array(facts, np.float32), scans, np.array(squares, np.float16),
     )  # fmt: skip
 
 

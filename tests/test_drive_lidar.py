@@ -223,7 +223,9 @@ def test_moments_come_back_and_those_of_before_lidars_too(recorded: Path, tmp_pa
     made = Moments.load(recorded / "0000003.npz")
     assert len(made.scans) == len(made.at) and made.scan(4).any()
     with np.load(recorded / "0000003.npz") as f:
-        np.savez(tmp_path / "0000003.npz", **{name: f[name] for name in f.files if not name.startswith("scan")})
+        np.savez(
+            tmp_path / "0000003.npz", **{name: f[name] for name in f.files if not name.startswith(("scan", "squares"))}
+        )
     before = Moments.load(tmp_path / "0000003.npz")
     assert before.scans == [] and before.pictures == made.pictures
     with pytest.raises(UserError, match=r"no drive in .* has a lidar; record with"):
@@ -324,6 +326,16 @@ def test_eyes_for_a_lidar_are_added_to_what_is_known(recorded: Path, tmp_path: P
     }  # fmt: skip
     save_pretrained(before, tmp_path / "before")
     settings = Settings(moments=str(recorded), init=str(tmp_path / "before"), steps=2, batch=4, lidar=True)
+    parts = "above,squares,spot"
+    assert train(replace(settings, out=str(tmp_path / "parts"), only=parts)) == 0
+    taught = from_pretrained(str(tmp_path / "parts/weights")).state_dict()
+    saved = from_pretrained(str(tmp_path / "before")).state_dict()  # numbers of 16 bits
+    learnt = {
+        name.split(".")[0] for name, one in taught.items() if name not in saved or not torch.equal(one, saved[name])
+    }
+    assert learnt == {*parts.split(","), "familiar_above", "familiar"}  # which pictures are strange nobody had measured
+    with pytest.raises(UserError, match="only=above,feet: this network has no part 'feet'; choose from ego, front"):
+        train(replace(settings, out=str(tmp_path / "feet"), only="above,feet"))
     assert train(replace(settings, out=str(tmp_path / "out"))) == 0
     assert Network(str(tmp_path / "out/weights"), graph=False).scans
     with pytest.raises(UserError, match="reads a lidar and lidar=false does not; give lidar=true"):

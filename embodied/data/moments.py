@@ -34,7 +34,8 @@ class Moments:
 
     truth (m, 4) as embodied.data.drives.TRUTH; clear (m,): s until the driver is next disturbed, after which the future says
     nothing of what should be done now; pictures: m deflated views; cells (m, rows, columns, len(CELLS)); facts (m, len(FACTS)),
-    exact; scans: m deflated pictures of a lidar (embodied.drive.above), or none."""
+    exact; scans: m deflated pictures of a lidar (embodied.drive.above), and squares (m, *above.SQUARES, len(CELLS)) of what stands
+    in them; or none of both."""
 
     seed: int
     task: str
@@ -47,6 +48,7 @@ class Moments:
     cells: NDArray[np.float16]
     facts: NDArray[np.float32]
     scans: list[bytes] = field(default_factory=list[bytes])
+    squares: NDArray[np.float16] = field(default_factory=lambda: np.zeros((0, *above.SQUARES, len(CELLS)), np.float16))
 
     def picture(self, k: int) -> Image:
         """uint8 (HEIGHT, WIDTH, 3) of moment k."""
@@ -65,7 +67,7 @@ class Moments:
         part = path.with_suffix(".part.npz")
         np.savez_compressed(
             part, seed=self.seed, task=np.array(self.task), ego=self.ego, pose=self.pose, at=self.at, truth=self.truth,
-            clear=self.clear, cells=self.cells, facts=self.facts, **packed,
+            clear=self.clear, cells=self.cells, facts=self.facts, squares=self.squares, **packed,
         )  # fmt: skip
         part.rename(path)
 
@@ -73,10 +75,9 @@ class Moments:
     def load(cls, path: Path) -> Moments:
         with np.load(path) as f:
             arrays = {name: f[name] for name in ("ego", "pose", "at", "truth", "clear", "cells", "facts")}
-            scans = _blobs(f["scans"], f["scan_sizes"]) if "scans" in f else []  # none before there were lidars
-            return cls(
-                int(f["seed"]), str(f["task"]), pictures=_blobs(f["pictures"], f["sizes"]), scans=scans, **arrays
-            )
+            if "squares" in f:  # none before there were lidars
+                arrays |= {"scans": _blobs(f["scans"], f["scan_sizes"]), "squares": f["squares"]}
+            return cls(int(f["seed"]), str(f["task"]), pictures=_blobs(f["pictures"], f["sizes"]), **arrays)
 
 
 def _blobs(packed: NDArray[np.uint8], sizes: NDArray[np.int64]) -> list[bytes]:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from embodied.data import drives
 from embodied.data.drives import DECISIONS
 from embodied.data.moments import CELLS, RATE_HZ, Moments, files
-from embodied.data.squares import squares
 from embodied.drive import above, decisions, paths
 from embodied.drive.paths import STEPS
 from embodied.drive.senses import CHANNELS, Sensed, sense
@@ -55,6 +54,7 @@ class Lesson:
     scan: NDArray[np.uint8] | None = None
     ages: NDArray[np.float32] | None = None
     cells: NDArray[np.float16] | None = None
+    squares: NDArray[np.float16] | None = None
     facts: NDArray[np.float32] | None = None
     speed: float = np.nan
 
@@ -136,13 +136,14 @@ class RoadLessons:
         scans = self.lidar and len(one.scans) > 0 and (rng is None or rng.random() > BLIND)
         looks = self.sees and (rng is None or rng.random() > (HIDDEN if scans else BLIND))
         if looks or scans:
-            made.cells = one.cells[k]
             steps = [STEP, 2 * STEP] if rng is None or rng.random() < 0.7 else np.sort(rng.integers(1, 6, SHOTS - 1))
             shots = [k, *(max(0, k - int(step)) for step in steps)]
             made.ages = ((one.at[k] - one.at[shots[1:]]) / RATE_HZ).astype(np.float32)
         if scans:
+            made.squares = one.squares[k]
             made.scan = np.concatenate([one.scan(shot) for shot in shots], -1)
         if looks:
+            made.cells = one.cells[k]
             pictures = [one.picture(shot) for shot in shots]
             made.picture = np.concatenate(_shaded(pictures, rng) if rng is not None else pictures, -1)
         return made
@@ -222,8 +223,8 @@ def gather(lessons: Sequence[Lesson], commands: Mapping[str, NDArray[np.int64]])
         nothing = np.zeros((above.ROWS, above.COLUMNS, 3 * SHOTS), np.uint8)
         made["scans"] = np.stack([nothing if one.scan is None else one.scan for one in lessons])
         unknown = np.zeros((*above.SQUARES, len(CELLS)), np.float32)
-        made["squares"] = np.stack(
-            [unknown if one.scan is None or one.cells is None else squares(one.cells) for one in lessons]
+        made["squares"] = np.stack([unknown if one.squares is None else one.squares for one in lessons]).astype(
+            np.float32
         )
     if made["seen"].any():
         nothing = np.zeros((HEIGHT, WIDTH, 3 * SHOTS), np.uint8)

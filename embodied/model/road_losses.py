@@ -10,7 +10,6 @@ from torch import Tensor
 
 from embodied.data.drives import TTC_MAX_S
 from embodied.data.moments import KINDS
-from embodied.data.squares import SHOWN
 from embodied.drive.paths import TIMES
 from embodied.model.corrections import PRIORS
 from embodied.model.driving import TTC_S, Said
@@ -55,8 +54,8 @@ def losses(said: Said, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         seen = batch["seen"]
         made["cells"], made["motion"] = _cells(said.cells[seen].flatten(1, 2), batch["cells"][seen].flatten(1, 2))
     if said.squares is not None:
-        seen, shown = batch["scanned"], torch.from_numpy(SHOWN)
-        made["squares"], made["met"] = _cells(said.squares[seen][:, shown], batch["squares"][seen][:, shown])
+        seen = batch["scanned"]
+        made["squares"], made["met"] = _cells(said.squares[seen].flatten(1, 2), batch["squares"][seen].flatten(1, 2))
     return made
 
 
