@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied.data.moments import CELL, CELLS, KINDS
+from embodied.data.moments import CELL, KINDS, SQUARES
 from embodied.drive import above
 from embodied.drive.view import HEIGHT, WIDTH
 from embodied.types import Image
@@ -54,9 +54,9 @@ def facts_of(body: DriveBody) -> list[float]:
 
 
 def squares_of(body: DriveBody, scan: Image) -> NDArray[np.float16]:
-    """(*above.SQUARES, len(CELLS)) of the cars and people from which a ray of this scan came back; KINDS' first is nothing. The
+    """(*above.SQUARES, len(SQUARES)) of the cars and people from which a ray of this scan came back; KINDS' first is nothing. The
     range is along the car. Of two in a square the person, else the nearer."""
-    made = np.zeros((*above.SQUARES, len(CELLS)), np.float16)
+    made = np.zeros((*above.SQUARES, len(SQUARES)), np.float16)
     at, points = above.heads(scan, TALL_M)
     here, (c, s) = np.eye(4), (np.cos(body.car.yaw), np.sin(body.car.yaw))
     here[:2, :2], here[:2, 3] = [[c, -s], [s, c]], (body.car.x, body.car.y)
@@ -72,5 +72,5 @@ def squares_of(body: DriveBody, scan: Image) -> NDArray[np.float16]:
         met = (np.abs(x - ahead) < long + ROUND_M) & (np.abs(y) < wide + ROUND_M)
         for row, column in {*map(tuple, (at[met] // side).tolist())}:
             there = met & (at // side == (row, column)).all(1)
-            made[row, column] = (KINDS.index(kind), points[there, 0].min(), *moves)
+            made[row, column] = (KINDS.index(kind), points[there, 0].min(), *moves, points[there, 1].mean())
     return made

@@ -25,6 +25,7 @@ CELL = 8  # px along the edge of a labelled cell
 KINDS = ("field", "asphalt", "paint", "car", "person")
 CELLS = ("kind", "range", "along", "left")  # index in KINDS; m; m/s of the car or person that is seen there
 FACTS = ("left", "heading", "junction", "cruise", "gap", "their_speed", "person", "person_left")
+SQUARES = ("kind", "range", "along", "left", "aside")  # of a lidar's squares: likewise; and m to the left of the car
 RATE_HZ = 20.0  # of ego and pose
 
 
@@ -34,8 +35,8 @@ class Moments:
 
     truth (m, 4) as embodied.data.drives.TRUTH; clear (m,): s until the driver is next disturbed, after which the future says
     nothing of what should be done now; pictures: m deflated views; cells (m, rows, columns, len(CELLS)); facts (m, len(FACTS)),
-    exact; scans: m deflated pictures of a lidar (embodied.drive.above), and squares (m, *above.SQUARES, len(CELLS)) of what stands
-    in them; or none of both."""
+    exact; scans: m deflated pictures of a lidar (embodied.drive.above), and squares (m, *above.SQUARES, len(SQUARES)) of
+    what stands in them; or none of both."""
 
     seed: int
     task: str
@@ -48,7 +49,9 @@ class Moments:
     cells: NDArray[np.float16]
     facts: NDArray[np.float32]
     scans: list[bytes] = field(default_factory=list[bytes])
-    squares: NDArray[np.float16] = field(default_factory=lambda: np.zeros((0, *above.SQUARES, len(CELLS)), np.float16))
+    squares: NDArray[np.float16] = field(
+        default_factory=lambda: np.zeros((0, *above.SQUARES, len(SQUARES)), np.float16)
+    )
 
     def picture(self, k: int) -> Image:
         """uint8 (HEIGHT, WIDTH, 3) of moment k."""

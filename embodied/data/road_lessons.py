@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from embodied.data import drives
 from embodied.data.drives import DECISIONS
-from embodied.data.moments import CELLS, RATE_HZ, Moments, files
+from embodied.data.moments import RATE_HZ, SQUARES, Moments, files
 from embodied.drive import above, decisions, paths
 from embodied.drive.paths import STEPS
 from embodied.drive.senses import CHANNELS, Sensed, sense
@@ -32,7 +32,7 @@ SENSORS = 0.9  # how far sensors differ in their noise: sigma of its logarithm
 BLIND, PLAIN = 0.15, 0.4  # shares of moments without a picture (or, each by itself, a lidar's), without noise
 # Of those with a lidar's, without a picture: what a picture shows already nobody learns to read elsewhere (ModDrop: Neverova et al.
 # 2014, arXiv 1501.00102).
-HIDDEN = 0.5
+HIDDEN = 0.3
 ROWS = round(HISTORY_S * RATE_HZ) + 1
 Batch = dict[str, NDArray[np.generic]]
 
@@ -222,7 +222,7 @@ def gather(lessons: Sequence[Lesson], commands: Mapping[str, NDArray[np.int64]])
     if made["scanned"].any():
         nothing = np.zeros((above.ROWS, above.COLUMNS, 3 * SHOTS), np.uint8)
         made["scans"] = np.stack([nothing if one.scan is None else one.scan for one in lessons])
-        unknown = np.zeros((*above.SQUARES, len(CELLS)), np.float32)
+        unknown = np.zeros((*above.SQUARES, len(SQUARES)), np.float32)
         made["squares"] = np.stack([unknown if one.squares is None else one.squares for one in lessons]).astype(
             np.float32
         )

@@ -3,7 +3,7 @@ will go, what is decided, and what is dangerous.
 
     <bos> turn left at the junction <pad>.. <ego x2> <front x10> <found x6> <age x2> <path>   then   <decide> turn   <why> person ..
 
-Where it was taught with a lidar, <found> gathers from its picture from above as well, or from that alone.
+Where it was taught with a lidar, what <front> and <found> say is amended by its picture from above.
 The same parts as the arm's model (vit, series, Llama); an order of magnitude smaller, because it answers 20 times a second.
 """
 
@@ -20,7 +20,6 @@ from transformers import LlamaConfig, LlamaModel
 from embodied.data.drives import DECISIONS, REASONS
 from embodied.data.moments import CELL, FACTS, KINDS
 from embodied.data.road_lessons import SHOTS
-from embodied.data.squares import cells_of_squares
 from embodied.drive import above
 from embodied.drive.senses import CHANNELS, NOW, ROW_S, ROWS
 from embodied.drive.view import HEIGHT, WIDTH
@@ -30,7 +29,7 @@ from embodied.model.familiar import Familiar
 from embodied.model.network import Smear, before
 from embodied.model.pace import Pace
 from embodied.model.phrases import Phrases
-from embodied.model.resampler import Resampler
+from embodied.model.resampler import Amending, Resampler
 from embodied.model.tokens import BOS, PAD, Words, train_vocabulary
 from embodied.registry import build
 
@@ -86,6 +85,14 @@ class Said:
     known: Tensor
 
 
+def _spots(width: int) -> Tensor:
+    """(*above.SQUARES, width) of where the squares are, waves of both coordinates."""
+    rows, columns = above.SQUARES
+    x, y = (torch.linspace(0, 1, one)[:, None] * torch.pi * 2.0 ** torch.arange(width // 4) for one in (rows, columns))
+    along, aside = (torch.cat([one.sin(), one.cos()], -1) for one in (x, y))
+    return torch.cat([along[:, None].expand(-1, columns, -1), aside.expand(rows, -1, -1)], -1)
+
+
 class DrivingModel(nn.Module):
     def __init__(self, config: DrivingConfig, words: Words) -> None:
         super().__init__()
@@ -101,17 +108,18 @@ class DrivingModel(nn.Module):
             self.cells = nn.Linear(half, SHOWN)
             self.place = nn.Parameter(0.5 * torch.randn(HEIGHT // CELL, WIDTH // CELL, half // 2))
             self.familiar = Familiar(half)
+            self.found = Resampler(half + SHOWN + half // 2, dim, config.found, depth=2, width=dim // 2)
             self.pace = Pace(dim * (self.front.tokens + config.found))
         if config.lidar:
             self.above = build(
                 "encoder", "vit", height=above.ROWS, width=above.COLUMNS, patch=config.patch, dim=dim, depth=0,
                 channels=config.channels, heads=config.heads, shots=SHOTS,
             )  # fmt: skip
-            self.squares = nn.Linear(half, SHOWN)
-            self.spot = nn.Parameter(0.5 * torch.randn(*above.SQUARES, half // 2))
+            self.squares = nn.Linear(half, SHOWN + 1)  # and how far to the left
+            self.spot = nn.Parameter(_spots(half // 2))
             self.familiar_above = Familiar(half)
+            self.amend = Amending(half + SHOWN + 1 + half // 2, dim)
         if config.sees or config.lidar:
-            self.found = Resampler(half + SHOWN + half // 2, dim, config.found, depth=2, width=dim // 2)
             self.age = nn.Linear(16, dim)
             self.blind = nn.Parameter(torch.zeros(dim))
         self.backbone = LlamaModel(
@@ -138,8 +146,8 @@ class DrivingModel(nn.Module):
 
     def _layout(self) -> None:
         """The sentence behind the inputs, and what sees what in it; both are the same for every moment."""
-        inputs = self.ego.tokens + (self.front.tokens if self.config.sees else 0)
-        inputs += self.config.found + SHOTS - 1 if self.config.sees or self.config.lidar else 0
+        self._looks = self.config.found + (self.front.tokens if self.config.sees else 0)
+        inputs = self.ego.tokens + (self._looks + SHOTS - 1 if self.config.sees or self.config.lidar else 0)
         ids, segment = [self.words["<path>"]], [0] * (1 + WORDS + inputs + 1)
         self._path, self._places = len(segment) - 1, list[tuple[int, int]]()
         for k, one in enumerate([*self.decide.segments, *self.why.segments], 1):
@@ -163,12 +171,9 @@ class DrivingModel(nn.Module):
         return self
 
     def with_lidar(self) -> DrivingModel:
-        """The same with an encoder of a lidar, which has learnt nothing yet; its squares are where the cells that show their ground
-        are."""
+        """The same with an encoder of a lidar, which has learnt nothing yet and amends nothing."""
         grown = DrivingModel(replace(self.config, lidar=True), self.words)
         grown.load_state_dict(self.state_dict(), strict=False)
-        if self.config.sees:
-            grown.spot.data.copy_(self.place.data[cells_of_squares()])
         return grown.train(self.training)
 
     def command(self, text: str) -> Tensor:
@@ -181,6 +186,12 @@ class DrivingModel(nn.Module):
         features, tokens = self.front(pictures)
         told, shown = self._told(self.front.cells(features), self.cells, self.place)
         return features, torch.cat([tokens, self.found(told)], 1), shown
+
+    def look_around(self, scans: Tensor) -> tuple[Any, Tensor, Tensor]:
+        """uint8 (b, above.ROWS, above.COLUMNS, 3 SHOTS) of a lidar -> features, what is gathered from (b, n, C), and squares (b,
+        *above.SQUARES, SHOWN)."""
+        features = self.above.features(scans)
+        return features, *self._told(self.above.cells(features), self.squares, self.spot)
 
     @staticmethod
     def _told(cells: Tensor, show: nn.Module, place: Tensor) -> tuple[Tensor, Tensor]:
@@ -201,34 +212,22 @@ class DrivingModel(nn.Module):
         b, table = len(command), self.backbone.embed_tokens
         parts, used = [table(command), self.ego(series)], torch.zeros(b, dtype=torch.bool)
         cells = squares = None
-        known, met = used, used
-        told = list[tuple[Tensor, Tensor]]()  # what is gathered from, and whose of it counts
-        if self.config.sees:
-            tokens = self.blind.expand(b, self.front.tokens, -1)
-            if pictures is not None:
-                features, looked = self.front(pictures)
-                known = self.familiar(features[0])  # all of them, while it is still being taught
-                known = known if seen is None else known & seen
-                tokens = torch.where(known[:, None, None], looked, tokens)
-                there, cells = self._told(self.front.cells(features), self.cells, self.place)
-                told.append((there, known))
-            parts.append(tokens)
-        if self.config.lidar and scans is not None:
-            features = self.above.features(scans)
-            met = self.familiar_above(features[0])
-            met = met if scanned is None else met & scanned
-            there, squares = self._told(self.above.cells(features), self.squares, self.spot)
-            told.append((there, met))
-        used = known | met
+        known = used
         if self.config.sees or self.config.lidar:
-            found = self.blind.expand(b, self.config.found, -1)
-            if told:
-                counts = torch.cat([one[:, None].expand(-1, there.shape[1]) for there, one in told], 1)
-                gathered = self.found(torch.cat([there for there, _ in told], 1), counts if len(told) > 1 else None)
-                found = torch.where(used[:, None, None], gathered, found)
+            tokens = self.blind.expand(b, self._looks, -1)
+            if self.config.sees and pictures is not None:
+                features, looked, cells = self.look(pictures)
+                known = self.familiar(features[0])  # all of them, while it is still being taught
+                used = known = known if seen is None else known & seen
+                tokens = torch.where(known[:, None, None], looked, tokens)
+            if self.config.lidar and scans is not None:
+                features, there, squares = self.look_around(scans)
+                met = self.familiar_above(features[0])
+                met = met if scanned is None else met & scanned
+                tokens, used = torch.where(met[:, None, None], self.amend(tokens, there), tokens), known | met
             old = torch.zeros(b, SHOTS - 1) if ages is None else ages * used[:, None]
             waves = old[..., None] * torch.logspace(-0.3, 1.5, 8)
-            parts += [found, self.age(torch.cat([waves.sin(), waves.cos()], -1))]
+            parts += [tokens, self.age(torch.cat([waves.sin(), waves.cos()], -1))]
         embeds = torch.cat([*parts, table(self.tail).expand(b, -1, -1)], 1)
         padded = nn.functional.pad(embeds, (0, 0, 0, 1))
         smeared = self.smear(embeds, *(padded.index_select(1, at) for at in self.before))

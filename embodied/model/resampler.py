@@ -18,7 +18,7 @@ class _Layer(nn.Module):
         self.out = nn.Linear(dim, dim, bias=False)
         self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
 
-    def forward(self, latents: Tensor, features: Tensor, counts: Tensor | None = None) -> Tensor:
+    def forward(self, latents: Tensor, features: Tensor) -> Tensor:
         x, b = self.norm_latents(latents), len(latents)
         seen = torch.cat([self.norm_features(features), x], 1)
 
@@ -26,14 +26,13 @@ class _Layer(nn.Module):
             return y.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
         keys, values = map(split, self.keys_values(seen).chunk(2, -1))
-        seen_by = None if counts is None else F.pad(counts, (0, x.shape[1]), value=True)[:, None, None]
-        attended = F.scaled_dot_product_attention(split(self.query(x)), keys, values, seen_by)
+        attended = F.scaled_dot_product_attention(split(self.query(x)), keys, values)
         latents = latents + self.out(attended.transpose(1, 2).reshape(b, *x.shape[1:]))
         return latents + self.mlp(self.norm_mlp(latents))
 
 
 class Resampler(nn.Module):
-    """(b, n, channels) -> (b, tokens, dim), whatever n. counts (b, n) bool: features that there are; None: all."""
+    """(b, n, channels) -> (b, tokens, dim), whatever n."""
 
     def __init__(self, channels: int, dim: int, tokens: int, depth: int = 2, heads: int = 4, width: int = 256) -> None:
         super().__init__()
@@ -42,9 +41,28 @@ class Resampler(nn.Module):
         self.layers = nn.ModuleList(_Layer(width, heads) for _ in range(depth))
         self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, dim))
 
-    def forward(self, features: Tensor, counts: Tensor | None = None) -> Tensor:
+    def forward(self, features: Tensor) -> Tensor:
         features = self.into(self.norm(features))
         latents = self.latents.expand(len(features), -1, -1)
         for layer in self.layers:
-            latents = layer(latents, features, counts)
+            latents = layer(latents, features)
         return self.out(latents)
+
+
+class Amending(nn.Module):
+    """Tokens (b, m, dim) of one sense, amended by features (b, n, channels) of another; untaught, by nothing: what was learnt with
+    the tokens as they are goes on from there, as a frozen language model does with pictures (Flamingo, 3.1.2)."""
+
+    def __init__(self, channels: int, dim: int, depth: int = 2, heads: int = 4) -> None:
+        super().__init__()
+        self.into, self.norm = nn.Linear(channels, dim), nn.LayerNorm(channels)
+        self.layers = nn.ModuleList(_Layer(dim, heads) for _ in range(depth))
+        for name, p in self.layers.named_parameters():
+            if name.split(".", 1)[1] in ("out.weight", "mlp.2.weight", "mlp.2.bias"):
+                nn.init.zeros_(p)
+
+    def forward(self, tokens: Tensor, features: Tensor) -> Tensor:
+        features = self.into(self.norm(features))
+        for layer in self.layers:
+            tokens = layer(tokens, features)
+        return tokens

@@ -17,6 +17,7 @@ from embodied.model.driving import TTC_S, Said
 WEIGHTS = {"path": 1.0, "road": 6.0, "nearest": 0.3, "chosen": 0.5, "decision": 1.0, "hazard": 1.5, "reason": 0.3, "facts": 1.0,
            "cells": 1.0, "motion": 0.5, "squares": 1.0, "met": 0.5}  # fmt: skip
 FACT_SCALES = (1.0, 0.2, 20.0, 3.0, 10.0, 4.0, 10.0, 2.0)
+SCALES = (5.0, 1.0, 8.0)  # of SQUARES from "along" on
 KIND_WEIGHTS = (0.3, 0.3, 1.0, 2.0, 4.0)  # field, asphalt, paint, car, person
 
 
@@ -54,17 +55,26 @@ def losses(said: Said, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         seen = batch["seen"]
         made["cells"], made["motion"] = _cells(said.cells[seen].flatten(1, 2), batch["cells"][seen].flatten(1, 2))
     if said.squares is not None:
-        seen = batch["scanned"]
-        made["squares"], made["met"] = _cells(said.squares[seen].flatten(1, 2), batch["squares"][seen].flatten(1, 2))
+        made |= square_losses(said.squares, batch)
     return made
 
 
+def square_losses(squares: Tensor, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Of a lidar's alone."""
+    seen = batch["scanned"]
+    what, gap = _cells(squares[seen].flatten(1, 2), batch["squares"][seen].flatten(1, 2))
+    return {"squares": what, "met": gap}
+
+
 def _cells(said: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
-    """said (b, n, SHOWN), true (b, n, CELLS): of what every cell shows; and, of cars and people, of how near and how fast."""
+    """said (b, n, SHOWN), true (b, n, CELLS): of what every cell shows; and, of cars and people, of how near and how fast. Squares
+    likewise, and of where aside."""
     kind, n = true[..., 0].long(), len(KINDS)
     kinds = F.cross_entropy(said[..., :n].float().flatten(0, 1), kind.flatten(), torch.tensor(KIND_WEIGHTS))
     there = kind >= KINDS.index("car")
-    wanted = torch.stack([8.0 / true[..., 1].clamp(min=2.0), true[..., 2] / 5, true[..., 3]], -1)
+    wanted = torch.cat(
+        [8.0 / true[..., 1:2].clamp(min=2.0), true[..., 2:] / torch.tensor(SCALES)[: true.shape[-1] - 2]], -1
+    )
     gap = F.smooth_l1_loss(said[..., n:].float(), wanted, reduction="none", beta=0.2).mean(-1)
     return kinds, (gap * there).sum() / there.sum().clamp(min=1)
 
