@@ -21,7 +21,7 @@ from embodied.trainlog import Log, progress_bar
 if TYPE_CHECKING:
     import torch
 
-    from embodied.data.road_lessons import Lesson, RoadLessons
+    from embodied.data.road_lessons import Lesson
     from embodied.model.driving import DrivingModel, Said
 
 
@@ -104,6 +104,10 @@ class Training:
             if settings.init
             else new(settings.sees, {d.task for d in self.lessons.drives}, settings.lidar)
         )
+        if settings.only and not settings.init:
+            raise UserError(
+                f"only={settings.only} teaches parts of a network that has learnt; give init=FOLDER or a shipped name"
+            )
         if not settings.only:
             self.model.reopen()
         self.before = self.model.config.facts
@@ -190,6 +194,7 @@ class Training:
 
         from embodied.model.driving_weights import from_pretrained, save_pretrained
         from embodied.road_exam import lean
+        from embodied.road_last import acquaint, teach_pace
 
         if self.start >= self.settings.steps:
             self.validate()
@@ -303,42 +308,6 @@ def _taught(model: DrivingModel, only: str) -> dict[str, torch.nn.Parameter]:
         else:
             made[name] = p
     return made
-
-
-def acquaint(model: DrivingModel, lessons: RoadLessons, seed: int = 0, count: int = 6000) -> None:
-    """Measure what the pictures and scans of training look like to the network (embodied.model.familiar), where nobody has yet."""
-    import torch
-
-    drawn = lessons.draw(np.random.default_rng([seed, 1]), min(count, 2 * len(lessons.index)))
-    known = [("picture", model.front, model.familiar)] if model.config.sees else []
-    known += [("scan", model.above, model.familiar_above)] if model.config.lidar else []
-    with torch.inference_mode():
-        for name, eye, familiar in known:
-            if familiar.most.isfinite():
-                continue
-            shown = [there for one in drawn if (there := getattr(one, name)) is not None]
-            batches = (torch.from_numpy(np.stack(shown[k : k + 60])) for k in range(0, len(shown), 60))
-            familiar.measure(eye.features(one)[0] for one in batches)
-
-
-def teach_pace(model: DrivingModel, lessons: RoadLessons, seed: int = 0, count: int = 8000) -> dict[str, float]:
-    """Teach the finished network to read the car's speed off its pictures (embodied.model.pace); how far off it is, m/s."""
-    import torch
-
-    if not model.config.sees:
-        return {}
-    seen = _pictured(lessons, [seed, 2], count)
-    with torch.inference_mode():
-        pictures = torch.from_numpy(np.stack([one.picture for one in seen])).split(60)
-        tokens = torch.cat([model.look(part)[1] for part in pictures])
-    speeds = torch.tensor([one.speed for one in seen])
-    return {"own speed off by, m/s": round(model.pace.teach(tokens.clone(), speeds, seed=seed), 2)}
-
-
-def _pictured(lessons: RoadLessons, seed: list[int], count: int) -> list[Any]:
-    """Of so many lessons (of few moments fewer) those with a picture."""
-    drawn = lessons.draw(np.random.default_rng(seed), min(count, 2 * len(lessons.index)))
-    return [one for one in drawn if one.picture is not None]
 
 
 class _Commands(dict[str, Any]):

@@ -25,7 +25,8 @@ from embodied.drive.session import replay
 from embodied.errors import UserError
 from embodied.model.driving import new
 from embodied.model.driving_weights import from_pretrained, save_pretrained
-from embodied.train_road import Settings, acquaint
+from embodied.road_last import acquaint
+from embodied.train_road import Settings
 from embodied.train_road import main as train
 from embodied.types import Command
 from policies.drive_expert import NOSE_M
@@ -340,6 +341,8 @@ def test_eyes_for_a_lidar_are_added_to_what_is_known(recorded: Path, tmp_path: P
     assert learnt == {*parts.split(","), "familiar_above", "familiar"}  # which pictures are strange nobody had measured
     with pytest.raises(UserError, match="only=above,feet: this network has no part 'feet'; choose from ego, front"):
         train(replace(settings, out=str(tmp_path / "feet"), only="above,feet"))
+    with pytest.raises(UserError, match="only=above teaches parts of a network that has learnt; give init="):
+        train(replace(settings, out=str(tmp_path / "none"), only="above", init=""))
     assert train(replace(settings, out=str(tmp_path / "out"))) == 0
     assert Network(str(tmp_path / "out/weights"), graph=False).scans
     with pytest.raises(UserError, match="reads a lidar and lidar=false does not; give lidar=true"):

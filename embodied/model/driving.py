@@ -3,7 +3,7 @@ will go, what is decided, and what is dangerous.
 
     <bos> turn left at the junction <pad>.. <ego x2> <front x10> <found x6> <age x2> <path>   then   <decide> turn   <why> person ..
 
-Where it was taught with a lidar, what <front> and <found> say is amended by its picture from above.
+Where it was taught with a lidar, what has been understood at <path>, <decide> and <why> is amended by its picture from above.
 The same parts as the arm's model (vit, series, Llama); an order of magnitude smaller, because it answers 20 times a second.
 """
 
@@ -109,6 +109,8 @@ class DrivingModel(nn.Module):
             self.place = nn.Parameter(0.5 * torch.randn(HEIGHT // CELL, WIDTH // CELL, half // 2))
             self.familiar = Familiar(half)
             self.found = Resampler(half + SHOWN + half // 2, dim, config.found, depth=2, width=dim // 2)
+            self.age = nn.Linear(16, dim)
+            self.blind = nn.Parameter(torch.zeros(dim))
             self.pace = Pace(dim * (self.front.tokens + config.found))
         if config.lidar:
             self.above = build(
@@ -119,9 +121,6 @@ class DrivingModel(nn.Module):
             self.spot = nn.Parameter(_spots(half // 2))
             self.familiar_above = Familiar(half)
             self.amend = Amending(half + SHOWN + 1 + half // 2, dim)
-        if config.sees or config.lidar:
-            self.age = nn.Linear(16, dim)
-            self.blind = nn.Parameter(torch.zeros(dim))
         self.backbone = LlamaModel(
             LlamaConfig(
                 vocab_size=len(words), hidden_size=dim, intermediate_size=config.mlp, num_hidden_layers=config.layers,
@@ -146,8 +145,8 @@ class DrivingModel(nn.Module):
 
     def _layout(self) -> None:
         """The sentence behind the inputs, and what sees what in it; both are the same for every moment."""
-        self._looks = self.config.found + (self.front.tokens if self.config.sees else 0)
-        inputs = self.ego.tokens + (self._looks + SHOTS - 1 if self.config.sees or self.config.lidar else 0)
+        self._looks = self.config.found + self.front.tokens if self.config.sees else 0
+        inputs = self.ego.tokens + (self._looks + SHOTS - 1 if self.config.sees else 0)
         ids, segment = [self.words["<path>"]], [0] * (1 + WORDS + inputs + 1)
         self._path, self._places = len(segment) - 1, list[tuple[int, int]]()
         for k, one in enumerate([*self.decide.segments, *self.why.segments], 1):
@@ -211,23 +210,23 @@ class DrivingModel(nn.Module):
         of a lidar, (b, above.ROWS, above.COLUMNS, 3 SHOTS)."""
         b, table = len(command), self.backbone.embed_tokens
         parts, used = [table(command), self.ego(series)], torch.zeros(b, dtype=torch.bool)
-        cells = squares = None
+        cells = squares = met = there = None
         known = used
-        if self.config.sees or self.config.lidar:
+        if self.config.sees:
             tokens = self.blind.expand(b, self._looks, -1)
-            if self.config.sees and pictures is not None:
+            if pictures is not None:
                 features, looked, cells = self.look(pictures)
                 known = self.familiar(features[0])  # all of them, while it is still being taught
                 used = known = known if seen is None else known & seen
                 tokens = torch.where(known[:, None, None], looked, tokens)
-            if self.config.lidar and scans is not None:
-                features, there, squares = self.look_around(scans)
-                met = self.familiar_above(features[0])
-                met = met if scanned is None else met & scanned
-                tokens, used = torch.where(met[:, None, None], self.amend(tokens, there), tokens), known | met
-            old = torch.zeros(b, SHOTS - 1) if ages is None else ages * used[:, None]
+            old = torch.zeros(b, SHOTS - 1) if ages is None else ages * known[:, None]
             waves = old[..., None] * torch.logspace(-0.3, 1.5, 8)
             parts += [tokens, self.age(torch.cat([waves.sin(), waves.cos()], -1))]
+        if self.config.lidar and scans is not None:
+            features, there, squares = self.look_around(scans)
+            met = self.familiar_above(features[0])
+            met = met if scanned is None else met & scanned
+            used = known | met
         embeds = torch.cat([*parts, table(self.tail).expand(b, -1, -1)], 1)
         padded = nn.functional.pad(embeds, (0, 0, 0, 1))
         smeared = self.smear(embeds, *(padded.index_select(1, at) for at in self.before))
@@ -237,6 +236,10 @@ class DrivingModel(nn.Module):
             position_ids=self.positions,
             use_cache=False,
         ).last_hidden_state
+        if met is not None and there is not None:
+            answers = hidden[:, self._path :]
+            answers = torch.where(met[:, None, None], self.amend(answers, there), answers)
+            hidden = torch.cat([hidden[:, : self._path], answers], 1)
         asked = [hidden[:, a:z] for a, z in self._places]
         n, summary = len(self.decide.segments), hidden[:, self._path]
         told = driven if self.training else speed[:, 1]

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 
 class _Layer(nn.Module):
-    """Latents attend to the features and to themselves, then think for themselves; both added to what they were."""
+    """Latents attend to the features (together: and to each other), then think for themselves; both added to what they were."""
 
-    def __init__(self, dim: int, heads: int) -> None:
+    def __init__(self, dim: int, heads: int, together: bool = True) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.together = heads, together
         self.norm_features, self.norm_latents, self.norm_mlp = (nn.LayerNorm(dim) for _ in range(3))
         self.query, self.keys_values = nn.Linear(dim, dim, bias=False), nn.Linear(dim, 2 * dim, bias=False)
         self.out = nn.Linear(dim, dim, bias=False)
@@ -20,7 +20,8 @@ class _Layer(nn.Module):
 
     def forward(self, latents: Tensor, features: Tensor) -> Tensor:
         x, b = self.norm_latents(latents), len(latents)
-        seen = torch.cat([self.norm_features(features), x], 1)
+        seen = self.norm_features(features)
+        seen = torch.cat([seen, x], 1) if self.together else seen
 
         def split(y: Tensor) -> Tensor:
             return y.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -50,19 +51,20 @@ class Resampler(nn.Module):
 
 
 class Amending(nn.Module):
-    """Tokens (b, m, dim) of one sense, amended by features (b, n, channels) of another; untaught, by nothing: what was learnt with
-    the tokens as they are goes on from there, as a frozen language model does with pictures (Flamingo, 3.1.2)."""
+    """States (b, m, dim) that were understood of some senses, each amended by features (b, n, channels) of another; untaught, by
+    nothing: what was learnt with the states goes on from where it was, as a frozen language model does with pictures (Flamingo,
+    3.1.2)."""
 
     def __init__(self, channels: int, dim: int, depth: int = 2, heads: int = 4) -> None:
         super().__init__()
         self.into, self.norm = nn.Linear(channels, dim), nn.LayerNorm(channels)
-        self.layers = nn.ModuleList(_Layer(dim, heads) for _ in range(depth))
+        self.layers = nn.ModuleList(_Layer(dim, heads, together=False) for _ in range(depth))
         for name, p in self.layers.named_parameters():
             if name.split(".", 1)[1] in ("out.weight", "mlp.2.weight", "mlp.2.bias"):
                 nn.init.zeros_(p)
 
-    def forward(self, tokens: Tensor, features: Tensor) -> Tensor:
+    def forward(self, states: Tensor, features: Tensor) -> Tensor:
         features = self.into(self.norm(features))
         for layer in self.layers:
-            tokens = layer(tokens, features)
-        return tokens
+            states = layer(states, features)
+        return states
