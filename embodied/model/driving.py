@@ -39,6 +39,7 @@ TTC_S = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)  # steps of the time to collision
 HAZARD = TTC_S.index(3.0)
 WORDS = 12  # places for the command
 SHOWN = len(KINDS) + 3  # what is said of a cell: its kind, how near, how fast along and across
+THINGS = 16  # squares of a lidar that are attended to
 NO_REASON = "nothing"
 
 
@@ -183,22 +184,23 @@ class DrivingModel(nn.Module):
     def look(self, pictures: Tensor) -> tuple[Any, Tensor, Tensor]:
         """uint8 (b, HEIGHT, WIDTH, 3 SHOTS), newest first -> features, tokens (b, n, D) and cells (b, rows, columns, SHOWN)."""
         features, tokens = self.front(pictures)
-        told, shown = self._told(self.front.cells(features), self.cells, self.place)
+        cells = self.front.cells(features).permute(0, 2, 3, 1)
+        shown = self.cells(cells)
+        told = torch.cat([cells, shown, self.place.expand(len(cells), -1, -1, -1)], -1).flatten(1, 2)
         return features, torch.cat([tokens, self.found(told)], 1), shown
 
     def look_around(self, scans: Tensor) -> tuple[Any, Tensor, Tensor]:
-        """uint8 (b, above.ROWS, above.COLUMNS, 3 SHOTS) of a lidar -> features, what is gathered from (b, n, C), and squares (b,
-        *above.SQUARES, SHOWN)."""
+        """uint8 (b, above.ROWS, above.COLUMNS, 3 SHOTS) of a lidar -> features, what there is of cars and people (b, THINGS, C),
+        the likeliest and nearest, and squares (b, *above.SQUARES, SHOWN + 1)."""
         features = self.above.features(scans)
-        return features, *self._told(self.above.cells(features), self.squares, self.spot)
-
-    @staticmethod
-    def _told(cells: Tensor, show: nn.Module, place: Tensor) -> tuple[Tensor, Tensor]:
-        """What is gathered from: cells (b, C, rows, columns), what they show and where they are, one after the other; and what they
-        show (b, rows, columns, SHOWN)."""
-        cells = cells.permute(0, 2, 3, 1)
-        shown = show(cells)
-        return torch.cat([cells, shown, place.expand(len(cells), -1, -1, -1)], -1).flatten(1, 2), shown
+        cells = self.above.cells(features).permute(0, 2, 3, 1)
+        squares, kinds = self.squares(cells), len(KINDS)
+        likely = squares[..., :kinds].float().softmax(-1)
+        worth = (likely[..., -2] + 2 * likely[..., -1]) * torch.linspace(0.5, 1.0, above.SQUARES[0])[:, None]
+        spots = self.spot.expand(len(cells), -1, -1, -1)
+        told = torch.cat([cells, likely.to(cells.dtype), squares[..., kinds:], spots], -1).flatten(1, 2)
+        first = worth.flatten(1).topk(THINGS, 1).indices[..., None]
+        return features, told.gather(1, first.expand(-1, -1, told.shape[-1])), squares
 
     def forward(
         self, command: Tensor, series: Tensor, now: Tensor, speed: Tensor, yaw_rate: Tensor, path: Tensor,
@@ -244,14 +246,15 @@ class DrivingModel(nn.Module):
         n, summary = len(self.decide.segments), hidden[:, self._path]
         told = driven if self.training else speed[:, 1]
         paths, log_p, road = self.paths(torch.cat([summary, now.to(summary.dtype)], -1), speed, yaw_rate, path, told)
+        decisions = self.decide.log_probabilities(asked[:n], table)
         if not self.training:
             # Who drives blind cannot know why people brake. The mean with CTRA's speeds on the said road costs nothing on the
             # simulator's drives and is what holds on other people's (combination of forecasts: Bates & Granger 1969).
             blind = torch.cat([paths[:, :PRIORS], (paths[:, PRIORS:] + road[:, None]) / 2], 1)
             paths = torch.where(used[:, None, None, None], paths, blind)
-        decisions = self.decide.log_probabilities(asked[:n], table)
+            decisions = (decisions + self.lean).log_softmax(-1)
         return Said(
-            paths, log_p, (decisions + self.lean).log_softmax(-1), self.why.log_probabilities(asked[n:], table),
+            paths, log_p, decisions, self.why.log_probabilities(asked[n:], table),
             self.danger(asked[n][:, 0]).float(), self.facts(summary).float(), cells, squares, road, used, known,
         )  # fmt: skip
 

@@ -57,14 +57,14 @@ class Amending(nn.Module):
 
     def __init__(self, channels: int, dim: int, depth: int = 2, heads: int = 4) -> None:
         super().__init__()
-        self.into, self.norm = nn.Linear(channels, dim), nn.LayerNorm(channels)
+        self.into = nn.Linear(channels, dim)
         self.layers = nn.ModuleList(_Layer(dim, heads, together=False) for _ in range(depth))
         for name, p in self.layers.named_parameters():
             if name.split(".", 1)[1] in ("out.weight", "mlp.2.weight", "mlp.2.bias"):
                 nn.init.zeros_(p)
 
     def forward(self, states: Tensor, features: Tensor) -> Tensor:
-        features = self.into(self.norm(features))
+        features = self.into(features)
         for layer in self.layers:
             states = layer(states, features)
         return states
