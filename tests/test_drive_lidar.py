@@ -25,6 +25,7 @@ from embodied.drive.session import replay
 from embodied.errors import UserError
 from embodied.model.driving import new
 from embodied.model.driving_weights import from_pretrained, save_pretrained
+from embodied.model.resampler import Amending
 from embodied.road_last import acquaint
 from embodied.train_road import Settings
 from embodied.train_road import main as train
@@ -294,6 +295,33 @@ def test_what_is_shown_is_as_old_as_is_said(weights: str) -> None:
             np.testing.assert_allclose((k - seen["scans"][0, 0, 0, ::3].astype(float)) * 0.1, told, atol=1e-5)
     empty = network._look(replace(obs, t_s=2.4, images={above.NAME: np.zeros_like(scan)}))
     assert empty == {}
+
+
+def test_a_state_is_amended_by_itself_and_untaught_by_nothing() -> None:
+    """So a sentence's probability stays the product over its forks, each of which only what stood before it has been told."""
+    torch.manual_seed(0)
+    amend, states, things = Amending(12, 16), torch.randn(2, 5, 16), torch.randn(2, 7, 12)
+    assert torch.equal(amend(states, things), states)
+    for p in amend.parameters():
+        p.data.add_(0.1 * torch.randn(p.shape))
+    whole = amend(states, things)
+    assert (whole - states).abs().mean() > 0.01
+    torch.testing.assert_close(torch.cat([amend(states[:, k : k + 1], things) for k in range(5)], 1), whole)
+    torch.testing.assert_close(
+        amend(states, things[:, torch.randperm(7)]), whole
+    )  # the spots tell where, not the order
+
+
+def test_decisions_lean_only_when_all_is_learnt(weights: str, recorded: Path) -> None:
+    """Lessons' decisions are not drives'; who goes on learning must not learn that away."""
+    model, lessons = from_pretrained(weights), RoadLessons(recorded, lidar=True)
+    inputs = gather([lessons.lesson(0, 5)], {lessons.drives[0].task: model.command("drive on").numpy()})
+    rows = {name: torch.from_numpy(inputs[name]) for name in ("command", "series", "now", "speed", "yaw_rate", "path")}
+    with torch.no_grad():
+        before = model(**rows).decisions
+        model.lean.copy_(torch.arange(6.0))
+        assert not torch.allclose(model(**rows).decisions, before)
+        torch.testing.assert_close(model.train()(**rows, driven=torch.from_numpy(inputs["driven"])).decisions, before)
 
 
 def test_a_strange_scan_is_not_read(weights: str, recorded: Path) -> None:
