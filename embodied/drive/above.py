@@ -41,7 +41,7 @@ def raster(points: NDArray[np.floating]) -> Image:
     return np.round(made).astype(np.uint8).reshape(ROWS, COLUMNS, 3)
 
 
-def heads(picture: Image, least_m: float) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def heads(picture: Image, least_m: float) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
     """Of the cells of a picture that are at least so high: row and column (n, 2), and where their middles are, x y (n, 2), m."""
     at = np.argwhere(picture[..., 0] >= 1 + 254 * (least_m - LOW_M) / (HIGH_M - LOW_M))
     return at, np.column_stack([AHEAD_M - CELL_M * (at[:, 0] + 0.5), ASIDE_M - CELL_M * (at[:, 1] + 0.5)])
