@@ -104,6 +104,10 @@ class Training:
             if settings.init
             else new(settings.sees, {d.task for d in self.lessons.drives}, settings.lidar)
         )
+        if not 0 <= settings.scans_first <= settings.steps * settings.lidar:
+            raise UserError(
+                f"scans_first={settings.scans_first} must be from 0 to steps={settings.steps}, and needs lidar=true"
+            )
         if settings.only and not settings.init:
             raise UserError(
                 f"only={settings.only} teaches parts of a network that has learnt; give init=FOLDER or a shipped name"
@@ -295,19 +299,15 @@ class Training:
 
 def _taught(model: DrivingModel, only: str) -> dict[str, torch.nn.Parameter]:
     """What learns, by name; the rest is frozen. The head for films without telemetry is taught last, by itself."""
-    parts = [one.strip() for one in only.split(",") if one.strip()]
-    unknown = set(parts) - {name for name, _ in model.named_children()} - {name for name, _ in model.named_parameters()}
+    learns = {name: p for name, p in model.named_parameters() if not name.startswith("pace.")}
+    there = list(dict.fromkeys(name.split(".")[0] for name in learns))
+    parts = [one.strip() for one in only.split(",") if one.strip()] or there
+    unknown = next((one for one in parts if one not in there), "")
     if unknown:
-        raise UserError(
-            f"only={only}: this network has no part {sorted(unknown)[0]!r}; choose from {', '.join(dict(model.named_children()))}"
-        )
-    made = dict[str, Any]()
+        raise UserError(f"only={only}: {unknown!r} is no part that learns; choose from {', '.join(there)}")
     for name, p in model.named_parameters():
-        if name.startswith("pace.") or (parts and name.split(".")[0] not in parts):
-            p.requires_grad_(False)
-        else:
-            made[name] = p
-    return made
+        p.requires_grad_(name in learns and name.split(".")[0] in parts)
+    return {name: p for name, p in learns.items() if p.requires_grad}
 
 
 class _Commands(dict[str, Any]):

@@ -19,6 +19,7 @@ from embodied.drive import above
 from embodied.drive.replay import CLOCK
 from embodied.drive.state import HISTORY_S
 from embodied.errors import UserError
+from embodied.geometry import Matrix
 from embodied.spec import BodySpec, CameraSpec, Channels
 from embodied.types import Command, Observation
 from sim import car as cars
@@ -273,13 +274,17 @@ class DriveBody:
         else:
             _stand(self.world, body, pose)
 
+    @property
+    def base_from_car(self) -> Matrix:
+        """4 4, of the rear axle on the ground."""
+        made, (c, s) = np.eye(4), (np.cos(self.car.yaw), np.sin(self.car.yaw))
+        made[:2, :2], made[:2, 3] = [[c, -s], [s, c]], (self.car.x, self.car.y)
+        return made
+
     def look_out(self, size: tuple[int, int] | None = None) -> Frame:
         """The dashcam's picture through the air of this day, with the depth and the bodies that it shows: labels, not senses."""
         spec = self.camera if size is None else own_camera(*size)
-        base = np.eye(4)
-        c, s = np.cos(self.car.yaw), np.sin(self.car.yaw)
-        base[:2, :2], base[:2, 3] = [[c, -s], [s, c]], (self.car.x, self.car.y)
-        frame = self.world.look(spec, base @ spec.parent_from_cam, self.sky.light)
+        frame = self.world.look(spec, self.base_from_car @ spec.parent_from_cam, self.sky.light)
         clear = np.where(frame.bodies < 0, 0.0, np.exp(-self.sky.fog * frame.depth))[..., None]
         seen = np.round(frame.image * clear + np.array(self.sky.air) * (1 - clear)).astype(np.uint8)
         return replace(frame, image=seen)

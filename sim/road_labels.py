@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from embodied.data.moments import CELL, KINDS, SQUARES
 from embodied.drive import above
 from embodied.drive.view import HEIGHT, WIDTH
+from embodied.geometry import inverse
 from embodied.types import Image
 from policies.drive_expert import NOSE_M, TAIL_M
 from sim import car as cars
@@ -58,14 +59,11 @@ def squares_of(body: DriveBody, scan: Image) -> NDArray[np.float16]:
     range is along the car. Of two in a square the person, else the nearer."""
     made = np.zeros((*above.SQUARES, len(SQUARES)), np.float16)
     at, points = above.heads(scan, TALL_M)
-    here, (c, s) = np.eye(4), (np.cos(body.car.yaw), np.sin(body.car.yaw))
-    here[:2, :2], here[:2, 3] = [[c, -s], [s, c]], (body.car.x, body.car.y)
-    to_car = np.linalg.inv(here)
+    car_from_base = inverse(body.base_from_car)
     side = round(above.SQUARE_M / above.CELL_M)
-    things = [(kind, to_car @ body.world.where(one), moves) for one, (kind, *moves) in body.shown().items()]
+    shown = [(kind, one, moves) for one, (kind, *moves) in body.shown().items() if kind in ("car", "person")]
+    things = [(kind, car_from_base @ body.world.where(one), moves) for kind, one, moves in shown]
     for kind, pose, moves in sorted(things, key=lambda one: (one[0] == "person", -one[1][0, 3])):
-        if kind not in ("car", "person"):
-            continue
         x, y = ((points - pose[:2, 3]) @ pose[:2, :2]).T
         ahead = 0.0 if kind == "person" else cars.LENGTH_M / 2 - cars.REAR_M
         long, wide = (PERSON_M, PERSON_M) if kind == "person" else (cars.LENGTH_M / 2, cars.WIDTH_M / 2)
