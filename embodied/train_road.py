@@ -118,9 +118,9 @@ class Training:
         if self.model.config.lidar and not settings.lidar:
             raise UserError(f"init={settings.init} reads a lidar and lidar=false does not; give lidar=true")
         if settings.lidar and not self.model.config.lidar:
-            self.model = self.model.with_lidar()
+            self.model = self.model.grown(lidar=True)
         self.model.to(self.device).train()
-        self.commands = _Commands(self.model)
+        self.commands = Commands(self.model)
         self.named = _taught(self.model, settings.only)
         self.average = {name: p.detach().clone() for name, p in self.named.items()}
         self.optimizers = optimizers(self.named, settings.lr, settings.decay)
@@ -298,8 +298,8 @@ class Training:
 
 
 def _taught(model: DrivingModel, only: str) -> dict[str, torch.nn.Parameter]:
-    """What learns, by name; the rest is frozen. The head for films without telemetry is taught last, by itself."""
-    learns = {name: p for name, p in model.named_parameters() if not name.startswith("pace.")}
+    """What learns, by name; the rest is frozen. What films without telemetry need, and the memory, are taught last."""
+    learns = {name: p for name, p in model.named_parameters() if not name.startswith(("pace.", "memory."))}
     there = list(dict.fromkeys(name.split(".")[0] for name in learns))
     parts = [one.strip() for one in only.split(",") if one.strip()] or there
     unknown = next((one for one in parts if one not in there), "")
@@ -310,7 +310,7 @@ def _taught(model: DrivingModel, only: str) -> dict[str, torch.nn.Parameter]:
     return {name: p for name, p in learns.items() if p.requires_grad}
 
 
-class _Commands(dict[str, Any]):
+class Commands(dict[str, Any]):
     """Ids of each sentence, made when first asked for."""
 
     def __init__(self, model: DrivingModel) -> None:

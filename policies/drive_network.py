@@ -54,12 +54,12 @@ class Network:
     ) -> None:
         import torch
 
-        from embodied.model import driving
+        from embodied.model import driving, memory
         from embodied.model.driving_weights import shared
         from embodied.model.traced import traced
 
         torch.set_num_threads(1)  # its operations are too small to be shared: on a busy machine one waits for the other
-        self._torch, self._driving = torch, driving
+        self._torch, self._driving, self._memory = torch, driving, memory
         self._asked: Callable[[Any], Any] = traced if graph else lambda model: model
         self._model = shared(weights)
         self._blind = shared(unseeing) if unseeing else self._model
@@ -68,6 +68,7 @@ class Network:
         self._names: tuple[str, ...] = ()
         self.shown, self.strange = 0, 0  # pictures, and those of them that were unlike training's and not used
         self._warmed: set[bool] = set() if graph else {False, True}
+        self._states: deque[tuple[float, Any]] = deque()  # of memory, after the look at that time
         self.say("")
         self._warm(False)
 
@@ -83,7 +84,9 @@ class Network:
             self._ask(self._blind, sensed)
             for names in (names for count in range(1, len(sizes) + 1) for names in combinations(sizes, count)):
                 ages = np.zeros((1, shots - 1), np.float32)
-                self._ask(self._model, sensed, ages=ages, **{name: shown[name] for name in names})
+                self._ask(
+                    self._model, sensed, **self._state(0.0, {"ages": ages} | {name: shown[name] for name in names})
+                )
         self._warmed.add(scans)
 
     def begin(self, spec: BodySpec) -> None:
@@ -97,6 +100,7 @@ class Network:
         self._shots: deque[_Shot] = deque()
         self._paces: deque[float] = deque(maxlen=PACES)
         self._known: deque[bool] = deque(maxlen=NEIGHBOURS)
+        self._states.clear()
 
     def say(self, command: str) -> None:
         """The route command from here on; "" drives on. unread: words of it that mean nothing to the network."""
@@ -117,8 +121,10 @@ class Network:
         sensed = sense(rows, clock, names)
         if not seen:
             return self._unseeing(sensed)
-        said = self._ask(self._model, sensed, **seen)
-        if "pictures" in seen and not self._note(bool(said.known[0])) and said.known[0]:
+        said = self._ask(self._model, sensed, **self._state(obs.t_s, seen))
+        if "pictures" in seen and self._note(bool(said.known[0])):
+            self._states.append((obs.t_s, said.memory))
+        elif "pictures" in seen and said.known[0]:
             seen.pop("pictures")
             if "scans" not in seen:
                 return self._unseeing(sensed)
@@ -167,6 +173,16 @@ class Network:
         chosen = [min(whole, key=lambda shot: abs(shot.t_s - t_s)) for t_s in wanted]
         made = {name: np.concatenate([shot.views[name] for shot in chosen], -1)[None] for name in views}
         return {"ages": np.array([[obs.t_s - shot.t_s for shot in chosen[1:]]], np.float32), **made}
+
+    def _state(self, now_s: float, seen: dict[str, Any]) -> dict[str, Any]:
+        """What is seen, with the state of memory of STEP_S ago where a picture can be remembered."""
+        if "pictures" not in seen or not self._model.config.remembers:
+            return seen
+        step_s, early_s = self._memory.STEP_S, self._memory.EARLY_S
+        while self._states and self._states[0][0] < now_s - 2 * step_s:
+            self._states.popleft()
+        old = [state for t_s, state in self._states if t_s <= now_s - step_s + early_s]
+        return seen | {"remembered": old[-1].numpy() if old else np.zeros((1, self._memory.WIDTH), np.float32)}
 
     def _pace(self, pictures: Any) -> float | None:
         """The speed that the last pictures show, m/s; None where they are none, or strange."""

@@ -172,10 +172,10 @@ def test_eyes_for_a_lidar_are_added_to_what_is_known(recorded: Path, tmp_path: P
     scan = torch.from_numpy(inputs["scans"])
     rows = {name: torch.from_numpy(inputs[name]) for name in names}
     with torch.inference_mode():
-        ours, scanned, theirs = before.with_lidar()(**rows), before.with_lidar()(**rows, scans=scan), before(**rows)
+        ours, scanned, theirs = before.grown(lidar=True)(**rows), before.grown(lidar=True)(**rows, scans=scan), before(**rows)
     for one in (ours, scanned):  # nothing has been learnt yet to amend
         assert torch.equal(one.decisions, theirs.decisions) and torch.equal(one.paths, theirs.paths)
-    after, old = before.with_lidar(), before.state_dict()
+    after, old = before.grown(lidar=True), before.state_dict()
     assert all(torch.equal(old[name], one) for name, one in after.state_dict().items() if name in old)
     assert {name.split(".")[0] for name in after.state_dict().keys() - old.keys()} == {
         "above", "squares", "spot", "familiar_above", "amend"

@@ -22,6 +22,7 @@ SUMMARIES = {
     "train tamp": "train the model that answers PaLM-E's tests on tables of cubes",
     "train board": "train the planner that says once a second what to push where",
     "train road": "train the network that drives; `make drive-weights` is the whole recipe",
+    "train memory": "teach the network that drives to remember from look to look",
     "draw": "a picture -> pen strokes in an SVG, and the simulated arm draws it",
     "replay": "what a driver would have said over a recorded drive, scored",
     "ros run": "the planner on a robot behind ROS 2 topics, or on the simulator behind the same ones",

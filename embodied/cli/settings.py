@@ -252,6 +252,7 @@ COMMANDS = {
     "train tamp": Command(_outside("embodied.train_reasoner"), "embodied.cli.train_tamp"),
     "train board": Command(_outside("embodied.cli.train_board"), "embodied.cli.train_board"),
     "train road": Command(_outside("embodied.train_road"), "embodied.train_road"),
+    "train memory": Command(_outside("embodied.train_memory"), "embodied.train_memory"),
     "ask": Command(lambda: Ask, "embodied.cli.ask"),
     "draw": Command(lambda: Draw, "embodied.cli.draw", first="image"),
     "replay": Command(_outside("embodied.cli.replay"), "embodied.cli.replay", first="drive"),

@@ -26,6 +26,7 @@ from embodied.drive.view import HEIGHT, WIDTH
 from embodied.model.attention import positions
 from embodied.model.corrections import PRIORS, Corrections
 from embodied.model.familiar import Familiar
+from embodied.model.memory import Memory
 from embodied.model.network import Smear, before
 from embodied.model.pace import Pace
 from embodied.model.phrases import Phrases
@@ -47,7 +48,8 @@ NO_REASON = "nothing"
 class DrivingConfig:
     """found: tokens that gather cars and people from the cells of a picture, which the ten of the whole picture blur: a person
     25 m away is two pixels wide.  sees: whether there is a picture encoder; without one it is the
-    ego-only ablation. lidar: whether there is an encoder of a lidar's picture from above.  facts: what it was taught on; shown,
+    ego-only ablation. lidar: whether there is an encoder of a lidar's picture from above. remembers: whether there is a state from
+    look to look.  facts: what it was taught on; shown,
     never used."""
 
     dim: int = 128
@@ -59,6 +61,7 @@ class DrivingConfig:
     found: int = 6
     sees: bool = True
     lidar: bool = False
+    remembers: bool = False
     hypotheses: int = 3
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
@@ -84,6 +87,14 @@ class Said:
     road: Tensor | None
     used: Tensor
     known: Tensor
+    thought: Tensor
+    memory: Tensor | None
+
+
+def recalled(decisions: Tensor, ttc: Tensor, added: Tensor) -> tuple[Tensor, Tensor]:
+    """What is said (..., DECISIONS) and (..., TTC_S), with what memory adds (..., both) to it."""
+    to_decisions, to_ttc = added.split([len(DECISIONS), len(TTC_S)], -1)
+    return (decisions + to_decisions).log_softmax(-1), ttc + to_ttc
 
 
 def _spots(width: int) -> Tensor:
@@ -122,6 +133,8 @@ class DrivingModel(nn.Module):
             self.spot = nn.Parameter(_spots(half // 2))
             self.familiar_above = Familiar(half)
             self.amend = Amending(half + SHOWN + 1 + half // 2, dim)
+        if config.remembers:
+            self.memory = Memory(3 * dim + len(NOW), len(DECISIONS) + len(TTC_S))
         self.backbone = LlamaModel(
             LlamaConfig(
                 vocab_size=len(words), hidden_size=dim, intermediate_size=config.mlp, num_hidden_layers=config.layers,
@@ -162,17 +175,21 @@ class DrivingModel(nn.Module):
         self.register_buffer("before", torch.cat(before(of[None])), persistent=False)
 
     def reopen(self) -> DrivingModel:
-        """For more lessons: all pictures are familiar and no decision leans, until that is measured anew behind them."""
+        """For more lessons: all pictures are familiar, no decision leans and nothing is remembered, until that is measured
+        and taught anew behind them."""
         self.lean.zero_()
         if self.config.sees:
             self.familiar.most.fill_(torch.inf)
         if self.config.lidar:
             self.familiar_above.most.fill_(torch.inf)
+        if self.config.remembers:
+            self.memory.clear()
         return self
 
-    def with_lidar(self) -> DrivingModel:
-        """The same with an encoder of a lidar, which has learnt nothing yet and amends nothing."""
-        grown = DrivingModel(replace(self.config, lidar=True), self.words)
+    def grown(self, **parts: bool) -> DrivingModel:
+        """The same with a part of DrivingConfig that it had not: an encoder of a lidar, or a memory, which has learnt nothing yet
+        and changes nothing."""
+        grown = DrivingModel(replace(self.config, **parts), self.words)
         grown.load_state_dict(self.state_dict(), strict=False)
         return grown.train(self.training)
 
@@ -205,11 +222,12 @@ class DrivingModel(nn.Module):
     def forward(
         self, command: Tensor, series: Tensor, now: Tensor, speed: Tensor, yaw_rate: Tensor, path: Tensor,
         pictures: Tensor | None = None, ages: Tensor | None = None, seen: Tensor | None = None, driven: Tensor | None = None,
-        scans: Tensor | None = None, scanned: Tensor | None = None,
+        scans: Tensor | None = None, scanned: Tensor | None = None, remembered: Tensor | None = None,
     ) -> Said:  # fmt: skip
         """command (b, 1 + WORDS); series .. path: embodied.drive.senses.Sensed, batched.  pictures: see `look`; ages (b, SHOTS - 1)
         s.  seen (b,) bool: rows whose picture counts; None: all that have one.  driven: see Corrections.  scans, scanned: the same
-        of a lidar, (b, above.ROWS, above.COLUMNS, 3 SHOTS)."""
+        of a lidar, (b, above.ROWS, above.COLUMNS, 3 SHOTS).  remembered (b, WIDTH): the state of STEP_S ago, zeros where there is
+        none; counts for who remembers, where a picture does."""
         b, table = len(command), self.backbone.embed_tokens
         parts, used = [table(command), self.ego(series)], torch.zeros(b, dtype=torch.bool)
         cells = squares = met = there = None
@@ -246,16 +264,20 @@ class DrivingModel(nn.Module):
         n, summary = len(self.decide.segments), hidden[:, self._path]
         told = driven if self.training else speed[:, 1]
         paths, log_p, road = self.paths(torch.cat([summary, now.to(summary.dtype)], -1), speed, yaw_rate, path, told)
-        decisions = self.decide.log_probabilities(asked[:n], table)
+        decisions, ttc = self.decide.log_probabilities(asked[:n], table), self.danger(asked[n][:, 0]).float()
         if not self.training:
             # Who drives blind cannot know why people brake. The mean with CTRA's speeds on the said road costs nothing on the
             # simulator's drives and is what holds on other people's (combination of forecasts: Bates & Granger 1969).
             blind = torch.cat([paths[:, :PRIORS], (paths[:, PRIORS:] + road[:, None]) / 2], 1)
             paths = torch.where(used[:, None, None, None], paths, blind)
             decisions = (decisions + self.lean).log_softmax(-1)
+        thought, memory = torch.cat([summary, asked[0][:, 0], asked[n][:, 0], now], -1).float(), None
+        if self.config.remembers and remembered is not None:
+            added, memory = self.memory(thought[:, None], remembered)
+            decisions, ttc = recalled(decisions, ttc, added[:, 0] * known[:, None])
         return Said(
-            paths, log_p, decisions, self.why.log_probabilities(asked[n:], table),
-            self.danger(asked[n][:, 0]).float(), self.facts(summary).float(), cells, squares, road, used, known,
+            paths, log_p, decisions, self.why.log_probabilities(asked[n:], table), ttc, self.facts(summary).float(), cells, squares,
+            road, used, known, thought, memory,
         )  # fmt: skip
 
 
