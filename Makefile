@@ -126,12 +126,13 @@ board-weights: $(VENV)/.run
 # The recipe of embodied/weights/road and road-ego: the scripted driver's moments, with gentle and with hard pushes, a network that
 # sees, twice more drives and more lessons, the last without pushes, and one that does not see. REAL: drives with speed and pose to
 # learn motion from as well, with commas between (Udacity's challenge-2 log was used; docs/driving.md). Six hours on two cores without
-# 16-bit arithmetic, measured stage by stage.
+# 16-bit arithmetic, measured stage by stage. Memory is taught on drives that the rest has never seen, where it errs as it will.
 DRIVES ?= 900
 PUSHED ?= 300
 MORE_DRIVES ?= 2100
 MORE_PUSHED ?= 700
 UNPUSHED ?= 2000
+NEW ?= 1300
 REAL ?=
 ROAD ?= steps=5000 batch=64
 MORE ?= steps=3500 batch=64 lr=0.0015
@@ -151,8 +152,13 @@ drive-weights: $(VENV)/.run
 	$(RECORD_ROAD) shake=0 episodes=$(UNPUSHED) seed=600000 out=$(WORK)/road
 	$(RECORD_ROAD) shake=0 episodes=100 seed=900100 out=$(WORK)/road-held
 	$(ROADS) init=$(WORK)/drive-more/weights $(LAST) out=$(WORK)/drive-last
+	$(RECORD_ROAD) shake=1 episodes=350 seed=$(MORE_DRIVES) out=$(WORK)/road-new
+	$(RECORD_ROAD) shake=1.6 episodes=150 seed=$$((500000 + $(MORE_PUSHED))) out=$(WORK)/road-new
+	$(RECORD_ROAD) shake=0 episodes=$(NEW) seed=$$((600000 + $(UNPUSHED))) out=$(WORK)/road-new
+	$(BIN)/embodied train memory moments=$(WORK)/road-new held=$(WORK)/road-held init=$(WORK)/drive-last/weights \
+		processes=$(PROCESSES) out=$(WORK)/drive-memory
 	$(ROADS) sees=false $(EGO) out=$(WORK)/drive-ego
-	cd $(WORK)/drive-last/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/road/
+	cd $(WORK)/drive-memory/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/road/
 	cd $(WORK)/drive-ego/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/road-ego/
 
 # What a pretrained language model, a mixture of tasks and many scenes are worth (PaLM-E's figure 4 and tables 1 and 7), as told in

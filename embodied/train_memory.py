@@ -196,31 +196,27 @@ def teach(model: DrivingModel, drives: Thoughts, held: Thoughts, settings: Setti
                 f"step {step} "
                 + ", ".join(f"{name} {value:.4f} (without {first[name]:.4f})" for name, value in figures.items())
             )
-            log.plot()
+            log.flush()
+    log.plot()
     return {name: round(value, 4) for name, value in figures.items()}
 
 
-def _recall(model: DrivingModel, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Decisions and ttc of whole drives, each from a state that knows nothing."""
-    from embodied.model.driving import recalled
-
-    added, _ = model.memory(batch["thought"], model.memory.nothing(len(batch["thought"])))
-    return recalled(batch["decisions"], batch["ttc"], added)
-
-
 def _losses(model: DrivingModel, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Means over the strands, each of which learns as if it were alone, so that they err at different moments."""
     import torch
     import torch.nn.functional as F
 
-    from embodied.model.driving import TTC_S
+    from embodied.model.driving import TTC_S, recalled
 
-    decisions, ttc = _recall(model, batch)
     told, there = batch["decided"] >= 0, batch["decided"] > UNTOLD
     within = (batch["ttc_s"][there][:, None] <= torch.tensor(TTC_S) + 1e-3).float()
-    return {
-        "decision": F.nll_loss(decisions[told], batch["decided"][told]),
-        "hazard": F.binary_cross_entropy_with_logits(ttc[there], within),
-    }
+    strands, _ = model.memory.each(batch["thought"], model.memory.nothing(len(told)))
+    parts = {"decision": [], "hazard": []}
+    for added in strands:
+        decisions, ttc = recalled(batch["decisions"], batch["ttc"], added)
+        parts["decision"].append(F.nll_loss(decisions[told], batch["decided"][told]))
+        parts["hazard"].append(F.binary_cross_entropy_with_logits(ttc[there], within))
+    return {name: torch.stack(one).mean() for name, one in parts.items()}
 
 
 def exam(model: DrivingModel, held: Thoughts, remembers: bool = False) -> dict[str, float]:
@@ -231,13 +227,16 @@ def exam(model: DrivingModel, held: Thoughts, remembers: bool = False) -> dict[s
     from embodied.drive.decisions import macro_f1
     from embodied.drive.hazard import average_precision
     from embodied.model.driving import HAZARD as SOON
-    from embodied.model.driving import TTC_S
+    from embodied.model.driving import TTC_S, recalled
 
     if not held:
         return {}
     batch = _batch(held, np.arange(len(held["decided"])))
-    with torch.inference_mode():
-        decisions, ttc = _recall(model, batch) if remembers else (batch["decisions"], batch["ttc"])
+    decisions, ttc = batch["decisions"], batch["ttc"]
+    if remembers:
+        with torch.inference_mode():
+            added, _ = model.memory(batch["thought"], model.memory.nothing(len(decisions)))
+            decisions, ttc = recalled(decisions, ttc, added)
     told, there = held["decided"] >= 0, held["decided"] > UNTOLD
     confusion = np.zeros((len(DECISIONS),) * 2)
     np.add.at(confusion, (held["decided"][told], decisions.argmax(-1).numpy()[told]), 1)

@@ -182,7 +182,7 @@ class Network:
         while self._states and self._states[0][0] < now_s - 2 * step_s:
             self._states.popleft()
         old = [state for t_s, state in self._states if t_s <= now_s - step_s + early_s]
-        return seen | {"remembered": old[-1].numpy() if old else np.zeros((1, self._memory.WIDTH), np.float32)}
+        return seen | {"remembered": (old[-1] if old else self._model.memory.nothing(1)).numpy()}
 
     def _pace(self, pictures: Any) -> float | None:
         """The speed that the last pictures show, m/s; None where they are none, or strange."""

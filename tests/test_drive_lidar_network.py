@@ -172,7 +172,11 @@ def test_eyes_for_a_lidar_are_added_to_what_is_known(recorded: Path, tmp_path: P
     scan = torch.from_numpy(inputs["scans"])
     rows = {name: torch.from_numpy(inputs[name]) for name in names}
     with torch.inference_mode():
-        ours, scanned, theirs = before.grown(lidar=True)(**rows), before.grown(lidar=True)(**rows, scans=scan), before(**rows)
+        ours, scanned, theirs = (
+            before.grown(lidar=True)(**rows),
+            before.grown(lidar=True)(**rows, scans=scan),
+            before(**rows),
+        )
     for one in (ours, scanned):  # nothing has been learnt yet to amend
         assert torch.equal(one.decisions, theirs.decisions) and torch.equal(one.paths, theirs.paths)
     after, old = before.grown(lidar=True), before.state_dict()

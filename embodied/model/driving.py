@@ -134,7 +134,9 @@ class DrivingModel(nn.Module):
             self.familiar_above = Familiar(half)
             self.amend = Amending(half + SHOWN + 1 + half // 2, dim)
         if config.remembers:
-            self.memory = Memory(3 * dim + len(NOW), len(DECISIONS) + len(TTC_S))
+            answers = len(DECISIONS) + len(TTC_S)
+            said = answers + len(FACTS) + config.hypotheses + PRIORS
+            self.memory = Memory((3 * dim + len(NOW), said + len(NOW)), answers, (0.4, 0.15))
         self.backbone = LlamaModel(
             LlamaConfig(
                 vocab_size=len(words), hidden_size=dim, intermediate_size=config.mlp, num_hidden_layers=config.layers,
@@ -271,12 +273,14 @@ class DrivingModel(nn.Module):
             blind = torch.cat([paths[:, :PRIORS], (paths[:, PRIORS:] + road[:, None]) / 2], 1)
             paths = torch.where(used[:, None, None, None], paths, blind)
             decisions = (decisions + self.lean).log_softmax(-1)
-        thought, memory = torch.cat([summary, asked[0][:, 0], asked[n][:, 0], now], -1).float(), None
+        facts, memory = self.facts(summary).float(), None
+        thought = [summary, asked[0][:, 0], asked[n][:, 0], now, decisions, ttc, facts, log_p, now]
+        thought = torch.cat([one.float() for one in thought], -1)
         if self.config.remembers and remembered is not None:
             added, memory = self.memory(thought[:, None], remembered)
             decisions, ttc = recalled(decisions, ttc, added[:, 0] * known[:, None])
         return Said(
-            paths, log_p, decisions, self.why.log_probabilities(asked[n:], table), ttc, self.facts(summary).float(), cells, squares,
+            paths, log_p, decisions, self.why.log_probabilities(asked[n:], table), ttc, facts, cells, squares,
             road, used, known, thought, memory,
         )  # fmt: skip
 
