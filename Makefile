@@ -132,7 +132,7 @@ PUSHED ?= 300
 MORE_DRIVES ?= 2100
 MORE_PUSHED ?= 700
 UNPUSHED ?= 2000
-NEW ?= 1300
+NEW ?= 2040
 REAL ?=
 ROAD ?= steps=5000 batch=64
 MORE ?= steps=3500 batch=64 lr=0.0015
@@ -156,7 +156,7 @@ drive-weights: $(VENV)/.run
 	$(RECORD_ROAD) shake=1.6 episodes=150 seed=$$((500000 + $(MORE_PUSHED))) out=$(WORK)/road-new
 	$(RECORD_ROAD) shake=0 episodes=$(NEW) seed=$$((600000 + $(UNPUSHED))) out=$(WORK)/road-new
 	$(BIN)/embodied train memory moments=$(WORK)/road-new held=$(WORK)/road-held init=$(WORK)/drive-last/weights \
-		processes=$(PROCESSES) out=$(WORK)/drive-memory
+		processes=$(PROCESSES) threads=$(PROCESSES) out=$(WORK)/drive-memory
 	$(ROADS) sees=false $(EGO) out=$(WORK)/drive-ego
 	cd $(WORK)/drive-memory/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/road/
 	cd $(WORK)/drive-ego/weights && cp config.json tokenizer.json model.safetensors $(CURDIR)/embodied/weights/road-ego/

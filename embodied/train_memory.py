@@ -48,7 +48,7 @@ class Settings:
     held: str = setting("", "folder of moments of other seeds, for the figures on the way")
     init: str = setting("road", "the network: a folder or a shipped name; all but its memory stays exactly as it is")
     varied: float = setting(0.5, "share of drives with other sensors and another light, the same all along the drive")
-    epochs: int = setting(12, "times that each drive is gone through")
+    epochs: int = setting(10, "times that each drive is gone through")
     batch: int = setting(16, "drives a step")
     lr: float = setting(3e-3, "peak learning rate (linear warm-up, cosine to a hundredth)")
     decay: float = setting(0.05, "weight decay")
