@@ -1,10 +1,11 @@
 """What the network that drives is worth: beside its ablations and the kinematic drivers, on the same moments.
 
     python benchmarks/driving_network.py drives=40 [folder=FOLDER] [weights=road] [ego=road-ego] [only=simulator|real|speed]
-        [lamps=0] [lidar=0]
+        [lamps=0] [lidar=0] [memory=0]
 
 simulator: drives of evaluation's seeds, each replayed as it is driven, pictures as the simulator draws them (no film in between).
-lamps=0 takes the brake lights away, with which it was taught; lidar=0 the lidar's picture, where the network reads one.
+lamps=0 takes the brake lights away, with which it was taught; lidar=0 the lidar's picture, where the network reads one; memory=0
+what it carries on from look to look.
 real: the public sets below FOLDER (benchmarks/driving.py), against CTRA. speed: `sample` as it lies on disk, with the network
 alone.
 """
@@ -41,10 +42,13 @@ def made(words: dict[str, Any]) -> dict[str, Any]:
     """The drivers by name, the network first."""
     weights = {"network": words["weights"], "network-ego": words["ego"]}
     weights["network-blind"] = weights["network"]
-    return {
+    drivers = {
         name: registry.build("driver", name, **({"weights": weights[name]} if name in weights else {}))
-        for name in ("network", *BESIDE)
+        for name in BESIDE
     }
+    return {
+        "network": registry.build("driver", "network", weights=weights["network"], remembers=bool(words["memory"]))
+    } | drivers
 
 
 def scored(found: Iterable[Drive], drivers: dict[str, Any]) -> tuple[Tally, Signals, int]:
@@ -158,7 +162,7 @@ def speed(chosen: dict[str, Any]) -> None:
     print("\n## speed: `sample` (160 px, 20 Hz, decoding included), one thread, best of 3\n")
     print("| network | x real time | by the wall clock | a step, ms (median) |\n|" + " --- |" * 4)
     networks = {
-        name: Network(chosen["weights"], unseeing=chosen["ego"], graph=g)
+        name: Network(chosen["weights"], unseeing=chosen["ego"], graph=g, remembers=bool(chosen["memory"]))
         for name, g in (("one graph", True), ("as written", False))
     }
     found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in networks}
@@ -175,7 +179,9 @@ def speed(chosen: dict[str, Any]) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    chosen = options(arguments, drives=40, folder="", weights="road", ego="road-ego", only="", lamps=1, lidar=1)
+    chosen = options(
+        arguments, drives=40, folder="", weights="road", ego="road-ego", only="", lamps=1, lidar=1, memory=1
+    )
     only = chosen["only"]
     if only not in ("", "simulator", "real", "speed"):
         raise UserError(f"only={only} is none of simulator, real, speed")

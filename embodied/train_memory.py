@@ -32,11 +32,8 @@ Thoughts = dict[str, np.ndarray]  # see `thoughts`
 GIVEN = ("command", "series", "now", "speed", "yaw_rate", "path", "pictures", "ages")
 PORTION = 60  # moments looked at together
 UNTOLD = -2  # decided: beyond a drive's end; -1 within it, where nobody knows
-WARMUP, FLOOR, HAZARD = (
-    100,
-    0.01,
-    1.5,
-)  # steps; of the peak learning rate, where it ends; weight of the time to collision
+WARMUP, FLOOR = 100, 0.01  # steps, a tenth of all at most; of the peak learning rate, where it ends
+HAZARD_WEIGHT = 1.5  # of the time to collision
 
 
 @dataclass
@@ -63,8 +60,12 @@ def main(settings: Settings, chosen: dict[str, str] | None = None) -> int:
     """Train; returns the exit code. The finished weights are in out/weights."""
     if not settings.moments:
         raise UserError("train memory needs moments=FOLDER; make one with `embodied record kind=road out=FOLDER`")
+    few = next((name for name in ("epochs", "batch", "processes", "threads") if getattr(settings, name) < 1), "")
+    if few:
+        raise UserError(f"{few}={getattr(settings, few)} is too few; give 1 or more")
     import torch
 
+    from embodied.data.moments import files
     from embodied.model.driving_weights import from_pretrained, save_pretrained
 
     torch.set_num_threads(settings.threads)
@@ -75,8 +76,9 @@ def main(settings: Settings, chosen: dict[str, str] | None = None) -> int:
             f"init={settings.init} sees no pictures, and what is remembered is what was seen; give other weights"
         )
     before = dict(model.config.facts)
-    model = model.grown(remembers=True)
-    model.memory.clear()
+    for folder in filter(None, (settings.moments, settings.held)):  # before the first stage's minutes
+        files(folder)
+    model = model.grown(remembers=False).grown(remembers=True)  # what another memory knew is no beginning
     out.mkdir(parents=True, exist_ok=True)
     (out / "settings.json").write_text(json.dumps(dataclasses.asdict(settings), indent=1))
     drives = thoughts(settings, settings.moments, settings.varied, settings.most)
@@ -95,20 +97,26 @@ def thoughts(settings: Settings, folder: str, varied: float, most: int = 0) -> T
     from embodied.data.moments import files
     from embodied.model.weights import find
 
-    of = hashlib.sha256((find(settings.init) / "model.safetensors").read_bytes()).hexdigest()[:12]
-    into = Path(settings.out) / f"thoughts-{of}"
+    into = Path(settings.out) / f"thoughts-{_digest(find(settings.init) / 'model.safetensors')}"
     into.mkdir(exist_ok=True)
     paths = files(folder)[: most or None]
-    places = [
-        into / f"{path.stem}{'-varied' if (k + 0.5) * varied % 1 < varied else ''}.npz" for k, path in enumerate(paths)
-    ]
+    kinds = ["-varied" if (k + 0.5) * varied % 1 < varied else "" for k in range(len(paths))]
+    places = [into / f"{path.stem}-{_digest(path)}{kind}.npz" for path, kind in zip(paths, kinds, strict=True)]
     todo = [(path, place) for path, place in zip(paths, places, strict=True) if not place.exists()]
     with progress_bar(True) as bar, workers.pool(settings.processes) as pool:
         row = bar.add_task("looking at drives", total=len(paths), completed=len(paths) - len(todo))
-        for future in as_completed([pool.submit(think, path, place, settings.init) for path, place in todo]):
-            future.result()
-            bar.advance(row)
+        asked = [pool.submit(think, path, place, settings.init) for path, place in todo]
+        try:
+            for future in as_completed(asked):
+                future.result()
+                bar.advance(row)
+        finally:  # of those that have not begun
+            pool.shutdown(cancel_futures=True)
     return _padded([dict(np.load(place)) for place in places])
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
 def think(drive: Path, into: Path, init: str) -> None:
@@ -139,7 +147,8 @@ def think(drive: Path, into: Path, init: str) -> None:
 
 
 def _lesson(lessons: RoadLessons, k: int, varied: bool) -> Lesson:
-    """With a picture, always. varied: by the dice that fell for this drive."""
+    """With a picture, always. varied: by the dice that fell for this drive, offsets of its sensors included; where they leave the
+    pictures out, as it is."""
     rng = np.random.default_rng([lessons.drives[0].seed, 31]) if varied else None
     made = lessons.lesson(0, k, rng)
     return made if made.picture is not None else lessons.lesson(0, k)
@@ -183,9 +192,9 @@ def teach(model: DrivingModel, drives: Thoughts, held: Thoughts, settings: Setti
                 noise = torch.randn(batch["thought"].shape, generator=dice)
                 batch["thought"] += settings.noise * memory.spread * noise
                 parts = _losses(model, batch)
-                (parts["decision"] + HAZARD * parts["hazard"]).backward()
+                (parts["decision"] + HAZARD_WEIGHT * parts["hazard"]).backward()
                 torch.nn.utils.clip_grad_norm_(memory.parameters(), 1.0)
-                learn([optimizer], settings.lr * rate(step, steps, WARMUP, FLOOR))
+                learn([optimizer], settings.lr * rate(step, steps, min(WARMUP, steps // 10), FLOOR))
                 step += 1
                 log.add(step, {name: float(value.detach()) for name, value in parts.items()})
                 bar.update(task, completed=step)
@@ -202,7 +211,7 @@ def teach(model: DrivingModel, drives: Thoughts, held: Thoughts, settings: Setti
 
 
 def _losses(model: DrivingModel, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Means over the strands, each of which learns as if it were alone, so that they err at different moments."""
+    """Means over the strands, each of which learns by its own error, so that they err at different moments."""
     import torch
     import torch.nn.functional as F
 
@@ -214,7 +223,9 @@ def _losses(model: DrivingModel, batch: dict[str, torch.Tensor]) -> dict[str, to
     parts = {"decision": [], "hazard": []}
     for added in strands:
         decisions, ttc = recalled(batch["decisions"], batch["ttc"], added)
-        parts["decision"].append(F.nll_loss(decisions[told], batch["decided"][told]))
+        parts["decision"].append(
+            F.nll_loss(decisions[told], batch["decided"][told], reduction="sum") / told.sum().clamp(min=1)
+        )
         parts["hazard"].append(F.binary_cross_entropy_with_logits(ttc[there], within))
     return {name: torch.stack(one).mean() for name, one in parts.items()}
 
@@ -226,8 +237,7 @@ def exam(model: DrivingModel, held: Thoughts, remembers: bool = False) -> dict[s
     from embodied.data.drives import DECISIONS
     from embodied.drive.decisions import macro_f1
     from embodied.drive.hazard import average_precision
-    from embodied.model.driving import HAZARD as SOON
-    from embodied.model.driving import TTC_S, recalled
+    from embodied.model.driving import HAZARD, TTC_S, recalled
 
     if not held:
         return {}
@@ -240,9 +250,9 @@ def exam(model: DrivingModel, held: Thoughts, remembers: bool = False) -> dict[s
     told, there = held["decided"] >= 0, held["decided"] > UNTOLD
     confusion = np.zeros((len(DECISIONS),) * 2)
     np.add.at(confusion, (held["decided"][told], decisions.argmax(-1).numpy()[told]), 1)
-    soon = ttc[..., SOON].numpy()[there].astype(float)
+    soon = ttc[..., HAZARD].numpy()[there].astype(float)
     return {
         "decision F1": macro_f1(confusion),
         "decision errors": 1 - float(np.trace(confusion) / confusion.sum()),
-        "hazard AP": average_precision(soon, held["ttc_s"][there] <= TTC_S[SOON]),
+        "hazard AP": average_precision(soon, held["ttc_s"][there] <= TTC_S[HAZARD]),
     }

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from embodied.model.driving import DrivingModel, Said
 
 
+BESIDE = ("above.", "squares.", "spot", "amend.")  # what says nothing where there is no lidar
 FLOOR = 0.02  # of the peak learning rate, where it ends
 
 
@@ -122,6 +123,8 @@ class Training:
         self.model.to(self.device).train()
         self.commands = Commands(self.model)
         self.named = _taught(self.model, settings.only)
+        if self.model.config.remembers and not all(name.startswith(BESIDE) for name in self.named):
+            self.model.memory.clear()  # it knows other thoughts
         self.average = {name: p.detach().clone() for name, p in self.named.items()}
         self.optimizers = optimizers(self.named, settings.lr, settings.decay)
         self.start, state = 0, self.out / "state"

@@ -47,10 +47,17 @@ class Network:
     """embodied.drive.forecast.Driver. looks: False takes the picture away.  follows: False tells it the speed of now and nothing
     of how the car has moved: who drives by its own past goes on as before (de Haan et al. 2019, arXiv 1905.11979).
     unseeing: weights of a network that was taught without pictures and answers where there is none, or a strange one.
-    graph: whether it is asked as one graph (embodied.model.traced).  scans: whether it reads a lidar."""
+    graph: whether it is asked as one graph (embodied.model.traced).  remembers: False takes the memory away.  scans: whether
+    it reads a lidar."""
 
     def __init__(
-        self, weights: str, looks: bool = True, follows: bool = True, unseeing: str = "", graph: bool = True
+        self,
+        weights: str,
+        looks: bool = True,
+        follows: bool = True,
+        unseeing: str = "",
+        graph: bool = True,
+        remembers: bool = True,
     ) -> None:
         import torch
 
@@ -65,6 +72,7 @@ class Network:
         self._blind = shared(unseeing) if unseeing else self._model
         self._looks, self._follows = looks and self._model.config.sees, follows
         self.scans = looks and self._model.config.lidar
+        self._remembers = remembers and self._model.config.remembers
         self._names: tuple[str, ...] = ()
         self.shown, self.strange = 0, 0  # pictures, and those of them that were unlike training's and not used
         self._warmed: set[bool] = set() if graph else {False, True}
@@ -123,7 +131,7 @@ class Network:
             return self._unseeing(sensed)
         said = self._ask(self._model, sensed, **self._state(obs.t_s, seen))
         if "pictures" in seen and self._note(bool(said.known[0])):
-            self._states.append((obs.t_s, said.memory))
+            self._states += [(obs.t_s, said.memory)] if said.memory is not None else []
         elif "pictures" in seen and said.known[0]:
             seen.pop("pictures")
             if "scans" not in seen:
@@ -176,10 +184,10 @@ class Network:
 
     def _state(self, now_s: float, seen: dict[str, Any]) -> dict[str, Any]:
         """What is seen, with the state of memory of STEP_S ago where a picture can be remembered."""
-        if "pictures" not in seen or not self._model.config.remembers:
+        if not self._remembers or "pictures" not in seen or "scans" in seen:  # nobody taught it what a lidar changes
             return seen
         step_s, early_s = self._memory.STEP_S, self._memory.EARLY_S
-        while self._states and self._states[0][0] < now_s - 2 * step_s:
+        while self._states and self._states[0][0] < now_s - 2 * step_s - early_s:
             self._states.popleft()
         old = [state for t_s, state in self._states if t_s <= now_s - step_s + early_s]
         return seen | {"remembered": (old[-1] if old else self._model.memory.nothing(1)).numpy()}
@@ -226,9 +234,9 @@ def _forecast(said: Said) -> Forecast:
 
 
 @register("driver", "network")
-def network(weights: str = "road") -> Network:
+def network(weights: str = "road", remembers: bool = True) -> Network:
     """The learned driver: command, motion and pictures; by motion alone where there are none that it knows."""
-    return Network(weights, unseeing="road-ego")
+    return Network(weights, unseeing="road-ego", remembers=remembers)
 
 
 @register("driver", "network-blind")

@@ -94,7 +94,7 @@ def deflate(picture: Image) -> bytes:
 
 def files(folder: str | Path) -> Sequence[Path]:
     """The drives in a folder, by seed, or one by itself. UserError when there are none."""
-    if Path(folder).is_file():
+    if Path(folder).is_file() and Path(folder).suffix == ".npz":
         return [Path(folder)]
     found = sorted(Path(folder).glob("[0-9]*.npz"))
     found = [one for one in found if not one.name.endswith(".part.npz")]

@@ -74,7 +74,8 @@ class Said:
     """paths (b, hypotheses, STEPS, 2) and log_p (b, hypotheses).  decisions (b, DECISIONS), reasons (b, REASONS):
     log-probabilities. ttc (b, TTC_S): logits of a collision within so many seconds.  For training: facts (b, FACTS), cells (b,
     rows, columns, SHOWN), a lidar's squares (b, *above.SQUARES, SHOWN), and road (b, STEPS, 2), the path along the said road at
-    the speeds that were driven.  used (b,): whether a picture, or a lidar's, was; known (b,): whether a picture was."""
+    the speeds that were driven.  used (b,): whether a picture, or a lidar's, was; known (b,): whether a picture was.
+    thought (b, channels): what was understood and said, for memory, whose state after it is `memory` (b, states)."""
 
     paths: Tensor
     log_p: Tensor
@@ -177,15 +178,12 @@ class DrivingModel(nn.Module):
         self.register_buffer("before", torch.cat(before(of[None])), persistent=False)
 
     def reopen(self) -> DrivingModel:
-        """For more lessons: all pictures are familiar, no decision leans and nothing is remembered, until that is measured
-        and taught anew behind them."""
+        """For more lessons: all pictures are familiar and no decision leans, until that is measured anew behind them."""
         self.lean.zero_()
         if self.config.sees:
             self.familiar.most.fill_(torch.inf)
         if self.config.lidar:
             self.familiar_above.most.fill_(torch.inf)
-        if self.config.remembers:
-            self.memory.clear()
         return self
 
     def grown(self, **parts: bool) -> DrivingModel:
@@ -228,7 +226,7 @@ class DrivingModel(nn.Module):
     ) -> Said:  # fmt: skip
         """command (b, 1 + WORDS); series .. path: embodied.drive.senses.Sensed, batched.  pictures: see `look`; ages (b, SHOTS - 1)
         s.  seen (b,) bool: rows whose picture counts; None: all that have one.  driven: see Corrections.  scans, scanned: the same
-        of a lidar, (b, above.ROWS, above.COLUMNS, 3 SHOTS).  remembered (b, WIDTH): the state of STEP_S ago, zeros where there is
+        of a lidar, (b, above.ROWS, above.COLUMNS, 3 SHOTS).  remembered (b, states): the state of STEP_S ago, zeros where there is
         none; counts for who remembers, where a picture does."""
         b, table = len(command), self.backbone.embed_tokens
         parts, used = [table(command), self.ego(series)], torch.zeros(b, dtype=torch.bool)

@@ -2,7 +2,7 @@
 
 A look is three pictures of the last 0.8 s. A person 30 m away is two pixels wide in each of them, and what is said of him flickers
 from look to look; over seconds it does not. Two strands remember, one what was understood, one what was said of it, and the mean of
-what both add is used (bagging: Breiman 1996): they err at different moments. Each is a gated recurrent unit (Cho et al. 2014,
+what both add is used: they err at different moments (Bates & Granger 1969). Each is a gated recurrent unit (Cho et al. 2014,
 arXiv 1406.1078), taught last, on what the finished network makes of whole drives. It adds to the logarithms of the decisions and of
 the time to collision; paths know nothing of it.
 """
@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 STEP_S = 0.2  # between a state and the one that it comes from
 EARLY_S = 0.03  # by which that may be less; up to twice as long ago is the last that there is
-WIDTH, MOST = 80, 6.0
+WIDTH = 80
+MOST = 6.0  # standard deviations from the mean, where a thought is cut
 
 
 class Strand(nn.Module):
