@@ -125,7 +125,7 @@ board-weights: $(VENV)/.run
 
 # The recipe of embodied/weights/road and road-ego: the scripted driver's moments, with gentle and with hard pushes, a network that
 # sees, twice more drives and more lessons, the last without pushes, and one that does not see. REAL: drives with speed and pose to
-# learn motion from as well, with commas between (Udacity's challenge-2 log was used; docs/driving.md). Six hours on two cores without
+# learn motion from as well, with commas between (Udacity's challenge-2 log was used; docs/driving.md). Seven hours on two cores without
 # 16-bit arithmetic, measured stage by stage. Memory is taught on drives that the rest has never seen, where it errs as it will.
 DRIVES ?= 900
 PUSHED ?= 300
