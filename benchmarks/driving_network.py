@@ -40,15 +40,9 @@ BESIDE = ("network-blind", "network-ego", "relaxing", "ctra")
 
 def made(words: dict[str, Any]) -> dict[str, Any]:
     """The drivers by name, the network first."""
-    weights = {"network": words["weights"], "network-ego": words["ego"]}
-    weights["network-blind"] = weights["network"]
-    drivers = {
-        name: registry.build("driver", name, **({"weights": weights[name]} if name in weights else {}))
-        for name in BESIDE
-    }
-    return {
-        "network": registry.build("driver", "network", weights=weights["network"], remembers=bool(words["memory"]))
-    } | drivers
+    how = {"network-blind": {"weights": words["weights"]}, "network-ego": {"weights": words["ego"]}}
+    how["network"] = how["network-blind"] | {"remembers": bool(words["memory"])}
+    return {name: registry.build("driver", name, **how.get(name, {})) for name in ("network", *BESIDE)}
 
 
 def scored(found: Iterable[Drive], drivers: dict[str, Any]) -> tuple[Tally, Signals, int]:
@@ -162,8 +156,12 @@ def speed(chosen: dict[str, Any]) -> None:
     print("\n## speed: `sample` (160 px, 20 Hz, decoding included), one thread, best of 3\n")
     print("| network | x real time | by the wall clock | a step, ms (median) |\n|" + " --- |" * 4)
     networks = {
-        name: Network(chosen["weights"], unseeing=chosen["ego"], graph=g, remembers=bool(chosen["memory"]))
-        for name, g in (("one graph", True), ("as written", False))
+        name: Network(chosen["weights"], unseeing=chosen["ego"], **how)
+        for name, how in (
+            ("one graph", {}),
+            ("one graph, without memory", {"remembers": False}),
+            ("as written", {"graph": False}),
+        )
     }
     found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in networks}
     for _ in range(3):  # in turn: what else the machine does meets both

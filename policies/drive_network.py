@@ -131,7 +131,8 @@ class Network:
             return self._unseeing(sensed)
         said = self._ask(self._model, sensed, **self._state(obs.t_s, seen))
         if "pictures" in seen and self._note(bool(said.known[0])):
-            self._states += [(obs.t_s, said.memory)] if said.memory is not None else []
+            if said.memory is not None:
+                self._states.append((obs.t_s, said.memory))
         elif "pictures" in seen and said.known[0]:
             seen.pop("pictures")
             if "scans" not in seen:
